@@ -1,0 +1,8 @@
+"""The one exception that a user is meant to read: a mistake in what they gave us, and its remedy."""
+
+
+class UserError(Exception):
+    """A mistake of the user's, told in one line that names the value, what was expected and how to fix it.
+
+    The command line prints the message without a traceback and exits with status 2.
+    """
