@@ -9,8 +9,14 @@ from typing import Any
 from omegaconf import MISSING
 
 
-def option(default: Any, help: str, *, least: float | None = None, most: float | None = None,
-           one_of: tuple[str, ...] | None = None) -> Any:
+def option(
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    one_of: tuple[str, ...] | None = None,
+) -> Any:
     """A dataclass field with a default, a one-line help text, and the values it may take."""
     metadata = {"help": help, "least": least, "most": most, "one_of": one_of}
     if isinstance(default, list | dict):
@@ -23,8 +29,11 @@ class DataConfig:
     """Where interactions come from and how they are split."""
 
     name: str = option(MISSING, "name of the data set; names its folder under runs/")
-    source: str = option(MISSING, "format of the data",
-                         one_of=("bazaar", "sequences", "minionerec", "table", "movielens", "amazon_reviews"))
+    source: str = option(
+        MISSING,
+        "format of the data",
+        one_of=("bazaar", "sequences", "minionerec", "table", "movielens", "amazon_reviews"),
+    )
     path: str | None = option(None, "folder or file of the data (none for bazaar)")
     split: str = option("leave_one_out", "how interactions are split", one_of=("leave_one_out", "global_time"))
     min_user_interactions: int = option(3, "users with fewer interactions are dropped", least=1)
@@ -37,10 +46,13 @@ class ItemTokensConfig:
     """How an item is written as tokens."""
 
     kind: str = option("atomic", "how an item becomes tokens", one_of=("atomic", "semantic_ids", "given"))
-    source: str = option("text", "semantic_ids: what items are embedded from: text, cooccurrence, or the folder of a "
-                         "sentence encoder")
+    source: str = option(
+        "text", "semantic_ids: what items are embedded from: text, cooccurrence, or the folder of a sentence encoder"
+    )
     path: str | None = option(None, "given: the index file (MiniOneRec's or LETTER's json)")
-    levels: int = option(3, "semantic_ids: levels of residual k-means, the collision level not counted", least=1, most=8)
+    levels: int = option(
+        3, "semantic_ids: levels of residual k-means, the collision level not counted", least=1, most=8
+    )
     codebook_size: int = option(256, "semantic_ids: clusters a level", least=2)
     dimensions: int = option(64, "semantic_ids: dimensions after SVD", least=2)
     break_collisions: bool = option(True, "semantic_ids: a last level tells apart items that share all codes")
@@ -64,9 +76,12 @@ class PolicyConfig:
 class NegativesConfig:
     """Which negatives join the positive in a group."""
 
-    kind: str = option("beam", "source of negatives: the whole catalogue uniformly (random), the policy's own beam, half of "
-                       "each (mixed), or ranks inside the FPR window (window)",
-                       one_of=("random", "beam", "mixed", "window"))
+    kind: str = option(
+        "beam",
+        "source of negatives: the whole catalogue uniformly (random), the policy's own beam, half of "
+        "each (mixed), or ranks inside the FPR window (window)",
+        one_of=("random", "beam", "mixed", "window"),
+    )
     beam_width: int | None = option(None, "beam width B; none: the group size", least=1)
     exclude_seen: bool = option(False, "leave out items of the user's history")
 
@@ -77,8 +92,11 @@ class AlgoConfig:
 
     name: str = option("grpo", "training rule", one_of=("sft", "grpo", "tawin"))
     # what is trained on
-    interactions: str = option("reserved", "which training interactions are targets: those of SFT (seen), those kept from "
-                               "it (reserved), or both (all)", one_of=("seen", "reserved", "all"))
+    interactions: str = option(
+        "reserved",
+        "which training interactions are targets: those of SFT (seen), those kept from it (reserved), or both (all)",
+        one_of=("seen", "reserved", "all"),
+    )
     # optimisation
     epochs: float = option(30.0, "sft: passes over the training sequences", least=0)
     steps: int = option(150, "rl, or sft from a checkpoint when positive: optimiser steps", least=0)
@@ -89,21 +107,32 @@ class AlgoConfig:
     max_gradient_norm: float = option(1.0, "gradient norm is clipped here", least=0)
     label_smoothing: float = option(0.0, "sft: probability spread evenly over legal tokens", least=0, most=0.99)
     item_dropout: float = option(0.0, "sft: share of history items left out of each sequence", least=0, most=0.99)
-    weight_averaging: float = option(0.0, "sft: decay a step of an exponential moving average of the weights, which is "
-                                     "then what is evaluated and kept; 0 is off", least=0, most=0.99999)
+    weight_averaging: float = option(
+        0.0,
+        "sft: decay a step of an exponential moving average of the weights, which is "
+        "then what is evaluated and kept; 0 is off",
+        least=0,
+        most=0.99999,
+    )
     # selection
     evaluate_every: int = option(25, "rl: steps between validations; sft: epochs", least=1)
     patience: int = option(0, "validations without improvement before stopping; 0 never stops early", least=0)
-    select_by: str = option("target", "validation metric that picks the checkpoint: target (the one the rule optimises) or "
-                            "one of auc, ndcg@10, hr@K, wpauc(a,b)")
+    select_by: str = option(
+        "target",
+        "validation metric that picks the checkpoint: target (the one the rule optimises) or "
+        "one of auc, ndcg@10, hr@K, wpauc(a,b)",
+    )
     validation_cases: int = option(2000, "validation cases scored at each validation; 0 is all", least=0)
     # groups and rewards (rl)
     group_size: int = option(16, "candidates a group, the positive included (G)", least=2)
     advantage: str = option("population", "group standardisation of rewards", one_of=("population", "sample", "none"))
     advantage_epsilon: float = option(1e-4, "added to the standard deviation of rewards", least=0)
-    positives: str = option("auto", "injected: always in the group; on_policy: only if the beam found it; window: weighted "
-                            "by its rank (9); auto: on_policy for beam and mixed, window for tawin, else injected",
-                            one_of=("auto", "injected", "on_policy", "window"))
+    positives: str = option(
+        "auto",
+        "injected: always in the group; on_policy: only if the beam found it; window: weighted "
+        "by its rank (9); auto: on_policy for beam and mixed, window for tawin, else injected",
+        one_of=("auto", "injected", "on_policy", "window"),
+    )
     surrogate: str = option("linear", "pairwise surrogate", one_of=("linear", "logistic", "sigmoid"))
     surrogate_temperature: float = option(1.0, "T of the logistic and sigmoid surrogates, in nats", least=1e-6)
     clip: float = option(0.2, "ratio clipping epsilon; 0 is off", least=0)
@@ -116,9 +145,12 @@ class AlgoConfig:
     top_k: int | None = option(None, "tawin: aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1)
     window_shape: str = option("hard", "tawin: weights at the window's ends", one_of=("hard", "soft"))
     window_temperature: float = option(0.5, "tawin: T of soft windows, in nats", least=1e-6)
-    ranks: str = option("exact", "tawin: where ranks come from: full-catalogue scoring, or a wide beam",
-                        one_of=("exact", "beam"))
-    threshold_beam: float = option(1.5, "tawin, ranks=beam: beam width as a multiple of the window's last rank", least=1)
+    ranks: str = option(
+        "exact", "tawin: where ranks come from: full-catalogue scoring, or a wide beam", one_of=("exact", "beam")
+    )
+    threshold_beam: float = option(
+        1.5, "tawin, ranks=beam: beam width as a multiple of the window's last rank", least=1
+    )
 
 
 @dataclass
@@ -127,7 +159,9 @@ class StageConfig:
 
     seed: int = option(0, "seed of everything random; 0 is a seed like any other", least=0)
     runs: str = option("runs", "folder that runs are written to")
-    input: str | None = option(None, "run to start from: a path, a unique prefix of its id, or latest; none: found or made")
+    input: str | None = option(
+        None, "run to start from: a path, a unique prefix of its id, or latest; none: found or made"
+    )
     upstream: bool = option(True, "make missing inputs; false fails instead (--no-upstream)")
     force: bool = option(False, "make inputs anew (--force)")
     threads: int = option(0, "CPU threads; 0 is torch's own choice", least=0)
@@ -144,7 +178,9 @@ class TrainStageConfig(StageConfig):
     """recbench train"""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
-    precision: str = option("float32", "autocast precision on an accelerator", one_of=("float32", "bfloat16", "float16"))
+    precision: str = option(
+        "float32", "autocast precision on an accelerator", one_of=("float32", "bfloat16", "float16")
+    )
     reserved: int = option(1, "each user's last training interactions that SFT does not see and RL trains on", least=0)
     resume: str | None = option(None, "continue this interrupted run (--resume)")
     item_tokens: ItemTokensConfig = field(default_factory=ItemTokensConfig)
@@ -162,8 +198,11 @@ class EvalStageConfig(StageConfig):
     split: str = option("test", "which held-out interactions are scored", one_of=("validation", "test"))
     windows: list[list[float]] = option([[0.0, 0.01], [0.01, 0.05]], "FPR windows [a, b] (--window a,b, repeatable)")
     ks: list[int] = option([1, 5, 10, 20, 50], "Top-K cut-offs (--k 1,5,10)")
-    ranks: str = option("auto", "exact: full-catalogue scoring; beam: ranks beyond the width are censored; auto: exact "
-                        "where affordable", one_of=("auto", "exact", "beam"))
+    ranks: str = option(
+        "auto",
+        "exact: full-catalogue scoring; beam: ranks beyond the width are censored; auto: exact where affordable",
+        one_of=("auto", "exact", "beam"),
+    )
     beam_width: int = option(50, "width for ranks=beam and for the recall check", least=1)
     max_cases: int = option(0, "score a fixed random sample of this many cases; 0 is all", least=0)
     top_items: int = option(10, "best items kept per case in ranks.parquet", least=0)

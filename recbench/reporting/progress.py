@@ -1,0 +1,126 @@
+"""What a person sees while a stage runs, all of it on standard error: a bar on a terminal, plain lines in a file."""
+
+import logging
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+SECONDS_BETWEEN_LINES = 10.0  # in a file: often enough to see life, rare enough to read
+
+_console: Any = None
+_bars: Any = None  # the one live display; bars inside bars share it
+_open_bars = 0
+
+
+def console() -> Any:
+    """The rich console of standard error, made once for each stream that standard error is."""
+    global _console
+    if _console is None or _console.file is not sys.stderr:
+        from rich.console import Console
+
+        _console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    return _console
+
+
+def say(text: str) -> None:
+    """Print one plain line on standard error, above a progress bar if there is one."""
+    console().print(text, markup=False)
+
+
+class Progress:
+    """A count towards `total` with rate and time left; a context manager.
+
+    On a terminal it is a bar; elsewhere a line at the beginning, at most every ten seconds, and at the end. Values given to `advance`
+    are shown beside the count, and go to the log.
+    """
+
+    def __init__(self, description: str, total: float, log: logging.Logger | None = None) -> None:
+        self.description, self.total, self.log = description, total, log
+        self.done = 0.0
+        self.values: dict[str, float] = {}
+        self._initial = 0.0
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        global _bars, _open_bars
+        self._began = self._last_line = time.monotonic()
+        if console().is_terminal:
+            if _open_bars == 0:
+                _bars = _make_bars()
+                _bars.start()
+            _open_bars += 1
+            self._task = _bars.add_task(self.description, total=self.total, values="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        global _bars, _open_bars
+        if self._task is None:
+            self._line()
+            return
+        _bars.stop_task(self._task)
+        _open_bars -= 1
+        if _open_bars == 0:
+            _bars.stop()
+            _bars = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+    def start_at(self, done: float) -> None:
+        """Begin at `done`: a resumed run's rate counts what is done now only."""
+        self.done = self._initial = done
+        if self._task is not None:
+            _bars.update(self._task, completed=done)
+
+    def advance(self, amount: float = 1, **values: float) -> None:
+        """Count `amount` more; `values` (loss=0.31, ...) replace those shown under the same names."""
+        self.done += amount
+        self.values.update(values)
+        if self._task is not None:
+            _bars.update(self._task, advance=amount, values=_shown(self.values))
+        elif time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._line()
+
+    def _line(self) -> None:
+        self._last_line = time.monotonic()
+        rate = (self.done - self._initial) / max(self.seconds, 1e-9)
+        parts = [f"{self.description}: {self.done:g} of {self.total:g}", f"{rate:.3g}/s"]
+        if 0 < self.done < self.total and rate > 0:
+            parts.append(f"{_clock((self.total - self.done) / rate)} left")
+        else:
+            parts.append(f"{_clock(self.seconds)} taken")
+        line = ", ".join([*parts, *([_shown(self.values)] if self.values else [])])
+        say(line)
+        if self.log is not None:
+            self.log.info(line)
+
+
+def _make_bars() -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    return Bars(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[values]}", style="dim"),
+        console=console(),
+    )
+
+
+def _shown(values: dict[str, float]) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in values.items())
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
