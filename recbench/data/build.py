@@ -1,0 +1,231 @@
+"""From a source's raw rows to the files of a data run: filter, order, split, check, describe, write."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from recbench.data.describe import content_fingerprint, describe
+from recbench.data.interactions import SPLIT_NAMES, Interactions, user_of_interaction
+from recbench.data.sources.raw import RawData
+from recbench.data.splits import global_time, leave_one_out
+from recbench.errors import UserError
+from recbench.schema import DataConfig
+
+SOURCES = ("bazaar", "sequences", "minionerec", "table", "movielens", "amazon_reviews")
+TEXT_COLUMNS = ("item", "title", "text", "image")
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A data set ready to be written."""
+
+    catalogue: pa.Table  # item, title, text, image, then categorical columns
+    interactions: Interactions
+    ratings: np.ndarray | None  # float64 [N]
+    dropped: dict[str, int]  # what was left out on the way, by reason
+    problems: list[str]
+    best: pa.Table | None
+
+
+def build(config: DataConfig, folder: Path) -> dict[str, Any]:
+    """Read a data set and write catalogue, interactions and description to a folder; nothing is written on an error.
+
+    Returns:
+        Counts, density, history lengths and what was dropped: nested dicts of numbers. `description.json` has the same
+        with the fingerprint and the problems found.
+
+    Raises:
+        UserError: the data are missing, broken, or nothing is left of them.
+    """
+    if config.source not in SOURCES:
+        raise UserError(f"data.source is {config.source!r}, expected one of {', '.join(SOURCES)}")
+    read: Callable[[DataConfig], RawData] = import_module(f"recbench.data.sources.{config.source}").read
+    data = prepare(read(config), config)
+    numbers = describe(data.interactions, data.catalogue.num_rows) | {"dropped": data.dropped}
+    description = {
+        "name": config.name,
+        "source": config.source,
+        "split": config.split,
+        "fingerprint": content_fingerprint(data.catalogue, data.interactions, data.ratings),
+        "columns": data.catalogue.column_names,
+        "problems": data.problems,
+        "numbers": numbers,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "catalogue.parquet", lambda path: pq.write_table(data.catalogue, path))
+    rows = interaction_rows(data.interactions, data.ratings)
+    write_whole(folder / "interactions.parquet", lambda path: pq.write_table(rows, path))
+    if data.best is not None:
+        write_whole(folder / "best.parquet", lambda path: pq.write_table(data.best, path))
+    # Last, because its presence says that the folder is complete.
+    text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_whole(folder / "description.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return numbers
+
+
+def prepare(raw: RawData, config: DataConfig) -> PreparedData:
+    """Drop negatives, duplicates and users or items outside the core; order and split what is left.
+
+    Raises:
+        UserError: no interactions are left, or a split by time without times.
+    """
+    dropped = {f"skipped lines: {reason}": count for reason, count in sorted(raw.skipped.items())}
+    rows = raw.interactions
+    if "label" in rows.column_names:
+        positive = pc.fill_null(pc.greater(rows["label"], 0), False)
+        dropped["negatives"] = rows.num_rows - int(pc.sum(positive).as_py() or 0)
+        rows = rows.filter(positive)
+    catalogue, without_description = complete_catalogue(raw.catalogue, rows["item"])
+    dropped["items without a description"] = without_description
+    user_names, user = encode(rows["user"])
+    item = pc.index_in(rows["item"].combine_chunks(), value_set=catalogue["item"].combine_chunks())
+    item = item.to_numpy(zero_copy_only=False).astype(np.int64)
+    timestamps = timestamps_of(rows, config)
+    ratings = rows["rating"].to_numpy().astype(np.float64) if "rating" in rows.column_names else None
+
+    keep = np.ones(len(user), dtype=bool)
+    if timestamps is not None:
+        keep = first_occurrences(user, item, timestamps)
+        dropped["duplicates"] = int(np.sum(~keep))
+    keep = core(user, item, keep, config.min_user_interactions, config.min_item_interactions)
+    dropped["outside the core"] = len(user) - dropped.get("duplicates", 0) - int(keep.sum())
+    if not keep.any():
+        raise UserError(
+            f"no interactions of data set {config.name} are left of {raw.interactions.num_rows} after filtering; lower "
+            f"data.min_user_interactions ({config.min_user_interactions}) or data.min_item_interactions "
+            f"({config.min_item_interactions}), or check the file"
+        )
+    chosen = np.flatnonzero(keep)
+    kept_users, user = np.unique(user[chosen], return_inverse=True)  # sorted codes: the order of first appearance
+    order = np.lexsort((timestamps[chosen], user)) if timestamps is not None else np.argsort(user, kind="stable")
+    chosen, user = chosen[order], user[order]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(kept_users)))]).astype(np.int64)
+    item = item[chosen]
+    if config.min_item_interactions > 1:
+        # With a threshold of 1 the catalogue stays whole: an item without interactions can still be recommended.
+        kept_items, item = np.unique(item, return_inverse=True)
+        catalogue = catalogue.take(pa.array(kept_items))
+    times = None if timestamps is None else timestamps[chosen]
+    interactions = Interactions(
+        users=user_names.take(pa.array(kept_users)).to_pylist(),
+        offsets=offsets,
+        items=item.astype(np.int32),
+        split=split_of(config, offsets, times),
+        timestamps=times,
+    )
+    best = raw.best(interactions) if raw.best is not None else None
+    return PreparedData(
+        catalogue, interactions, None if ratings is None else ratings[chosen], dropped, raw.problems, best
+    )
+
+
+def encode(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
+    """Distinct values in the order of their first appearance, and every row's index into them: int64 [N]."""
+    encoded = column.combine_chunks().dictionary_encode()
+    return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
+
+
+def complete_catalogue(catalogue: pa.Table, used: pa.ChunkedArray) -> tuple[pa.Table, int]:
+    """The four text columns first, no null title or text, and every used item; and how many items were lacking.
+
+    Items that occur only in interactions are appended in the order of their first appearance.
+    """
+    known = catalogue["item"].combine_chunks()
+    distinct = used.combine_chunks().unique()
+    missing = distinct.filter(pc.invert(pc.is_in(distinct, value_set=known)))
+    if len(missing):
+        catalogue = pa.concat_tables([catalogue, pa.table({"item": missing})], promote_options="default")
+    empty = pa.nulls(catalogue.num_rows, pa.string())
+    columns = {name: catalogue[name] if name in catalogue.column_names else empty for name in TEXT_COLUMNS}
+    for name in ("title", "text"):
+        columns[name] = pc.fill_null(columns[name], "")
+    others = {name: catalogue[name] for name in catalogue.column_names if name not in TEXT_COLUMNS}
+    return pa.table(columns | others), len(missing)
+
+
+def timestamps_of(rows: pa.Table, config: DataConfig) -> np.ndarray | None:
+    """Seconds of every interaction: int64 [N], or None where the source has only an order.
+
+    Raises:
+        UserError: some interactions have a time and others none.
+    """
+    if "timestamp" not in rows.column_names:
+        return None
+    if rows["timestamp"].null_count:
+        raise UserError(
+            f"{rows['timestamp'].null_count} of {rows.num_rows} interactions of data set {config.name} have no "
+            "timestamp; give every one a time, or leave the column out where the rows are in order"
+        )
+    return rows["timestamp"].to_numpy().astype(np.int64)
+
+
+def first_occurrences(user: np.ndarray, item: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
+    """True for the first of the rows that agree in user, item and timestamp: bool [N]."""
+    order = np.lexsort((timestamps, item, user))  # stable, so the first row of a group of equals comes first
+    repeats = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for column in (user, item, timestamps):
+        repeats &= column[order][1:] == column[order][:-1]
+    first = np.ones(len(order), dtype=bool)
+    first[order[1:][repeats]] = False
+    return first
+
+
+def core(user: np.ndarray, item: np.ndarray, keep: np.ndarray, least_user: int, least_item: int) -> np.ndarray:
+    """The largest subset of the kept rows in which every user and every item occurs often enough: bool [N]."""
+    keep = keep.copy()
+    while True:
+        users = np.bincount(user[keep], minlength=1 + user.max(initial=0))
+        items = np.bincount(item[keep], minlength=1 + item.max(initial=0))
+        enough = keep & (users[user] >= least_user) & (items[item] >= least_item)
+        if np.array_equal(enough, keep):
+            return keep
+        keep = enough
+
+
+def split_of(config: DataConfig, offsets: np.ndarray, timestamps: np.ndarray | None) -> np.ndarray:
+    """The split of every interaction, int8 [N], as data.split says.
+
+    Raises:
+        UserError: a split by time without times.
+    """
+    if config.split == "leave_one_out":
+        return leave_one_out(offsets)
+    if timestamps is None:
+        raise UserError(
+            f"data.split=global_time needs timestamps, which data set {config.name} has none of; use "
+            "data.split=leave_one_out"
+        )
+    return global_time(timestamps)
+
+
+def interaction_rows(interactions: Interactions, ratings: np.ndarray | None) -> pa.Table:
+    """One row an interaction: user (name), item (row of the catalogue), split (name), timestamp and rating if known."""
+    user = pa.DictionaryArray.from_arrays(
+        user_of_interaction(interactions).astype(np.int32), pa.array(interactions.users, pa.string())
+    )
+    split = pa.DictionaryArray.from_arrays(interactions.split, pa.array(SPLIT_NAMES))
+    columns = {"user": user.cast(pa.string()), "item": pa.array(interactions.items), "split": split.cast(pa.string())}
+    if interactions.timestamps is not None:
+        columns["timestamp"] = pa.array(interactions.timestamps)
+    if ratings is not None:
+        columns["rating"] = pa.array(ratings)
+    return pa.table(columns)
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` fill a file beside `path`, then rename it, so that the file appears whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,93 @@
+"""A built data set as the later stages see it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+from datasets.utils.logging import disable_progress_bar
+
+from recbench.data.interactions import SPLIT_NAMES, Interactions
+from recbench.errors import UserError
+
+
+@dataclass(frozen=True)
+class RecommendationData:
+    """Catalogue, interactions and, for a generated market, the best that any recommender can reach."""
+
+    name: str
+    catalogue: Dataset  # memory-mapped: item, title, text, image (path or None), then categorical columns
+    interactions: Interactions
+    fingerprint: str  # SHA-256 of the content, hex
+    # Ranks under the exact optimal predictor, one entry a held-out case: split, user, position as in Cases; above, ties,
+    # n with seen items kept; above_unseen, ties_unseen, n_unseen without them. None where the truth is unknown.
+    best: dict[str, np.ndarray] | None
+    directory: Path
+
+
+def load_data(folder: Path) -> RecommendationData:
+    """Open the files of a data run; texts stay on disk and are memory-mapped, interactions take 13 bytes each.
+
+    Raises:
+        UserError: the folder holds no complete data set.
+    """
+    folder = Path(folder)
+    if not (folder / "description.json").is_file():
+        raise UserError(f"{folder} holds no complete data set (no description.json); make one with: recbench data")
+    description = json.loads((folder / "description.json").read_text(encoding="utf-8"))
+    best = None
+    if (folder / "best.parquet").is_file():
+        table = memory_mapped(folder / "best.parquet").with_format("arrow")[:]
+        best = {name: table[name].to_numpy() for name in table.column_names}
+    return RecommendationData(
+        name=description["name"],
+        catalogue=memory_mapped(folder / "catalogue.parquet"),
+        interactions=read_interactions(memory_mapped(folder / "interactions.parquet")),
+        fingerprint=description["fingerprint"],
+        best=best,
+        directory=folder,
+    )
+
+
+def memory_mapped(path: Path) -> Dataset:
+    """A Parquet file as a memory-mapped table; its Arrow copy lies in `.arrow` beside the file and goes with it."""
+    disable_progress_bar()
+    dataset = Dataset.from_parquet(str(path), cache_dir=str(path.parent / ".arrow"))
+    assert isinstance(dataset, Dataset)
+    return dataset
+
+
+def read_interactions(rows: Dataset) -> Interactions:
+    """Interactions from one row each, sorted by user and order; block by block, so that few names are held at once."""
+    users: list[str] = []
+    starts: list[int] = []
+    count = 0
+    arrays: dict[str, list[np.ndarray]] = {"item": [], "split": [], "timestamp": []}
+    for block in rows.with_format("arrow").iter(batch_size=1 << 20):
+        for name, starts_at in runs_of_equals(block["user"].combine_chunks()):
+            if not users or users[-1] != name:
+                users.append(name)
+                starts.append(count + starts_at)
+        count += block.num_rows
+        arrays["item"].append(block["item"].to_numpy())
+        split = pc.index_in(block["split"], value_set=pa.array(SPLIT_NAMES))
+        arrays["split"].append(split.to_numpy().astype(np.int8))
+        if "timestamp" in block.column_names:
+            arrays["timestamp"].append(block["timestamp"].to_numpy())
+    return Interactions(
+        users=users,
+        offsets=np.array([*starts, count], dtype=np.int64),
+        items=np.concatenate(arrays["item"]).astype(np.int32, copy=False),
+        split=np.concatenate(arrays["split"]),
+        timestamps=np.concatenate(arrays["timestamp"]) if arrays["timestamp"] else None,
+    )
+
+
+def runs_of_equals(column: pa.Array) -> list[tuple[str, int]]:
+    """Value and start of every run of equal neighbours."""
+    encoded = pc.run_end_encode(column)
+    starts = [0, *encoded.run_ends.to_pylist()[:-1]]
+    return list(zip(encoded.values.to_pylist(), starts, strict=True))

@@ -1,0 +1,117 @@
+"""What every source returns, and how sources read files, options and broken lines."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from recbench.data.interactions import Interactions
+from recbench.errors import UserError
+from recbench.schema import DataConfig
+
+
+@dataclass
+class RawData:
+    """A source's content before filtering, ordering and splitting."""
+
+    catalogue: pa.Table  # item (string, distinct), any of title, text, image, and categorical columns
+    interactions: pa.Table  # user, item (strings); timestamp (seconds), label (1 positive, 0 negative), rating if known
+    problems: list[str] = field(default_factory=list)  # one line each: file, line number, what is wrong
+    skipped: dict[str, int] = field(default_factory=dict)  # lines left out, by reason
+    # A generated market's exact best ranks, once the splits are known: see bazaar.
+    best: Callable[[Interactions], pa.Table] | None = None
+
+
+class BrokenLines:
+    """Lines that do not parse: an error at the first, or, where the user allows it, counted and listed."""
+
+    listed = 100  # more would bury the report; all are counted
+
+    def __init__(self, skip: bool) -> None:
+        self.skip = skip
+        self.problems: list[str] = []
+        self.skipped: Counter[str] = Counter()
+
+    def report(self, path: Path, line: int, reason: str, detail: str = "") -> None:
+        """Note one broken line.
+
+        Args:
+            line: 1-based number in the file.
+            reason: what is wrong in words that are the same for every such line; they are counted.
+            detail: the offending text.
+
+        Raises:
+            UserError: unless broken lines are skipped.
+        """
+        problem = f"{path.name} line {line}: {reason}" + (f" ({shorten(detail)})" if detail else "")
+        if not self.skip:
+            raise UserError(f"{problem}; correct it, or leave such lines out with ++data.options.skip_bad_lines=true")
+        self.skipped[reason] += 1
+        if len(self.problems) < self.listed:
+            self.problems.append(problem)
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """The text on one line, cut to `width` characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def read_options(config: DataConfig, defaults: dict[str, Any]) -> dict[str, Any]:
+    """The source's options with defaults filled in.
+
+    Raises:
+        UserError: an option that the source does not know, or of another type than its default's.
+    """
+    given = dict(config.options)
+    unknown = sorted(set(given) - set(defaults))
+    if unknown:
+        known = ", ".join(sorted(defaults)) or "none"
+        raise UserError(f"data.options.{unknown[0]} is no option of source {config.source}; it knows: {known}")
+    for name, value in given.items():
+        default = defaults[name]
+        if default is not None and value is not None and type(value) is not type(default):
+            expected = type(default).__name__
+            raise UserError(f"data.options.{name} is {value!r}, expected a value of type {expected}")
+    return {**defaults, **given}
+
+
+def source_path(config: DataConfig) -> Path:
+    """The configured path.
+
+    Raises:
+        UserError: none is configured, or nothing is there.
+    """
+    if not config.path:
+        raise UserError(f"data.path is missing: source {config.source} reads a file or folder; give data.path=PATH")
+    path = Path(str(config.path)).expanduser()
+    if not path.exists():
+        raise UserError(f"{path} does not exist; put the data there, or give its place as data.path=PATH")
+    return path
+
+
+def source_file(folder: Path, name: str) -> Path:
+    """A file of the source's folder.
+
+    Raises:
+        UserError: the folder is a file, or the file is missing or empty.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file, expected the folder that holds {name}; give data.path=FOLDER")
+    return existing_file(folder / name)
+
+
+def existing_file(path: Path) -> Path:
+    """The path itself, once it is known to be a file with content.
+
+    Raises:
+        UserError: the file is missing, a folder, or empty.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is no file; check data.path and the file names in data.options")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path} is empty; expected data, so fetch the file again")
+    return path

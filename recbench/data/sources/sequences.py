@@ -1,0 +1,83 @@
+"""One user a line: the user, then the items in order, separated by white space (Amazon Beauty, Sports, MicroLens)."""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+
+from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
+from recbench.errors import UserError
+from recbench.schema import DataConfig
+
+OPTIONS = {
+    "sequence_file": "user_sequence.txt",
+    "items_file": None,  # csv with a header; none: the catalogue is the items that occur
+    "item_column": "item",
+    "title_column": "title",
+    "skip_bad_lines": False,
+}
+
+
+def read(config: DataConfig) -> RawData:
+    """Read user sequences, and titles where a csv gives them.
+
+    Raises:
+        UserError: a missing or empty file, a line without items, a user on two lines, a missing column.
+    """
+    options = read_options(config, OPTIONS)
+    folder = source_path(config)
+    broken = BrokenLines(bool(options["skip_bad_lines"]))
+    users, items = read_sequences(source_file(folder, options["sequence_file"]), broken)
+    if options["items_file"]:
+        path = source_file(folder, options["items_file"])
+        catalogue = read_titles(path, options["item_column"], options["title_column"], broken)
+    else:
+        catalogue = pa.table({"item": pa.array(dict.fromkeys(items), pa.string())})
+    interactions = pa.table({"user": pa.array(users, pa.string()), "item": pa.array(items, pa.string())})
+    return RawData(catalogue, interactions, broken.problems, dict(broken.skipped))
+
+
+def read_sequences(path: Path, broken: BrokenLines) -> tuple[list[str], list[str]]:
+    """User and item of every interaction, in the file's order."""
+    users: list[str] = []
+    items: list[str] = []
+    line_of_user: dict[str, int] = {}
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            words = line.split()
+            if not words:
+                continue
+            user, sequence = words[0], words[1:]
+            if "\ufffd" in line:
+                broken.report(path, number, "not UTF-8 text", line)
+            elif not sequence:
+                broken.report(path, number, "expected a user and at least one item", line)
+            elif user in line_of_user:
+                broken.report(path, number, "the user has a line already", f"{user}, line {line_of_user[user]}")
+            else:
+                line_of_user[user] = number
+                users.extend([user] * len(sequence))
+                items.extend(sequence)
+    return users, items
+
+
+def read_titles(path: Path, item_column: str, title_column: str, broken: BrokenLines) -> pa.Table:
+    """Items and titles of a csv with a header, in the file's order."""
+    items: dict[str, str] = {}
+    with path.open(encoding="utf-8", errors="replace", newline="") as text:
+        rows = csv.DictReader(text)
+        for column in (item_column, title_column):
+            if column not in (rows.fieldnames or []):
+                found = ", ".join(rows.fieldnames or [])
+                raise UserError(
+                    f"{path} has no column {column!r}, only {found}; set data.options.item_column and title_column"
+                )
+        for row in rows:
+            item, title = row[item_column], row[title_column]
+            if not item or title is None:
+                broken.report(path, rows.line_num, "expected an item and a title", item or "")
+            elif item in items:
+                broken.report(path, rows.line_num, "the item has a line already", item)
+            else:
+                items[item] = title
+    return pa.table({"item": pa.array(items, pa.string()), "title": pa.array(items.values(), pa.string())})

@@ -1,0 +1,25 @@
+"""recbench data: build, check and describe a data set."""
+
+import json
+from typing import Any
+
+from recbench.data.build import build
+from recbench.runs import Run
+from recbench.schema import DataStageConfig
+
+SHOWN_PROBLEMS = 10
+
+
+def run(config: DataStageConfig, run: Run) -> dict[str, Any]:
+    """Write catalogue.parquet, interactions.parquet and description.json (and best.parquet where the truth is known).
+
+    Returns:
+        The numbers of `recbench.data.build.build`.
+    """
+    numbers = build(config.data, run.path)
+    problems = json.loads((run.path / "description.json").read_text(encoding="utf-8"))["problems"]
+    for problem in problems[:SHOWN_PROBLEMS]:
+        run.note(problem)
+    if len(problems) > SHOWN_PROBLEMS:
+        run.note(f"{len(problems) - SHOWN_PROBLEMS} more problems are listed in {run.path / 'description.json'}")
+    return numbers
