@@ -1,0 +1,235 @@
+"""The LLM recommender: a LLaMA-architecture causal LM over item tokens, scored on the item trie.
+
+A history is the beginning token followed by each item's token sequence. log pi(i | x) is the sum of the item's token
+log-probabilities, each normalised over the legal continuations in the trie, so that the probabilities of all distinct
+sequences sum to one (docs/methods.md, section 2).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import DynamicCache, LlamaConfig, LlamaModel
+
+from recbench.policy import beam, scoring
+from recbench.policy.trie import ItemTrie
+from recbench.schema import PolicyConfig
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A batch of histories after one forward pass: what every continuation shares."""
+
+    layers: list[tuple[Tensor, Tensor]]  # keys and values of each layer, [B, heads, S, d]
+    last_hidden: Tensor  # [B, width] at the end of the history, which predicts the next item's first token
+    lengths: Tensor  # [B] tokens of each history, the beginning token included
+    visible: Tensor  # bool [B, S]; false on padding
+
+
+class TrieTables(nn.Module):
+    """The trie's arrays as buffers, so that they follow the model to its device; not part of the checkpoint."""
+
+    child_offsets: Tensor
+    child_counts: Tensor
+    node_tokens: Tensor
+    depths: Tensor
+    ancestors: Tensor
+    leaf_of_item: Tensor
+    item_tokens: Tensor
+    needs_forward: Tensor
+    item_offsets: Tensor
+    items: Tensor
+    edge_keys: Tensor
+
+    def __init__(self, trie: ItemTrie) -> None:
+        super().__init__()
+        for name in ("child_offsets", "child_counts", "node_tokens", "depths", "ancestors", "leaf_of_item"):
+            self.register_buffer(name, torch.from_numpy(np.asarray(getattr(trie, name))), persistent=False)
+        for name in ("item_tokens", "needs_forward", "item_offsets", "items"):
+            self.register_buffer(name, torch.from_numpy(np.asarray(getattr(trie, name))), persistent=False)
+        keys = trie.parents[1:] * trie.vocabulary_size + trie.node_tokens[1:]
+        self.register_buffer("edge_keys", torch.from_numpy(keys), persistent=False)
+        self.vocabulary_size = trie.vocabulary_size
+        self.level_starts: list[int] = trie.level_starts.tolist()
+
+    def child(self, nodes: Tensor, tokens: Tensor) -> Tensor:
+        """The node behind a legal token, any shape: edges are sorted by (parent, token) and edge e leads to e + 1."""
+        return torch.searchsorted(self.edge_keys, nodes * self.vocabulary_size + tokens) + 1
+
+
+class LlamaPolicy(nn.Module):
+    """A small LLaMA-architecture policy over a catalogue, with tied input and output embeddings."""
+
+    def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
+        super().__init__()
+        self.trie = trie
+        self.history = settings.history
+        self.embedding_dropout = settings.embedding_dropout
+        self.output_dropout = settings.output_dropout
+        self.tables = TrieTables(trie)
+        tokens = 1 + (settings.history + 1) * trie.depth
+        # The end token is unused (items end at leaves), but transformers insists that it be in the vocabulary.
+        self.backbone = LlamaModel(
+            LlamaConfig(
+                vocab_size=trie.vocabulary_size,
+                hidden_size=settings.width,
+                intermediate_size=settings.feed_forward,
+                num_hidden_layers=settings.layers,
+                num_attention_heads=settings.heads,
+                num_key_value_heads=settings.heads,
+                max_position_embeddings=tokens,
+                bos_token_id=0,
+                eos_token_id=0,
+                use_cache=False,
+            )
+        )
+
+    @property
+    def catalogue_size(self) -> int:
+        """Number of items N."""
+        return self.trie.catalogue_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.embeddings.device
+
+    @property
+    def embeddings(self) -> Tensor:
+        """Token embeddings [vocabulary, width]; also the output layer."""
+        return self.backbone.embed_tokens.weight
+
+    def tokens_of(self, histories: Tensor) -> tuple[Tensor, Tensor]:
+        """Token sequences of item sequences: tokens int64 [B, S] (beginning token first, right-padded with 0) and lengths [B].
+
+        `histories` is int64 [B, T], catalogue rows, padded with -1 anywhere; callers keep to the last `history` items.
+        """
+        table = self.tables.item_tokens
+        tokens = torch.where(histories[..., None] >= 0, table[histories.clamp(min=0)], -1).flatten(1)
+        present = tokens >= 0
+        order = torch.argsort((~present).to(torch.int8), dim=1, stable=True)
+        lengths = present.sum(1)
+        longest = int(lengths.max()) if len(lengths) else 0
+        tokens = tokens.gather(1, order)[:, :longest].clamp(min=0)
+        return functional.pad(tokens, (1, 0)), lengths + 1
+
+    def hidden(
+        self,
+        tokens: Tensor,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: DynamicCache | None = None,
+    ) -> Tensor:
+        """Last hidden states [B, S, width] of tokens [B, S]; causal unless `mask` (bool [B, S, keys]) says otherwise.
+
+        Right padding needs no mask: nothing before it sees it.
+        """
+        embedded = functional.dropout(
+            functional.embedding(tokens, self.embeddings), self.embedding_dropout, self.training
+        )
+        output = self.backbone(
+            inputs_embeds=embedded,
+            attention_mask=None if mask is None else mask[:, None],
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        return functional.dropout(output.last_hidden_state, self.output_dropout, self.training)
+
+    def token_log_probs(self, hidden: Tensor, nodes: Tensor) -> tuple[Tensor, int]:
+        """Log-probabilities of the legal continuations of nodes of one depth.
+
+        Returns [M, tokens of that level] with -inf where illegal, and the level's first token. hidden [M, width], nodes
+        int64 [M], all of one depth and none a leaf.
+        """
+        depth = int(self.tables.depths[nodes[0]]) if len(nodes) else 0
+        first, end = self.tables.level_starts[depth : depth + 2]
+        logits = (hidden @ self.embeddings[first:end].T).float()
+        if depth > 0:  # the root allows its whole level
+            counts = self.tables.child_counts[nodes]
+            rows = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), counts)
+            within = torch.arange(len(rows), device=nodes.device) - (counts.cumsum(0) - counts)[rows]
+            legal = torch.zeros_like(logits, dtype=torch.bool)
+            legal[rows, self.tables.node_tokens[self.tables.child_offsets[nodes][rows] + within + 1] - first] = True
+            logits = logits.masked_fill(~legal, float("-inf"))
+        return functional.log_softmax(logits, dim=-1), first
+
+    def node_log_probs(self, hidden: Tensor, nodes: Tensor) -> Tensor:
+        """log pi of the last token into each node given its parent's hidden state; [M] for hidden [M, width], nodes [M].
+
+        0 where the parent has one child. Differentiable.
+        """
+        tables = self.tables
+        parents = tables.ancestors[nodes].gather(1, (tables.depths[nodes] - 1)[:, None])[:, 0]
+        result = torch.zeros(len(nodes), device=hidden.device, dtype=torch.float32)
+        for depth in range(self.trie.depth):
+            rows = torch.nonzero((tables.depths[parents] == depth) & (tables.child_counts[parents] > 1))[:, 0]
+            if len(rows):
+                log_probs, first = self.token_log_probs(hidden[rows], parents[rows])
+                chosen = log_probs.gather(1, (tables.node_tokens[nodes[rows]] - first)[:, None])[:, 0]
+                result = result.index_put((rows,), chosen)
+        return result
+
+    def encode(self, histories: Tensor) -> Encoded:
+        """Run the histories [B, T] once and keep what every continuation shares."""
+        tokens, lengths = self.tokens_of(histories)
+        cache = DynamicCache()
+        hidden = self.hidden(tokens, cache=cache)
+        return Encoded(
+            layers=[(layer.keys, layer.values) for layer in cache.layers],
+            last_hidden=hidden[torch.arange(len(tokens), device=tokens.device), lengths - 1],
+            lengths=lengths,
+            visible=torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None],
+        )
+
+    def cache_of(self, encoded: Encoded) -> DynamicCache:
+        """A key-value cache that starts at the end of the histories; filling it leaves `encoded` as it is."""
+        cache = DynamicCache()
+        for index, (keys, values) in enumerate(encoded.layers):
+            cache.update(keys, values, index)
+        return cache
+
+    def sees(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Tree attention mask among trie nodes: bool [B, Q, K], whether key node is the query node or one above it.
+
+        queries int64 [B, Q], keys int64 [B, K]; key -1 is padding and is seen by nobody.
+        """
+        ancestors = self.tables.ancestors[queries.clamp(min=0)]
+        mask = torch.zeros(*queries.shape, keys.shape[1], dtype=torch.bool, device=queries.device)
+        for depth in range(1, self.trie.depth):
+            mask |= ancestors[:, :, depth, None] == torch.where(keys >= 0, keys, -2)[:, None, :]
+        return mask
+
+    def forward_nodes(self, encoded: Encoded, cache: DynamicCache, nodes: Tensor, earlier: Tensor) -> Tensor:
+        """Hidden states [B, Q, width] of trie nodes as extra query positions behind the shared histories.
+
+        nodes int64 [B, Q] (-1 is padding); earlier int64 [B, A] are the nodes already in `cache`, in order.
+        """
+        everything = torch.cat([earlier, nodes], dim=1)
+        tree = self.sees(nodes, everything)
+        # Padding queries would see nothing and turn into NaN: let them see the history, their output is unused.
+        mask = torch.cat([encoded.visible[:, None].expand(-1, nodes.shape[1], -1), tree], dim=2)
+        depths = self.tables.depths[nodes.clamp(min=0)]
+        positions = encoded.lengths[:, None] + (depths - 1).clamp(min=0)
+        return self.hidden(self.tables.node_tokens[nodes.clamp(min=0)], mask=mask, positions=positions, cache=cache)
+
+    @torch.no_grad()
+    def score_catalogue(self, histories: Tensor) -> Tensor:
+        """Exact log pi(i | x) of every item: float32 [B, N] for histories int64 [B, T]. No gradient."""
+        return scoring.score_catalogue(self, histories)
+
+    def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
+        """log pi of candidates int64 [B, G], with gradients: float32 [B, G]; -inf where the candidate is -1 (padding)."""
+        return scoring.score_groups(self, histories, candidates)
+
+    def positive_log_probs(self, histories: Tensor, items: Tensor) -> Tensor:
+        """log pi of one item a history, with gradients: float32 [B]."""
+        return self.score_groups(histories, items[:, None])[:, 0]
+
+    @torch.no_grad()
+    def beam_search(self, histories: Tensor, width: int) -> beam.Beams:
+        """The `width` best items that a beam of that width finds; distinct, legal, best first. No gradient."""
+        return beam.beam_search(self, histories, width)
