@@ -1,7 +1,5 @@
 """From a source's raw rows to the files of a data run: filter, order, split, check, describe, write."""
 
-import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,6 +16,7 @@ from recbench.data.interactions import SPLIT_NAMES, Interactions, user_of_intera
 from recbench.data.sources.raw import RawData
 from recbench.data.splits import global_time, leave_one_out
 from recbench.errors import UserError
+from recbench.runs import atomic_path, write_json
 from recbench.schema import DataConfig
 
 SOURCES = ("bazaar", "sequences", "minionerec", "table", "movielens", "amazon_reviews")
@@ -60,15 +59,13 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
         "problems": data.problems,
         "numbers": numbers,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "catalogue.parquet", lambda path: pq.write_table(data.catalogue, path))
-    rows = interaction_rows(data.interactions, data.ratings)
-    write_whole(folder / "interactions.parquet", lambda path: pq.write_table(rows, path))
+    tables = {"catalogue": data.catalogue, "interactions": interaction_rows(data.interactions, data.ratings)}
     if data.best is not None:
-        write_whole(folder / "best.parquet", lambda path: pq.write_table(data.best, path))
-    # Last, because its presence says that the folder is complete.
-    text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_whole(folder / "description.json", lambda path: path.write_text(text, encoding="utf-8"))
+        tables["best"] = data.best
+    for name, table in tables.items():
+        with atomic_path(folder / f"{name}.parquet") as path:
+            pq.write_table(table, path)
+    write_json(folder / "description.json", description)  # last: its presence says that the folder is complete
     return numbers
 
 
@@ -219,13 +216,3 @@ def interaction_rows(interactions: Interactions, ratings: np.ndarray | None) -> 
     if ratings is not None:
         columns["rating"] = pa.array(ratings)
     return pa.table(columns)
-
-
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a file beside `path`, then rename it, so that the file appears whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

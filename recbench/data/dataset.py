@@ -22,8 +22,8 @@ class RecommendationData:
     catalogue: Dataset  # memory-mapped: item, title, text, image (path or None), then categorical columns
     interactions: Interactions
     fingerprint: str  # SHA-256 of the content, hex
-    # Ranks under the exact optimal predictor, one entry a held-out case: split, user, position as in Cases; above, ties,
-    # n with seen items kept; above_unseen, ties_unseen, n_unseen without them. None where the truth is unknown.
+    # Ranks under the exact optimal predictor, one entry a held-out case: split, user, position as in Cases; above,
+    # ties, n with seen items kept; above_unseen, ties_unseen, n_unseen without them. None where the truth is unknown.
     best: dict[str, np.ndarray] | None
     directory: Path
 

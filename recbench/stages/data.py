@@ -17,7 +17,9 @@ def run(config: DataStageConfig, run: Run) -> dict[str, Any]:
         The numbers of `recbench.data.build.build`.
     """
     numbers = build(config.data, run.path)
-    problems = json.loads((run.path / "description.json").read_text(encoding="utf-8"))["problems"]
+    description = json.loads((run.path / "description.json").read_text(encoding="utf-8"))
+    run.record(data_fingerprint=description["fingerprint"])
+    problems = description["problems"]
     for problem in problems[:SHOWN_PROBLEMS]:
         run.note(problem)
     if len(problems) > SHOWN_PROBLEMS:
