@@ -1,0 +1,1 @@
+"""Reinforcement learning of an LLM recommender: groups, negatives, advantages, window weights, loss, one step."""

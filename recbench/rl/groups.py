@@ -1,0 +1,244 @@
+"""Groups of candidates for a batch of contexts: one positive, its negatives, and how much each of them counts."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from recbench.rl.interface import ScoringPolicy
+from recbench.rl.negatives import (
+    Negatives,
+    beam_negatives,
+    found_in_beam,
+    mixed_negatives,
+    uniform_negatives,
+    window_negatives,
+)
+from recbench.rl.objective import beam_width, context_windows, positives_rule, uses_window
+from recbench.rl.ranking import RankedNegatives, rank_beam, rank_catalogue
+from recbench.rl.windows import (
+    context_ranks,
+    hard_context_weights,
+    hard_weights,
+    ranks_near,
+    ranks_touched,
+    soft_context_weights,
+    soft_weights,
+)
+from recbench.schema import AlgoConfig, NegativesConfig
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Candidates of B contexts, G each, with everything about them that is not differentiated."""
+
+    candidates: Tensor  # int64 [B, G]; column 0 is the positive, or -1 where it is not in the group; -1 is padding
+    valid: Tensor  # bool [B, G]: candidates >= 0
+    positives: Tensor  # int64 [B]: the positive, in the group or not
+    ranks: Tensor  # int64 [B, G]: 1-based among the negatives; 0 for column 0 and where unknown
+    inclusion: Tensor  # float64 [B, G]: probability that the source includes the candidate, (0, 1]
+    weights: Tensor  # float64 [B, G]: w of (7), rows of sum 1 or, without any weight, 0; column 0 is 0
+    context_weights: Tensor  # float64 [B]: v of (7), 0 where the positive is not in the group
+    positive_present: Tensor  # bool [B]
+    positive_above: (
+        Tensor  # int64 [B]: negatives strictly above the positive; a lower bound if no beam found it; -1 unknown
+    )
+    covered: Tensor  # bool [B]: the ranked negatives reach the window's end (true where no ranks are needed)
+    entropy: Tensor | None  # float64 [B]: of the policy over the catalogue, nats; none unless it was scored whole
+    seconds: float  # wall time that building took: the cost of beams, ranks and thresholds
+
+    @property
+    def effective(self) -> Tensor:
+        """bool [B]: the context has a gradient: its positive is there and some pair has weight."""
+        return self.positive_present & (self.context_weights > 0) & (self.weights.sum(dim=1) > 0)
+
+    @property
+    def sizes(self) -> Tensor:
+        """int64 [B]: valid candidates, the G of the scale c in (7)."""
+        return self.valid.sum(dim=1)
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """What was asked of the policy for one batch."""
+
+    exact: RankedNegatives | None
+    beam: RankedNegatives | None
+    entropy: Tensor | None
+
+    @property
+    def ranked(self) -> RankedNegatives | None:
+        """The best ranks there are."""
+        return self.beam if self.exact is None else self.exact
+
+
+def build_groups(
+    policy: ScoringPolicy,
+    histories: Tensor,
+    positives: Tensor,
+    config: AlgoConfig,
+    negatives_config: NegativesConfig,
+    generator: torch.Generator,
+) -> Groups:
+    """Groups for histories [B, T] (padded with -1) with positives [B], by the policy as it stands, without dropout.
+
+    Asks of the policy only what the configuration needs: nothing for random negatives, a beam search for beam
+    negatives, the catalogue's scores (ranks=exact) or a wider beam (ranks=beam) for windows. Call
+    `objective.check_objective` once before. All randomness comes from generator. Source: arXiv 2604.22504; (7) to (9)
+    of docs/methods.md.
+    """
+    started = time.perf_counter()
+    was_training = policy.training
+    policy.train(False)
+    try:
+        with torch.no_grad():
+            exclude = histories if negatives_config.exclude_seen else None
+            sources = _ask(policy, histories, positives, config, negatives_config, exclude)
+            return _assemble(policy, positives, sources, config, negatives_config, exclude, generator, started)
+    finally:
+        policy.train(was_training)
+
+
+def _ask(
+    policy: ScoringPolicy,
+    histories: Tensor,
+    positives: Tensor,
+    config: AlgoConfig,
+    negatives_config: NegativesConfig,
+    exclude: Tensor | None,
+) -> _Sources:
+    """Score the catalogue or search a beam, as the configuration needs."""
+    windowed = uses_window(config, negatives_config)
+    exact, entropy, width = None, None, 0
+    if windowed and config.ranks == "exact":
+        scores = policy.score_catalogue(histories)
+        exact = rank_catalogue(scores, positives, exclude)
+        entropy = torch.special.entr(scores.double().exp()).sum(dim=1)
+    elif windowed:
+        _, upper = context_windows(config, torch.full_like(positives, policy.catalogue_size - 1))
+        last = int(upper.max().ceil())
+        width = (
+            max(round(config.threshold_beam * last), last + 1) + 1
+        )  # t_b needs one negative beyond, the positive a place
+    found_by_beam = positives_rule(config, negatives_config) == "on_policy" and exact is None
+    if negatives_config.kind in ("beam", "mixed") or found_by_beam:
+        width = max(width, beam_width(config, negatives_config))
+    if width == 0:
+        return _Sources(exact, None, entropy)
+    if exclude is not None:
+        width += exclude.shape[1]  # seen items take places of the beam
+    beams = policy.beam_search(histories, min(width, policy.catalogue_size))
+    return _Sources(exact, rank_beam(beams, positives, policy.catalogue_size, exclude), entropy)
+
+
+def _assemble(
+    policy: ScoringPolicy,
+    positives: Tensor,
+    sources: _Sources,
+    config: AlgoConfig,
+    negatives_config: NegativesConfig,
+    exclude: Tensor | None,
+    generator: torch.Generator,
+    started: float,
+) -> Groups:
+    """Choose negatives, then weigh them and the contexts."""
+    negatives = _choose(policy, positives, sources, config, negatives_config, exclude, generator)
+    ranked = sources.ranked
+    ranks, scores = torch.zeros_like(negatives.items), negatives.inclusion.new_zeros(negatives.items.shape)
+    if ranked is not None:
+        ranks, scores = ranked.look_up(negatives.items)
+    valid = negatives.items >= 0
+    weights = valid.double() / valid.sum(dim=1, keepdim=True).clamp(min=1)
+    covered = torch.ones_like(positives, dtype=torch.bool)
+    if uses_window(config, negatives_config):
+        assert ranked is not None
+        lower, upper = context_windows(config, ranked.negatives)
+        covered = ranked.known >= torch.minimum(upper.ceil().long(), ranked.negatives)
+        if config.name == "tawin":
+            weights = window_weights(ranked, ranks, scores, negatives.inclusion, lower, upper, config)
+    rule = positives_rule(config, negatives_config)
+    context_weights = torch.ones_like(positives, dtype=torch.float64)
+    present = torch.ones_like(positives, dtype=torch.bool)
+    if rule == "window":
+        assert ranked is not None
+        context_weights = positive_weights(ranked, lower, upper, config)
+    elif rule == "on_policy":
+        found_in = sources.beam if sources.beam is not None else sources.exact
+        assert found_in is not None
+        present = found_in_beam(found_in, beam_width(config, negatives_config))
+    positive_column = torch.where(present, positives, torch.full_like(positives, -1))
+    candidates = torch.cat([positive_column[:, None], negatives.items], dim=1)
+    return Groups(
+        candidates=candidates,
+        valid=candidates >= 0,
+        positives=positives,
+        ranks=torch.cat([torch.zeros_like(positives)[:, None], ranks], dim=1),
+        inclusion=torch.cat([negatives.inclusion.new_ones(len(positives), 1), negatives.inclusion], dim=1),
+        weights=torch.cat([weights.new_zeros(len(positives), 1), weights], dim=1),
+        context_weights=context_weights * present,
+        positive_present=present,
+        positive_above=torch.full_like(positives, -1) if ranked is None else ranked.positive_above,
+        covered=covered,
+        entropy=sources.entropy,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _choose(
+    policy: ScoringPolicy,
+    positives: Tensor,
+    sources: _Sources,
+    config: AlgoConfig,
+    negatives_config: NegativesConfig,
+    exclude: Tensor | None,
+    generator: torch.Generator,
+) -> Negatives:
+    """The group's G - 1 negatives from the configured source."""
+    budget = config.group_size - 1
+    if negatives_config.kind == "random":
+        return uniform_negatives(policy.catalogue_size, positives, budget, generator, exclude)
+    if negatives_config.kind == "window":
+        ranked = sources.ranked
+        assert ranked is not None
+        lower, upper = context_windows(config, ranked.negatives)
+        hard = config.window_shape == "hard"
+        first, last = ranks_touched(lower, upper) if hard else ranks_near(lower, upper, ranked.negatives)
+        return window_negatives(ranked, first, last, budget, generator)
+    assert sources.beam is not None
+    width = beam_width(config, negatives_config)
+    if negatives_config.kind == "beam":
+        return beam_negatives(sources.beam, width, budget, generator)
+    return mixed_negatives(policy.catalogue_size, sources.beam, width, positives, budget, generator, exclude)
+
+
+def window_weights(
+    ranked: RankedNegatives,
+    ranks: Tensor,
+    scores: Tensor,
+    inclusion: Tensor,
+    lower: Tensor,
+    upper: Tensor,
+    config: AlgoConfig,
+) -> Tensor:
+    """w of (8), float64 [B, K], for candidates with ranks and scores [B, K]; window (lower, upper] in ranks, [B].
+
+    A soft window whose ends are not whole ranks is widened to the ranks that it touches. Candidates that the ranked
+    list does not hold, and contexts whose list ends before the window begins, get 0.
+    """
+    if config.window_shape == "hard":
+        return hard_weights(ranks, lower, upper, inclusion)
+    first, _ = ranks_touched(lower, upper)
+    reached = (ranks > 0) & (ranked.known >= first)[:, None]
+    high, low = ranked.threshold(lower.floor().long()), ranked.threshold(upper.ceil().long())
+    return soft_weights(scores, reached, high, low, config.window_temperature, inclusion)
+
+
+def positive_weights(ranked: RankedNegatives, lower: Tensor, upper: Tensor, config: AlgoConfig) -> Tensor:
+    """v of (9), float64 [B]; 0 where a beam did not find the positive, which cuts r_hi at the beam's width."""
+    if config.window_shape == "hard":
+        return hard_context_weights(ranked.positive_above, lower, upper) * ranked.positive_found
+    first, end = context_ranks(lower, upper)
+    high, low = ranked.threshold(first), ranked.threshold(end)
+    scores = ranked.positive_scores.masked_fill(~ranked.positive_found, 0.0)
+    return soft_context_weights(scores, high, low, config.window_temperature) * ranked.positive_found

@@ -1,0 +1,44 @@
+"""What this package asks of a policy; `recbench.policy.Policy` fulfils it, and so does any toy with these methods."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+class RankedItems(Protocol):
+    """The result of a beam search: distinct items, best first."""
+
+    @property
+    def items(self) -> Tensor:
+        """LongTensor [B, W], padded with -1 on the right."""
+
+    @property
+    def log_probs(self) -> Tensor:
+        """FloatTensor [B, W], padded with -inf."""
+
+
+class ScoringPolicy(Protocol):
+    """A torch module that gives log pi(i | x), normalised over the catalogue's legal continuations."""
+
+    training: bool
+
+    @property
+    def catalogue_size(self) -> int:
+        """Number of items N."""
+
+    def score_catalogue(self, histories: Tensor) -> Tensor:
+        """Histories [B, T], padded with -1 on the right, to exact log-probabilities [B, N]."""
+
+    def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
+        """Candidates [B, G] to log-probabilities [B, G] with gradients; candidate -1 scores -inf."""
+
+    def beam_search(self, histories: Tensor, width: int) -> RankedItems:
+        """The (approximately) most probable items of each history."""
+
+    def train(self, mode: bool = True) -> Any:
+        """Turn dropout on or off."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[torch.nn.Parameter]:
+        """What the optimiser moves."""

@@ -1,0 +1,180 @@
+"""One RL step: the groups' scores with gradients, the loss, the optimiser; and what to log about it."""
+
+import dataclasses
+import time
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
+
+from recbench.rl.groups import Groups
+from recbench.rl.interface import ScoringPolicy
+from recbench.rl.loss import RLLoss, advantages_of, rl_loss
+from recbench.schema import AlgoConfig
+
+
+class StepLog(NamedTuple):
+    """Numbers of one step; means over the last update where there are several. NaN where nothing defines one."""
+
+    reward: float  # mean reward of valid candidates: the share of positives among them
+    positive_share: float  # share of contexts whose positive is in the group
+    no_effect: float  # share of contexts without a gradient
+    context_weight: float  # mean v of (7)
+    window_width: float  # mean effective number of negatives, 1 / sum_j w_j^2, of contexts with an effect
+    uncovered: float  # share of contexts whose ranked negatives end before the window
+    loss: float
+    surrogate: float  # nats
+    kl: float  # k3 to the reference, nats
+    sft: float  # mean negative log-probability of the positives, nats
+    ratio: float
+    clipped: float  # share of candidates whose ratio the clip cut
+    gradient_norm: float  # before clipping
+    entropy: float  # of the policy over the catalogue, nats; see `entropy_estimate`
+    updates: int  # optimiser steps taken
+    candidates: int  # candidates that received gradient, over all updates
+    seconds: float  # wall time, building the groups included
+
+    @property
+    def candidates_per_second(self) -> float:
+        """Rate over the whole step, groups included."""
+        return self.candidates / self.seconds if self.seconds > 0 else float("nan")
+
+
+def rl_step(
+    policy: ScoringPolicy,
+    reference: ScoringPolicy | None,
+    optimizer: torch.optim.Optimizer,
+    groups: Groups,
+    histories: Tensor,
+    config: AlgoConfig,
+    scheduler: LRScheduler | None = None,
+) -> StepLog:
+    """config.updates_per_rollout optimiser steps on groups [B, G] of histories [B, T]; the scheduler moves with each.
+
+    The reference, wanted where config.kl > 0, is also what the logged KL is against; it costs one forward without
+    gradients. Ratios compare with the first update's own scores, and every update repeats its dropout masks, so that a
+    ratio differs from 1 only by what the optimiser did. Contexts without any gradient are not scored; a batch of none
+    leaves the weights alone. Raises ValueError where config.kl > 0 comes without a reference.
+    """
+    if config.kl > 0 and reference is None:
+        raise ValueError("config.kl > 0 needs a reference policy")
+    started = time.perf_counter()
+    everyone = config.kl > 0 or config.sft_weight > 0
+    chosen = (torch.ones_like(groups.effective) if everyone else groups.effective).nonzero().squeeze(1)
+    part = _select(groups, chosen)
+    scale = len(chosen) / max(1, len(groups.positives))  # the mean is over the whole batch, contexts left out included
+    scored = part.candidates
+    if config.sft_weight > 0:
+        scored = torch.cat([part.positives[:, None], scored[:, 1:]], dim=1)
+    loss: RLLoss | None = None
+    log_probs, gradient_norm = torch.empty(0), 0.0
+    if len(chosen):
+        reference_log_probs = _score(reference, histories[chosen], scored) if reference is not None else None
+        was_training = policy.training
+        policy.train(config.dropout)
+        random_state = _random_state(histories.device)
+        old_log_probs = advantages = None
+        for update in range(config.updates_per_rollout):
+            if update > 0:
+                _set_random_state(histories.device, random_state)
+            log_probs = policy.score_groups(histories[chosen], scored)
+            if old_log_probs is None or advantages is None:
+                old_log_probs = log_probs.detach()
+                advantages = advantages_of(part, old_log_probs, config)
+            loss = rl_loss(log_probs, old_log_probs, advantages, part, config, reference_log_probs)
+            optimizer.zero_grad(set_to_none=True)
+            (loss.loss * scale).backward()
+            limit = config.max_gradient_norm if config.max_gradient_norm > 0 else torch.inf
+            gradient_norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), limit))
+            optimizer.step()
+            if scheduler is not None:
+                scheduler.step()
+        policy.train(was_training)
+    elif scheduler is not None:
+        for _ in range(config.updates_per_rollout):
+            scheduler.step()
+    return _log(groups, part, scale, loss, log_probs.detach(), gradient_norm, config, time.perf_counter() - started)
+
+
+def entropy_estimate(groups: Groups, log_probs: Tensor) -> float:
+    """Entropy of the policy over the catalogue, mean over contexts, nats.
+
+    Exact where the groups' building scored the catalogue; else the sum over candidates of -p log p over their
+    inclusion probability (Horvitz-Thompson): unbiased for random negatives beside an injected positive, though noisy,
+    and only the head's share, a lower bound, for beam negatives.
+    """
+    if groups.entropy is not None:
+        return float(groups.entropy.mean())
+    if log_probs.shape[0] == 0:
+        return float("nan")
+    terms = torch.special.entr(log_probs.double().exp()).masked_fill(~groups.valid, 0.0) / groups.inclusion
+    return float(terms.sum(dim=1).mean())
+
+
+def _select(groups: Groups, rows: Tensor) -> Groups:
+    """The groups of some contexts."""
+    fields = {field.name: getattr(groups, field.name) for field in dataclasses.fields(groups)}
+    tensors: dict[str, Any] = {name: value[rows] for name, value in fields.items() if isinstance(value, Tensor)}
+    return dataclasses.replace(groups, **tensors)
+
+
+def _score(reference: ScoringPolicy, histories: Tensor, candidates: Tensor) -> Tensor:
+    """The reference's log-probabilities, without dropout or gradients."""
+    reference.train(False)
+    with torch.no_grad():
+        return reference.score_groups(histories, candidates)
+
+
+def _random_state(device: torch.device) -> Tensor:
+    """State of the generator that dropout draws from, which torch keeps for each device."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
+
+
+def _set_random_state(device: torch.device, state: Tensor) -> None:
+    """Put that generator back."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)
+    else:
+        torch.set_rng_state(state)
+
+
+def _log(
+    groups: Groups,
+    part: Groups,
+    scale: float,
+    loss: RLLoss | None,
+    log_probs: Tensor,
+    gradient_norm: float,
+    config: AlgoConfig,
+    seconds: float,
+) -> StepLog:
+    """Gather the step's numbers; the terms of the loss are over the whole batch, as they were differentiated."""
+    nan = float("nan")
+    effective = groups.effective
+    width = 1.0 / groups.weights[effective].square().sum(dim=1)
+    updates = config.updates_per_rollout if loss is not None else 0
+    present = groups.positive_present.double()
+    return StepLog(
+        reward=float(present.sum() / groups.valid.sum().clamp(min=1)),
+        positive_share=float(present.mean()),
+        no_effect=float(1.0 - effective.double().mean()),
+        context_weight=float(groups.context_weights.mean()),
+        window_width=float(width.mean()) if len(width) else nan,
+        uncovered=float((~groups.covered).double().mean()),
+        loss=float(loss.loss) * scale if loss is not None else 0.0,
+        surrogate=float(loss.surrogate) if loss is not None else nan,
+        kl=float(loss.kl) if loss is not None else nan,
+        sft=float(loss.sft) if loss is not None else nan,
+        ratio=float(loss.ratio) if loss is not None else nan,
+        clipped=float(loss.clipped) if loss is not None else nan,
+        gradient_norm=gradient_norm,
+        entropy=entropy_estimate(groups if groups.entropy is not None else part, log_probs),
+        updates=updates,
+        candidates=updates * int((part.valid & part.effective[:, None]).sum()),
+        seconds=seconds + groups.seconds,
+    )

@@ -1,0 +1,111 @@
+"""Weights of negatives (8) and of contexts (9) for a window [a, b] of the false positive rate.
+
+Everything is counted in ranks among the n negatives of a context: a window's ends are lower = a n and upper = b n, and
+rank k (1-based, best first) owns the interval (k - 1, k]. Weights follow TAWin, arXiv 2604.22504, in this project's own
+form (docs/methods.md, section 4).
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+ROUNDING = 1e-9  # ends nearer than this to a whole rank are that rank: (15 / n) n must not touch rank 16
+NEGLIGIBLE = math.log(1e-6)  # soft weights below this for all candidates count as all zero, as hard ones would be
+
+
+def window_in_ranks(window: tuple[float, float], negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """The ends (a n, b n) of an FPR window, float64 [B], for contexts with negatives [B] negatives each."""
+    ends = [end * negatives.double() for end in window]
+    lower, upper = [torch.where((end - end.round()).abs() < ROUNDING, end.round(), end) for end in ends]
+    return lower, upper
+
+
+def window_for_top_k(k: int, negatives: int) -> tuple[float, float]:
+    """The FPR window (a, b) of the negatives of ranks floor(k / 2) to ceil(3 k / 2), both included, of n negatives.
+
+    Rank 0 does not exist and ranks beyond n neither: k = 10 gives ranks 5 to 15, (4 / n, 15 / n]; k = 1 ranks 1 and 2.
+    The window always contains ((k - 1) / n, k / n], which is HR@k by (3). Needs 1 <= k <= n.
+    """
+    first, last = max(1, k // 2), min(negatives, -(-3 * k // 2))
+    return (first - 1) / negatives, last / negatives
+
+
+def ranks_touched(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """First and last 1-based rank, int64 [B], whose interval overlaps (lower, upper] (ranks, [B])."""
+    return lower.floor().long() + 1, upper.ceil().long()
+
+
+def ranks_near(lower: Tensor, upper: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
+    """First and last rank from which soft windows draw: floor(a n / 2) to ceil(2 b n), within 1 ... n; int64 [B]."""
+    first, last = context_ranks(lower, upper)
+    return first.clamp(min=1), torch.minimum(last, negatives)
+
+
+def context_ranks(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
+    """r_lo = floor(a n / 2) and r_hi = ceil(2 b n) of (9), int64 [B]: where a positive can still move the window."""
+    return (lower / 2 + ROUNDING).floor().long(), (2 * upper - ROUNDING).ceil().long()
+
+
+def hard_weights(ranks: Tensor, lower: Tensor, upper: Tensor, inclusion: Tensor) -> Tensor:
+    """Hard weights of (8): the length of (k - 1, k] inside (lower, upper], over the inclusion probability.
+
+    ranks [B, M] are 1-based among the negatives, 0 where there is no candidate or its rank is unknown (weight 0);
+    lower, upper [B] are in ranks, inclusion [B, M] in (0, 1]. Returns float64 [B, M] of row sum 1, or all 0 for a
+    context that has no candidate inside the window.
+    """
+    position = ranks.double()
+    overlap = torch.minimum(position, upper[:, None]) - torch.maximum(position - 1.0, lower[:, None])
+    weights = torch.where(ranks > 0, overlap.clamp(min=0.0) / inclusion.double(), torch.zeros_like(overlap))
+    total = weights.sum(dim=1, keepdim=True)
+    return weights / total.masked_fill(total == 0.0, 1.0)
+
+
+def thresholds(scores: Tensor, known: Tensor, negatives: Tensor, position: Tensor) -> Tensor:
+    """t_u for u n = position: the midpoint of the negatives' scores at ranks position and position + 1; float64 [B].
+
+    scores [B, M] are the negatives', best first; known [B] of them are real; position [B] is whole, at least 0.
+    t_0 = +inf and t_1 = -inf. Where the list ends before rank position + 1 without being complete (known < negatives,
+    as for a beam), the last midpoint that exists is returned, +inf if there is none.
+    """
+    last = torch.where(known < negatives, (known - 1).clamp(min=0), negatives)
+    place = torch.minimum(position, last)
+    columns = max(scores.shape[1] - 1, 0)
+    above = scores.gather(1, (place - 1).clamp(0, columns)[:, None]).squeeze(1).double()
+    below = scores.gather(1, place.clamp(0, columns)[:, None]).squeeze(1).double()
+    middle = (above + below) / 2.0
+    middle = middle.masked_fill(place >= negatives, -torch.inf)
+    return middle.masked_fill(place <= 0, torch.inf)
+
+
+def soft_weights(
+    scores: Tensor, valid: Tensor, high: Tensor, low: Tensor, temperature: float, inclusion: Tensor
+) -> Tensor:
+    """Soft weights of (8): sigmoid((t_a - s) / T) sigmoid((s - t_b) / T) / q, normalised in log space.
+
+    scores [B, M] (nats), valid [B, M] (bool), high = t_a and low = t_b [B] (t_a >= t_b), temperature T > 0 (nats),
+    inclusion [B, M] in (0, 1]. Returns float64 [B, M] of row sum 1, or all 0 where no candidate's window weight (before
+    the division by q) reaches 1e-6, as the hard window leaves out a context without a candidate inside.
+    """
+    scores = scores.double().masked_fill(~valid, 0.0)
+    inside = logsigmoid((high[:, None] - scores) / temperature) + logsigmoid((scores - low[:, None]) / temperature)
+    inside = inside.masked_fill(~valid, -torch.inf)
+    empty = inside.amax(dim=1, keepdim=True) < NEGLIGIBLE
+    logits = (inside - inclusion.double().log()).masked_fill(~valid | empty, -torch.inf)
+    return torch.softmax(logits.masked_fill(empty, 0.0), dim=1).masked_fill(empty | ~valid, 0.0)
+
+
+def hard_context_weights(positive_above: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """Hard v_x of (9): 1 where r_lo <= negatives above the positive < r_hi, else 0; float64 [B]."""
+    first, end = context_ranks(lower, upper)
+    return ((positive_above >= first) & (positive_above < end)).double()
+
+
+def soft_context_weights(positive_scores: Tensor, high: Tensor, low: Tensor, temperature: float) -> Tensor:
+    """Soft v_x of (9): sigmoid((s+ - t_lo) / T) sigmoid((t_hi - s+) / T), float64 [B] in [0, 1].
+
+    positive_scores [B] (nats); high = t_hi at r_lo and low = t_lo at r_hi [B].
+    """
+    scores = positive_scores.double()
+    return torch.exp(logsigmoid((scores - low) / temperature) + logsigmoid((high - scores) / temperature))
