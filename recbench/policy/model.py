@@ -102,9 +102,10 @@ class LlamaPolicy(nn.Module):
         return self.backbone.embed_tokens.weight
 
     def tokens_of(self, histories: Tensor) -> tuple[Tensor, Tensor]:
-        """Token sequences of item sequences: tokens int64 [B, S] (beginning token first, right-padded with 0) and lengths [B].
+        """Token sequences of item sequences: tokens int64 [B, S] and lengths int64 [B].
 
-        `histories` is int64 [B, T], catalogue rows, padded with -1 anywhere; callers keep to the last `history` items.
+        The beginning token comes first; padding (0) is on the right. `histories` is int64 [B, T], catalogue rows, padded
+        with -1 anywhere; callers keep to the last `history` items.
         """
         table = self.tables.item_tokens
         tokens = torch.where(histories[..., None] >= 0, table[histories.clamp(min=0)], -1).flatten(1)
@@ -157,10 +158,12 @@ class LlamaPolicy(nn.Module):
             logits = logits.masked_fill(~legal, float("-inf"))
         return functional.log_softmax(logits, dim=-1), first
 
-    def node_log_probs(self, hidden: Tensor, nodes: Tensor) -> Tensor:
-        """log pi of the last token into each node given its parent's hidden state; [M] for hidden [M, width], nodes [M].
+    def node_log_probs(self, hidden: Tensor, nodes: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """log pi of the last token into each node given its parent's hidden state: [M].
 
-        0 where the parent has one child. Differentiable.
+        hidden float [M, width] are the parents' states, nodes int64 [M] their children. 0 where the parent has one
+        child. With label smoothing, that share of each value is the mean over the legal tokens instead.
+        Differentiable.
         """
         tables = self.tables
         parents = tables.ancestors[nodes].gather(1, (tables.depths[nodes] - 1)[:, None])[:, 0]
@@ -170,6 +173,10 @@ class LlamaPolicy(nn.Module):
             if len(rows):
                 log_probs, first = self.token_log_probs(hidden[rows], parents[rows])
                 chosen = log_probs.gather(1, (tables.node_tokens[nodes[rows]] - first)[:, None])[:, 0]
+                if label_smoothing:
+                    legal = torch.isfinite(log_probs)
+                    mean = torch.where(legal, log_probs, 0.0).sum(1) / legal.sum(1)
+                    chosen = torch.lerp(chosen, mean, label_smoothing)
                 result = result.index_put((rows,), chosen)
         return result
 
@@ -222,7 +229,7 @@ class LlamaPolicy(nn.Module):
         return scoring.score_catalogue(self, histories)
 
     def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
-        """log pi of candidates int64 [B, G], with gradients: float32 [B, G]; -inf where the candidate is -1 (padding)."""
+        """log pi of candidates int64 [B, G], with gradients: float32 [B, G]; -inf where a candidate is -1."""
         return scoring.score_groups(self, histories, candidates)
 
     def positive_log_probs(self, histories: Tensor, items: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class ItemTrie:
 
     @cached_property
     def ancestors(self) -> np.ndarray:
-        """The node itself and those above it, int64 [nodes, depth + 1] by depth; -1 below the node, column 0 the root."""
+        """The node itself and those above it by depth, int64 [nodes, depth + 1]; -1 below it, column 0 the root."""
         table = np.full((self.node_count, self.depth + 1), -1, dtype=np.int64)
         table[:, 0] = 0
         for level in range(1, self.depth + 1):

@@ -1,0 +1,87 @@
+"""Policies and training states as files: safetensors and JSON, never pickles."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from recbench.errors import UserError
+from recbench.policy.item_tokens import ItemTokens
+from recbench.policy.model import LlamaPolicy
+from recbench.schema import PolicyConfig
+
+
+def save_policy(folder: Path, policy: LlamaPolicy, tokens: ItemTokens, settings: PolicyConfig) -> None:
+    """Write a policy as model.safetensors, item_tokens.safetensors and policy.json into an existing folder."""
+    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")
+    save_arrays({"codes": np.ascontiguousarray(tokens.codes)}, folder / "item_tokens.safetensors")
+    description = {"policy": _plain(settings), "item_tokens": tokens.origin}
+    (folder / "policy.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_policy(folder: Path) -> tuple[LlamaPolicy, ItemTokens]:
+    """Read what `save_policy` wrote, on the CPU and in evaluation mode.
+
+    Raises:
+        UserError: the folder holds no policy.
+    """
+    if not (folder / "policy.json").is_file():
+        raise UserError(f"{folder} holds no policy (no policy.json); give the run of a finished recbench train")
+    description = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
+    tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
+    policy = LlamaPolicy(tokens.trie(), PolicyConfig(**description["policy"]))
+    policy.load_state_dict(load_file(folder / "model.safetensors"))
+    return policy.eval(), tokens
+
+
+def _plain(settings: PolicyConfig) -> dict[str, Any]:
+    """The settings as a dictionary, whether they are a dataclass or its composed config."""
+    if OmegaConf.is_config(settings):
+        return {name.name: settings[name.name] for name in fields(PolicyConfig)}  # type: ignore[index]
+    return asdict(settings)
+
+
+def save_training_state(
+    folder: Path,
+    policy: LlamaPolicy,
+    optimizer: torch.optim.Optimizer,
+    average: dict[str, Tensor] | None,
+    numbers: dict[str, Any],
+) -> None:
+    """Write all that an interrupted training needs to continue into an existing folder.
+
+    Nothing random is kept: every step draws from a generator made of (seed, step).
+    """
+    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")
+    moments = {
+        f"{index}.{name}": torch.as_tensor(value).contiguous()
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    save_file(moments, folder / "optimizer.safetensors")
+    if average is not None:
+        save_file({name: value.contiguous() for name, value in average.items()}, folder / "average.safetensors")
+    (folder / "state.json").write_text(json.dumps(numbers, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_training_state(
+    folder: Path, policy: LlamaPolicy, optimizer: torch.optim.Optimizer
+) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
+    """Restore what `save_training_state` wrote into the policy and optimizer; returns the average and the numbers."""
+    policy.load_state_dict(load_file(folder / "model.safetensors"))
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in load_file(folder / "optimizer.safetensors").items():
+        index, name = key.split(".", 1)
+        states.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    average_file = folder / "average.safetensors"
+    average = load_file(average_file) if average_file.is_file() else None
+    return average, json.loads((folder / "state.json").read_text(encoding="utf-8"))

@@ -1,0 +1,158 @@
+"""The outer training loop of every rule: learning rate, validation, choice of the checkpoint, resume.
+
+Whatever a step draws (data order, dropout, negatives) comes from generators made of (seed, stream, step), so that a
+resumed run needs no generator states and ends with the numbers it would have had.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recbench.policy.checkpoint import load_training_state, save_training_state
+from recbench.policy.model import LlamaPolicy
+from recbench.runs import atomic_path
+from recbench.schema import AlgoConfig
+
+DATA_ORDER, MODEL, NEGATIVES, INITIAL_WEIGHTS = range(4)  # random streams: changing one leaves the others as they are
+
+
+def random_stream(seed: int, stream: int, step: int = 0) -> np.random.Generator:
+    """The generator of one stream at one step."""
+    return np.random.default_rng([seed, stream, step])
+
+
+def stream_seed(seed: int, stream: int, step: int = 0) -> int:
+    """A seed for torch's generators, of one stream at one step."""
+    return int(random_stream(seed, stream, step).integers(2**62))
+
+
+def learning_rate_factor(step: int, total: int, warmup: float, schedule: str) -> float:
+    """Share of the peak learning rate at a step (0-based): a linear rise, then constant or a half cosine to 0."""
+    rising = max(1, round(warmup * total))
+    if step < rising:
+        return (step + 1) / rising
+    if schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
+
+
+@dataclass
+class LoopState:
+    """Where a training stands; written to state.json with every checkpoint."""
+
+    step: int = 0
+    best_value: float = -math.inf
+    best_step: int = -1
+    stale: int = 0  # validations since the best one
+    history: list[dict[str, float]] = field(default_factory=list)  # one entry a validation
+
+
+@dataclass
+class TrainingLoop:
+    """Runs optimiser steps, validates, keeps the best weights, and can continue where it was killed.
+
+    `update(step, optimizer)` does one optimiser step and returns what to log; `validate()` returns metrics of the
+    policy as it is, of which `select` picks the checkpoint (the larger the better, ties keep the earlier).
+    """
+
+    policy: LlamaPolicy
+    config: AlgoConfig
+    total_steps: int
+    evaluate_every: int  # steps
+    select: str
+    seed: int
+    folder: Path  # checkpoints are written below it
+    update: Callable[[int, torch.optim.Optimizer], dict[str, float]]
+    validate: Callable[[], dict[str, float]]
+    report: Callable[[LoopState, dict[str, float], bool], None]  # state, values, whether they are a validation's
+
+    def __post_init__(self) -> None:
+        self.state = LoopState()
+        self.average: dict[str, Tensor] | None = None
+        self.optimizer = torch.optim.AdamW(
+            self.policy.parameters(),
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            betas=(0.9, 0.98),
+        )
+
+    def resume(self) -> None:
+        """Continue from the last checkpoint, where there is one."""
+        last = self.folder / "last"
+        if (last / "state.json").is_file():
+            self.average, numbers = load_training_state(last, self.policy, self.optimizer)
+            self.state = LoopState(**numbers)
+
+    def run(self) -> LoopState:
+        """Train to the end or until validation stops improving; the policy then holds the best weights."""
+        if self.state.step == 0 and not self.state.history:
+            self._validate()
+        patience = self.config.patience
+        while self.state.step < self.total_steps and not (patience and self.state.stale >= patience):
+            step = self.state.step
+            factor = learning_rate_factor(step, self.total_steps, self.config.warmup, self.config.schedule)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * factor
+            torch.manual_seed(stream_seed(self.seed, MODEL, step))  # dropout of this step
+            self.policy.train()
+            logs = self.update(step, self.optimizer)
+            self._move_average()
+            self.state.step = step + 1
+            self.report(self.state, {**logs, "learning_rate": self.config.learning_rate * factor}, False)
+            if self.state.step % self.evaluate_every == 0 or self.state.step == self.total_steps:
+                self._validate()
+        self.policy.load_state_dict(self._load_best())
+        return self.state
+
+    def _move_average(self) -> None:
+        decay = self.config.weight_averaging
+        if decay == 0:
+            return
+        if self.average is None:
+            self.average = {name: value.clone() for name, value in self.policy.state_dict().items()}
+            return
+        # Early on a long memory would keep the random start: the decay grows to its value.
+        decay = min(decay, (1 + self.state.step) / (10 + self.state.step))
+        for name, value in self.policy.state_dict().items():
+            self.average[name].lerp_(value, 1 - decay)
+
+    def _validate(self) -> None:
+        own = {name: value.clone() for name, value in self.policy.state_dict().items()} if self.average else None
+        if self.average is not None:
+            self.policy.load_state_dict(self.average)
+        metrics = self.validate()
+        value = metrics[self.select]
+        if math.isnan(value):
+            value = -math.inf
+        if value > self.state.best_value or self.state.best_step < 0:
+            self.state.best_value, self.state.best_step, self.state.stale = value, self.state.step, 0
+            with atomic_path(self.folder / "best") as partial:
+                partial.mkdir(parents=True)
+                _save_weights(partial, self.policy)
+        else:
+            self.state.stale += 1
+        if own is not None:
+            self.policy.load_state_dict(own)
+        self.state.history.append({"step": self.state.step, **metrics})
+        with atomic_path(self.folder / "last") as partial:
+            partial.mkdir(parents=True)
+            numbers: dict[str, Any] = {**vars(self.state)}
+            save_training_state(partial, self.policy, self.optimizer, self.average, numbers)
+        self.report(self.state, metrics, True)
+
+    def _load_best(self) -> dict[str, Tensor]:
+        from safetensors.torch import load_file
+
+        return load_file(self.folder / "best" / "model.safetensors")
+
+
+def _save_weights(folder: Path, policy: LlamaPolicy) -> None:
+    from safetensors.torch import save_file
+
+    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")

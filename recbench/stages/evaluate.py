@@ -1,0 +1,186 @@
+"""recbench eval: where a trained policy ranks the held-out positives, and every metric that follows from it."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recbench.data.dataset import RecommendationData, load_data
+from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases
+from recbench.errors import UserError
+from recbench.metrics.summary import summarise_ranks
+from recbench.policy.checkpoint import load_policy
+from recbench.policy.model import LlamaPolicy
+from recbench.policy.ranking import CaseRanks, beam_recall, exact_is_affordable, rank_cases
+from recbench.runs import Run, atomic_path
+from recbench.schema import EvalStageConfig
+from recbench.stages.device import choose_device, use_threads
+from recbench.stages.upstream import require
+
+RECALL_CASES = 200  # on which a beam is compared with exact scoring
+
+
+def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
+    """Score the held-out cases once, write ranks.parquet, and return metrics with items already seen kept and excluded.
+
+    Raises:
+        UserError: no finished training, a K beyond the catalogue, or a split without cases.
+    """
+    use_threads(config.threads)
+    device = choose_device(config.device)
+    trained = require("train", config, run, input=config.input)  # type: ignore[arg-type]
+    data_run = trained.input_run("data") or require("data", config, run)  # type: ignore[arg-type]
+    data = load_data(data_run.path)
+    run.record(data_fingerprint=data.fingerprint, device=str(device))
+    policy, _ = load_policy(trained.path / "policy")
+    policy.to(device)
+    negatives = policy.catalogue_size - 1
+    _check_cutoffs(config, negatives, run)
+    cases = _cases(data, config)
+    exact = config.ranks == "exact" or (config.ranks == "auto" and exact_is_affordable(policy))
+    width = None if exact else min(config.beam_width, policy.catalogue_size)
+    with run.progress(f"eval {config.split}", len(cases.user)) as bar:
+        ranks = rank_cases(
+            policy,
+            data.interactions,
+            cases,
+            batch_size=config.batch_size,
+            beam_width=width,
+            top_items=config.top_items,
+            advance=bar.advance,
+        )
+    _write_ranks(run, data, cases, ranks)
+    result: dict[str, Any] = {
+        "split": config.split,
+        "cases": len(cases.user),
+        "ranks": "exact" if exact else f"beam of {width}",
+        "trained": trained.metrics,
+        "kept": _summary(config, cases, ranks.above, ranks.ties, ranks.negatives, ranks.censored, width),
+        "excluded": _summary(
+            config,
+            cases,
+            ranks.above_excluded,
+            ranks.ties_excluded,
+            ranks.negatives_excluded,
+            ranks.censored,
+            width,
+        ),
+    }
+    if width is not None:
+        share = float(ranks.censored.mean())
+        result["censored"] = share
+        run.note(
+            f"ranks come from a beam of {width}: {share:.1%} of positives were not found, and what depends on ranks "
+            f"beyond {width} is left out; ranks=exact computes it"
+        )
+    result["beam"] = _recall(config, policy, data, cases)
+    if data.best is not None:
+        result["best"] = _best(config, data, cases)
+    return result
+
+
+def _check_cutoffs(config: EvalStageConfig, negatives: int, run: Run) -> None:
+    for k in config.ks:
+        if k > negatives + 1:
+            raise UserError(f"--k {k}: the catalogue has {negatives + 1} items; give a K of at most that")
+    for low, high in config.windows:
+        width = (high - low) * negatives
+        if width < 1 - 1e-9:
+            run.note(f"the window {low:g},{high:g} is {width:.3g} of one negative wide ({negatives} negatives)")
+
+
+def _cases(data: RecommendationData, config: EvalStageConfig) -> Cases:
+    cases = held_out_cases(data.interactions, SPLIT_NAMES.index(config.split))
+    if not len(cases.user):
+        raise UserError(f"data set {data.name} has no {config.split} interactions with a history before them")
+    if not config.max_cases or config.max_cases >= len(cases.user):
+        return cases
+    # The same sample for every seed and policy: results on it are paired.
+    chosen = np.sort(np.random.default_rng(0).choice(len(cases.user), config.max_cases, replace=False))
+    return Cases(cases.user[chosen], cases.position[chosen])
+
+
+def _summary(
+    config: EvalStageConfig,
+    cases: Cases,
+    above: np.ndarray,
+    ties: np.ndarray,
+    negatives: np.ndarray,
+    censored: np.ndarray,
+    beam_width: int | None,
+) -> dict[str, dict[str, float]]:
+    """All metrics with bootstrap intervals over users; those that a beam cannot tell are left out."""
+    windows = [(float(low), float(high)) for low, high in config.windows]
+    ks = list(config.ks)
+    if beam_width is not None:
+        # A censored positive counts as ranked last: right for every K and window that ends within the beam.
+        above = np.where(censored, negatives, above)
+        windows = [window for window in windows if window[1] * negatives.max() <= beam_width]
+        ks = [k for k in ks if k <= beam_width]
+    summary = summarise_ranks(
+        above, ties, negatives, windows, ks, groups=cases.user, samples=config.bootstrap, seed=config.seed
+    )
+    if beam_width is not None:
+        summary.pop("auc", None)
+    return summary
+
+
+def _write_ranks(run: Run, data: RecommendationData, cases: Cases, ranks: CaseRanks) -> None:
+    names = np.array(data.catalogue["item"], dtype=object)
+    top = [[names[item] for item in row if item >= 0] for row in ranks.top_items]
+    users = data.interactions.users
+    table = pa.table(
+        {
+            "user": [users[user] for user in cases.user],
+            "case": cases.position - data.interactions.offsets[cases.user],
+            "above": ranks.above,
+            "ties": ranks.ties,
+            "negatives": ranks.negatives,
+            "above_excluded": ranks.above_excluded,
+            "ties_excluded": ranks.ties_excluded,
+            "negatives_excluded": ranks.negatives_excluded,
+            "censored": ranks.censored,
+            "top_items": pa.array(top, type=pa.list_(pa.string())),
+        }
+    )
+    with atomic_path(run.path / "ranks.parquet") as partial:
+        pq.write_table(table, partial)
+
+
+def _recall(config: EvalStageConfig, policy: LlamaPolicy, data: RecommendationData, cases: Cases) -> dict[str, float]:
+    """How much of the exact head a beam finds; one level of tokens leaves nothing to miss."""
+    width = min(config.beam_width, policy.catalogue_size)
+    if policy.trie.depth == 1:
+        return {"width": width, "recall": 1.0, "cases": 0}
+    sample = np.sort(np.random.default_rng(0).permutation(len(cases.user))[:RECALL_CASES])
+    some = Cases(cases.user[sample], cases.position[sample])
+    batch = min(config.batch_size, 16)  # exact scores of large tries take memory
+    return {
+        "width": width,
+        "recall": beam_recall(policy, data.interactions, some, width, batch),
+        "cases": len(sample),
+    }
+
+
+def _best(config: EvalStageConfig, data: RecommendationData, cases: Cases) -> dict[str, dict[str, float]]:
+    """The metrics of the exact optimal predictor on the same cases, where the market's truth is known."""
+    assert data.best is not None
+    known = {key: row for row, key in enumerate(zip(data.best["user"], data.best["position"], strict=True))}
+    rows = [known.get(key, -1) for key in zip(cases.user, cases.position, strict=True)]
+    chosen = np.array([row for row in rows if row >= 0], dtype=np.int64)
+    if len(chosen) < len(rows):
+        warnings.warn(
+            f"the optimum is known for {len(chosen)} of {len(rows)} cases, and reported on those", stacklevel=2
+        )
+    return summarise_ranks(
+        data.best["above"][chosen],
+        data.best["ties"][chosen],
+        data.best["n"][chosen],
+        [(float(low), float(high)) for low, high in config.windows],
+        list(config.ks),
+        groups=data.best["user"][chosen],
+        samples=config.bootstrap,
+        seed=config.seed,
+    )

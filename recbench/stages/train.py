@@ -1,0 +1,278 @@
+"""recbench train: SFT of a policy from scratch or from a checkpoint, or GRPO and TAWin from an SFT checkpoint."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from recbench.data.dataset import RecommendationData, load_data
+from recbench.data.interactions import SPLIT_NAMES, VALIDATION, Cases, held_out_cases, histories
+from recbench.errors import UserError
+from recbench.execution import compose
+from recbench.metrics.summary import metric_of_ranks
+from recbench.policy.checkpoint import load_policy, save_policy
+from recbench.policy.item_tokens import ItemTokens, make_item_tokens
+from recbench.policy.loop import (
+    DATA_ORDER,
+    INITIAL_WEIGHTS,
+    NEGATIVES,
+    LoopState,
+    TrainingLoop,
+    random_stream,
+    stream_seed,
+)
+from recbench.policy.model import LlamaPolicy
+from recbench.policy.ranking import CaseRanks, exact_is_affordable, rank_cases
+from recbench.policy.sequences import bucketed_batches, padded, segments, target_positions, training_cases
+from recbench.policy.sft import sft_loss
+from recbench.reporting.scalars import Scalars
+from recbench.rl.groups import build_groups
+from recbench.rl.objective import check_objective, objective_metric
+from recbench.rl.trainer import rl_step
+from recbench.runs import Run, atomic_path
+from recbench.schema import TrainStageConfig
+from recbench.stages.device import autocast, choose_device, use_threads
+from recbench.stages.upstream import require
+
+SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects
+VALIDATION_BEAM = 50  # width where exact ranks are dear; Top-K up to here needs no more
+
+Update = Callable[[int, torch.optim.Optimizer], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one training rule does: an update, how often, and how often it is validated (in steps)."""
+
+    update: Update
+    steps: int
+    evaluate_every: int
+    targets: int  # interactions learned from
+
+
+def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
+    """Train, keep the checkpoint that validation picked in `policy/`, and return its validation metrics.
+
+    Raises:
+        UserError: no interactions to learn from or validate on, or settings that contradict the data.
+    """
+    use_threads(config.threads)
+    device = choose_device(config.device)
+    data_run = require("data", config, run)  # type: ignore[arg-type]
+    data = load_data(data_run.path)
+    run.record(data_fingerprint=data.fingerprint, device=str(device))
+    for note in check_objective(config.algo, config.negatives, data.catalogue.num_rows):
+        run.note(note)
+    policy, tokens = _start(config, run, data)
+    policy.to(device)
+    validation = _validation_sample(data, config.algo.validation_cases)
+    select = config.algo.select_by
+    if select == "target":
+        select = objective_metric(config.algo, config.negatives, policy.catalogue_size - 1)
+    plan = (
+        _sft_plan(config, data, policy, device) if config.algo.name == "sft" else _rl_plan(config, data, policy, device)
+    )
+    run.record(parameters=sum(parameter.numel() for parameter in policy.parameters()))
+    started = time.perf_counter()
+    with Scalars(run.path / "events") as scalars, run.progress(f"train {config.algo.name}", plan.steps) as bar:
+
+        def report(state: LoopState, values: dict[str, float], is_validation: bool) -> None:
+            kind = "validation" if is_validation else "train"
+            scalars.write(state.step, {f"{kind}/{name}": value for name, value in values.items()})
+            if is_validation:
+                shown = " ".join(f"{name} {value:.4f}" for name, value in values.items())
+                run.log.info("step %d validation: %s", state.step, shown)
+            else:
+                bar.advance(1, **_shown(values, state))
+
+        loop = TrainingLoop(
+            policy=policy,
+            config=config.algo,
+            total_steps=plan.steps,
+            evaluate_every=plan.evaluate_every,
+            select=select,
+            seed=config.seed,
+            folder=run.path / "checkpoints",
+            update=plan.update,
+            validate=lambda: _validate(policy, data, validation, select),
+            report=report,
+        )
+        if config.resume:
+            loop.resume()
+            bar.start_at(loop.state.step)
+        state = loop.run()
+    run.record(training_seconds=round(time.perf_counter() - started, 1))
+    with atomic_path(run.path / "policy") as partial:
+        partial.mkdir()
+        save_policy(partial, policy.cpu(), tokens, config.policy)
+    at = {int(entry["step"]): {k: v for k, v in entry.items() if k != "step"} for entry in state.history}
+    first = min(at)
+    return {
+        "algorithm": config.algo.name,
+        "selected_by": select,
+        "steps": state.step,
+        "best_step": state.best_step,
+        "targets": plan.targets,
+        "parameters": sum(parameter.numel() for parameter in policy.parameters()),
+        "item_tokens": _describe_tokens(policy, tokens),
+        "validation": {"cases": len(validation.user), "best": at[state.best_step], "initial": at[first]},
+        "curve": state.history,
+    }
+
+
+def _shown(values: dict[str, float], state: LoopState) -> dict[str, float]:
+    """The few numbers beside the progress bar."""
+    names = ("loss", "no_effect", "kl", "gradient_norm")
+    return {**{name: values[name] for name in names if name in values}, "best": state.best_value}
+
+
+def _describe_tokens(policy: LlamaPolicy, tokens: ItemTokens) -> dict[str, Any]:
+    trie = policy.trie
+    return {
+        "origin": tokens.origin,
+        "levels": trie.depth,
+        "vocabulary": trie.vocabulary_size,
+        "items_that_share_a_sequence": trie.shared_items,
+        "nodes_with_a_choice": int((trie.child_counts > 1).sum()),
+        "share_of_inner_nodes_without_a_choice": float((trie.child_counts == 1).sum() / (trie.child_counts > 0).sum()),
+    }
+
+
+def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tuple[LlamaPolicy, ItemTokens]:
+    """The policy to train: fresh for SFT, that of an SFT run otherwise or where `input` names one."""
+    if config.algo.name == "sft" and config.input is None:
+        tokens = make_item_tokens(config.item_tokens, data, config.reserved, config.seed)
+        torch.manual_seed(stream_seed(config.seed, INITIAL_WEIGHTS))
+        policy = LlamaPolicy(tokens.trie(), config.policy)
+        if policy.trie.shared_items:
+            run.note(f"{policy.trie.shared_items} items share their token sequence with another and are always tied")
+        return policy, tokens
+    default = compose("train").sft
+    make = {
+        "algo": config.sft,
+        "policy": config.policy,
+        "item_tokens": config.item_tokens,
+        "reserved": config.reserved,
+        "seed": config.seed,
+        "device": config.device,
+        "precision": config.precision,
+    }
+
+    def fits(candidate: Run) -> bool:
+        theirs = candidate.config
+        same = ("policy", "item_tokens", "reserved", "seed")
+        return (
+            theirs.algo.name == "sft"
+            and theirs.input is None
+            and all(theirs[key] == getattr(config, key) for key in same)
+            and (config.sft == default or theirs.algo == config.sft)
+        )
+
+    source = require("train", config, run, match=fits, make=make, input=config.input)  # type: ignore[arg-type]
+    if source.config.reserved != config.reserved and config.algo.interactions == "reserved":
+        raise UserError(
+            f"train run {source.id} was made with reserved={source.config.reserved}, and now reserved={config.reserved}: "
+            f"give reserved={source.config.reserved}, or another input"
+        )
+    policy, tokens = load_policy(source.path / "policy")
+    if policy.catalogue_size != data.catalogue.num_rows:
+        raise UserError(
+            f"train run {source.id} knows {policy.catalogue_size} items, the data {data.catalogue.num_rows}"
+        )
+    return policy.train(), tokens
+
+
+def _validation_sample(data: RecommendationData, limit: int) -> Cases:
+    """The validation cases, or a sample of them that is the same for every seed, so that runs compare."""
+    cases = held_out_cases(data.interactions, VALIDATION)
+    if not len(cases.user):
+        raise UserError(
+            f"data set {data.name} has no {SPLIT_NAMES[VALIDATION]} interactions with a history; "
+            "expected users with at least three interactions"
+        )
+    if not limit or limit >= len(cases.user):
+        return cases
+    chosen = np.sort(np.random.default_rng(0).choice(len(cases.user), limit, replace=False))
+    return Cases(cases.user[chosen], cases.position[chosen])
+
+
+def _validate(policy: LlamaPolicy, data: RecommendationData, cases: Cases, select: str) -> dict[str, float]:
+    """Means of the shown metrics and of the one that selects; dropout off."""
+    top_k = select.partition("@")[2]
+    by_beam = not exact_is_affordable(policy) and bool(top_k) and int(top_k) <= VALIDATION_BEAM
+    ranks = rank_cases(policy, data.interactions, cases, beam_width=VALIDATION_BEAM if by_beam else None)
+    names = [name for name in dict.fromkeys((*SHOWN_METRICS, select)) if "@" in name or not by_beam]
+    return {name: _mean(name, ranks) for name in names}
+
+
+def _mean(name: str, ranks: CaseRanks) -> float:
+    above = np.where(ranks.censored, ranks.negatives, ranks.above)  # not found: beyond every Top-K that is asked for
+    return float(np.mean(metric_of_ranks(name, above, ranks.ties, ranks.negatives)))
+
+
+def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPolicy, device: torch.device) -> _Plan:
+    algo = config.algo
+    targets = target_positions(data.interactions, algo.interactions, config.reserved)
+    if not len(targets):
+        raise UserError(
+            f"algo.interactions={algo.interactions} with reserved={config.reserved} leaves nothing to learn from"
+        )
+    stretches = segments(data.interactions, targets, policy.history)
+    per_epoch = -(-len(stretches.start) // algo.batch_size)
+    order: dict[int, list[np.ndarray]] = {}  # of the current epoch only
+
+    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        epoch, index = divmod(step, per_epoch)
+        if epoch not in order:
+            order.clear()
+            order[epoch] = list(
+                bucketed_batches(stretches, algo.batch_size, random_stream(config.seed, DATA_ORDER, epoch))
+            )
+        random = random_stream(config.seed, NEGATIVES, step)
+        items, learned = padded(data.interactions, stretches, order[epoch][index], algo.item_dropout, random)
+        started = time.perf_counter()
+        with autocast(device, config.precision):
+            loss = sft_loss(
+                policy, torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device), algo.label_smoothing
+            )
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), algo.max_gradient_norm or torch.inf)
+        optimizer.step()
+        rate = float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
+        return {"loss": float(loss.detach()), "gradient_norm": float(norm), "tokens_a_second": rate}
+
+    if config.input is not None and algo.steps > 0:
+        return _Plan(update, algo.steps, algo.evaluate_every, len(targets))
+    return _Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(targets))
+
+
+def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPolicy, device: torch.device) -> _Plan:
+    algo = config.algo
+    cases = training_cases(data.interactions, algo.interactions, config.reserved)
+    if not len(cases.user):
+        raise UserError(
+            f"algo.interactions={algo.interactions} with reserved={config.reserved} leaves RL nothing to learn from; "
+            "expected users with at least four interactions, or algo.interactions=all"
+        )
+    past = histories(data.interactions, cases, policy.history).astype(np.int64)
+    positives = data.interactions.items[cases.position].astype(np.int64)
+    per_epoch = -(-len(positives) // algo.batch_size)
+    reference = copy.deepcopy(policy).eval().requires_grad_(False) if algo.kl > 0 else None
+
+    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        epoch, index = divmod(step, per_epoch)
+        order = random_stream(config.seed, DATA_ORDER, epoch).permutation(len(positives))
+        rows = order[index * algo.batch_size : (index + 1) * algo.batch_size]
+        batch, targets = torch.from_numpy(past[rows]).to(device), torch.from_numpy(positives[rows]).to(device)
+        generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
+        with autocast(device, config.precision):
+            groups = build_groups(policy, batch, targets, algo, config.negatives, generator)
+            log = rl_step(policy, reference, optimizer, groups, batch, algo)
+        return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
+
+    return _Plan(update, algo.steps, algo.evaluate_every, len(positives))
