@@ -1,0 +1,1 @@
+"""ROC windows, Top-K metrics, and intervals over users; numpy only."""

@@ -1,0 +1,267 @@
+"""Every metric of an evaluation by name, each with its bootstrap interval: what `recbench eval` and `score` report.
+
+Names: "auc", "wpauc(a,b)" (the area over the window's width), "mcclish(a,b)", "pauc(a,b)" (the raw area), "hr@K",
+"ndcg@K", "mrr@K". Two inputs lead here: counts of negatives above one positive a case, or labels and scores.
+"""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recbench.errors import UserError
+from recbench.metrics.intervals import Intervals, bootstrap_intervals
+from recbench.metrics.rankings import IntArray, Ranking, rank_scores
+from recbench.metrics.topk import check_k, hit_rate, hit_rate_several, mrr, mrr_several, ndcg, ndcg_several
+from recbench.metrics.windows import Window, check_counts, check_window, mcclish, window_auc_of, windowed_tpr
+
+FloatArray = NDArray[np.float64]
+Summary = dict[str, dict[str, float]]
+
+_WINDOW_NAME = re.compile(r"(wpauc|pauc|mcclish)\(([^()]*)\)")
+_TOP_K_NAME = re.compile(r"(hr|ndcg|mrr)@(\d+)")
+
+
+def metric_names(windows: Sequence[Sequence[float]], ks: Sequence[int]) -> list[str]:
+    """Names of the metrics that `summarise_ranks` reports for these FPR windows and cut-offs, in its order.
+
+    >>> metric_names([(0.01, 0.05)], [10])
+    ['auc', 'wpauc(0.01,0.05)', 'mcclish(0.01,0.05)', 'pauc(0.01,0.05)', 'hr@10', 'ndcg@10', 'mrr@10']
+    """
+    areas = [f"{form}({_shown(window)})" for window in windows for form in ("wpauc", "mcclish", "pauc")]
+    cutoffs = [f"{form}@{check_k(k)}" for k in ks for form in ("hr", "ndcg", "mrr")]
+    return list(dict.fromkeys(["auc", *areas, *cutoffs]))
+
+
+def metric_of_ranks(name: str, above: ArrayLike, ties: ArrayLike, negatives: ArrayLike) -> FloatArray:
+    """One named metric for every case with one positive, float64[C]; its mean is what `summarise_ranks` reports.
+
+    `above`, `ties` and `negatives` count the negatives strictly above the positive, tied with it, and all, [C]. NaN,
+    with a warning, where an area has no negatives. Raises UserError for an unknown name.
+
+    >>> metric_of_ranks("hr@10", above=[3, 12], ties=[0, 0], negatives=[99, 99])
+    array([1., 0.])
+    """
+    columns = {"hr": hit_rate, "ndcg": ndcg, "mrr": mrr}
+    top_k = _TOP_K_NAME.fullmatch(name)
+    if top_k:
+        check_counts(above, ties, negatives)
+        return columns[top_k[1]](above, ties, int(top_k[2]))
+    area = _WINDOW_NAME.fullmatch(name)
+    if not area and name != "auc":
+        raise UserError(f"metric {name!r} is not one of auc, wpauc(a,b), pauc(a,b), mcclish(a,b), hr@K, ndcg@K, mrr@K")
+    form, window = ("wpauc", (0.0, 1.0)) if area is None else (area[1], _read_window(name, area[2]))
+    return _area_in_form(form, windowed_tpr(above, ties, negatives, window), window)
+
+
+def summarise_ranks(
+    above: ArrayLike,
+    ties: ArrayLike,
+    negatives: ArrayLike,
+    windows: Sequence[Sequence[float]],
+    ks: Sequence[int],
+    *,
+    groups: ArrayLike | None = None,
+    samples: int = 1000,
+    seed: int = 0,
+) -> Summary:
+    """Mean of every metric over cases with one positive each, with 95% bootstrap intervals over users.
+
+    `above`, `ties` and `negatives` [C] as in `metric_of_ranks`; `groups` [C] is each case's user (default: one case a
+    user), the unit that is resampled. Returns name -> {"value", "low", "high"}, names as in `metric_names`. Cases
+    without negatives are left out of every metric and counted in a warning; a window narrower than one negative gets a
+    warning. Raises UserError for malformed windows, cut-offs or counts.
+
+    >>> summary = summarise_ranks([0, 5], [0, 0], [10, 10], [(0.0, 0.5)], [1], samples=0)
+    >>> summary["auc"]["value"], summary["hr@1"]["value"]
+    (0.75, 0.5)
+    """
+    g, m, n = check_counts(above, ties, negatives)
+    if g.ndim != 1:
+        raise UserError(f"counts have shape {g.shape}; give one number a case")
+    user = np.arange(g.size) if groups is None else np.asarray(groups)
+    if user.shape != g.shape:
+        raise UserError(f"there are {g.size} cases but {user.size} groups; give one group a case")
+    defined = n > 0
+    if not defined.all():
+        _warn(f"{np.count_nonzero(~defined)} of {g.size} cases have no negatives and are left out of every metric")
+        g, m, n, user = g[defined], m[defined], n[defined], user[defined]
+    _warn_of_narrow_windows(windows, n)
+    _warn_of_short_lists(ks, n + 1)
+    values = dict(
+        _named_values(
+            windows,
+            ks,
+            lambda window: windowed_tpr(g, m, n, window),
+            {"hr": lambda k: hit_rate(g, m, k), "ndcg": lambda k: ndcg(g, m, k), "mrr": lambda k: mrr(g, m, k)},
+        )
+    )
+    return _summary(values, bootstrap_intervals(np.stack(list(values.values()), axis=1), samples, seed, user))
+
+
+def summarise_scores(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    windows: Sequence[Sequence[float]],
+    ks: Sequence[int],
+    *,
+    groups: ArrayLike | None = None,
+    samples: int = 1000,
+    seed: int = 0,
+) -> Summary:
+    """Every metric from labels and scores: averaged over users (`groups` [N]), or of all rows pooled (no `groups`).
+
+    `labels` are 0 or 1, any number of positives a user; `scores` larger is more relevant; [N]. Returns what
+    `summarise_ranks` returns. With groups, the ROC curve and the list are each user's own; users with one class only
+    are left out of every metric and counted in a warning, and intervals resample users. Without, there is one ROC curve
+    and one list; ROC intervals resample positives and negatives apart (as pROC does), and Top-K metrics, being of one
+    list, have NaN for ends. NaN, with a warning, where a class is missing. Raises UserError for labels other than 0 and
+    1, NaN scores, malformed windows or cut-offs.
+    """
+    ranking = rank_scores(labels, scores, groups)
+    if groups is not None:
+        ranking = _with_both_classes(ranking)
+    negatives = ranking.negatives_of_group
+    _warn_of_narrow_windows(windows, negatives[negatives > 0])
+    _warn_of_short_lists(ks, ranking.positives_of_group + negatives)
+    values = dict(
+        _named_values(
+            windows,
+            ks,
+            lambda window: window_auc_of(ranking, window),
+            {
+                "hr": lambda k: hit_rate_several(ranking, k),
+                "ndcg": lambda k: ndcg_several(ranking, k),
+                "mrr": lambda k: mrr_several(ranking, k),
+            },
+        )
+    )
+    if groups is not None:
+        return _summary(values, bootstrap_intervals(np.stack(list(values.values()), axis=1), samples, seed))
+    resampled = _resampled_areas(ranking, windows, samples, seed)
+    means = np.array([column[0] for column in values.values()])
+    low, high = np.full(means.size, np.nan), np.full(means.size, np.nan)
+    for position, name in enumerate(values):
+        if name in resampled and samples:
+            low[position], high[position] = np.quantile(resampled[name], [0.025, 0.975])
+    return _summary(values, Intervals(means, low, high))
+
+
+def _named_values(
+    windows: Sequence[Sequence[float]],
+    ks: Sequence[int],
+    area: Callable[[Window], FloatArray],
+    top_k: dict[str, Callable[[int], FloatArray]],
+) -> Iterator[tuple[str, FloatArray]]:
+    """Name and per-case values of every metric, in the order of `metric_names`; each area is computed once."""
+    yield "auc", area((0.0, 1.0))
+    for window in map(check_window, windows):
+        normalised = area(window)
+        for form in ("wpauc", "mcclish", "pauc"):
+            yield f"{form}({_shown(window)})", _area_in_form(form, normalised, window)
+    for k in ks:
+        for form, values in top_k.items():
+            yield f"{form}@{check_k(k)}", values(k)
+
+
+def _area_in_form(form: str, normalised: FloatArray, window: Window) -> FloatArray:
+    if form == "wpauc":
+        return normalised
+    raw = normalised * (window[1] - window[0])
+    return raw if form == "pauc" else mcclish(raw, window)
+
+
+def _summary(values: dict[str, FloatArray], intervals: Intervals) -> Summary:
+    ends = zip(values, intervals.mean, intervals.low, intervals.high, strict=True)
+    return {name: {"value": float(value), "low": float(low), "high": float(high)} for name, value, low, high in ends}
+
+
+def _resampled_areas(
+    ranking: Ranking, windows: Sequence[Sequence[float]], samples: int, seed: int
+) -> dict[str, FloatArray]:
+    """Areas of one pooled ROC curve in resamples that keep the numbers of positives and negatives."""
+    positives, negatives = int(ranking.positives_of_group[0]), int(ranking.negatives_of_group[0])
+    if not positives or not negatives:
+        return {}
+    blocks = ranking.group.size
+    block_of_positive = np.repeat(np.arange(blocks), ranking.positives)
+    block_of_negative = np.repeat(np.arange(blocks), ranking.negatives)
+    rng = np.random.default_rng(seed)
+    resampled: dict[str, FloatArray] = {}
+    for sample in range(samples):
+        drawn_positives = block_of_positive[rng.integers(positives, size=positives)]
+        drawn_negatives = block_of_negative[rng.integers(negatives, size=negatives)]
+        weight = np.bincount(drawn_positives, minlength=blocks)
+        ties = np.bincount(drawn_negatives, minlength=blocks)
+        above = np.cumsum(ties) - ties
+        used = weight > 0
+        area = partial(_weighted_area, weight[used] / positives, above[used], ties[used], negatives)
+        for name, value in _named_values(windows, (), area, {}):
+            resampled.setdefault(name, np.empty(samples))[sample] = value[0]
+    return resampled
+
+
+def _weighted_area(weight: FloatArray, above: IntArray, ties: IntArray, negatives: int, window: Window) -> FloatArray:
+    return np.array([weight @ windowed_tpr(above, ties, negatives, window)])
+
+
+def _with_both_classes(ranking: Ranking) -> Ranking:
+    """The ranking without its one-class groups, the others renumbered; warns with their number."""
+    both = (ranking.positives_of_group > 0) & (ranking.negatives_of_group > 0)
+    if both.all():
+        return ranking
+    _warn(
+        f"{np.count_nonzero(~both)} of {both.size} users have only positives or only negatives: their metrics are "
+        "undefined, and they are left out"
+    )
+    blocks = both[ranking.group]
+    return Ranking(
+        group=(np.cumsum(both) - 1)[ranking.group[blocks]],
+        before=ranking.before[blocks],
+        above=ranking.above[blocks],
+        positives=ranking.positives[blocks],
+        negatives=ranking.negatives[blocks],
+        positives_of_group=ranking.positives_of_group[both],
+        negatives_of_group=ranking.negatives_of_group[both],
+    )
+
+
+def _warn_of_narrow_windows(windows: Sequence[Sequence[float]], negatives: ArrayLike) -> None:
+    n = np.asarray(negatives, dtype=np.float64)
+    for a, b in map(check_window, windows):
+        # A window made as (K-1)/n, K/n is one negative wide up to rounding.
+        narrow = n * (b - a) < 1 - 1e-9
+        if narrow.any():
+            fewest = n.min()
+            _warn(
+                f"window {_shown((a, b))} is narrower than one negative in {np.count_nonzero(narrow)} of {n.size} "
+                f"rankings (at least {fewest * (b - a):.3g} of one, of {fewest:g} negatives); its value there is "
+                "fractional, read between two ranks"
+            )
+
+
+def _warn_of_short_lists(ks: Sequence[int], candidates: ArrayLike) -> None:
+    sizes = np.asarray(candidates)
+    for k in map(check_k, ks):
+        short = int(np.count_nonzero(sizes <= k))
+        if short:
+            _warn(f"hr@{k} is 1 whatever the scores in {short} of {sizes.size} rankings: they hold at most {k} items")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=4)
+
+
+def _shown(window: Sequence[float]) -> str:
+    """The ends as %g prints them, or in full where %g would lose digits."""
+    return ",".join(f"{end:g}" if float(f"{end:g}") == end else repr(end) for end in check_window(window))
+
+
+def _read_window(name: str, text: str) -> Window:
+    try:
+        return check_window([float(end) for end in text.split(",")])
+    except (ValueError, UserError):
+        raise UserError(f"metric {name!r} does not name an FPR window; write wpauc(0.01,0.05)") from None

@@ -1,0 +1,13 @@
+"""The examples in the docstrings of the metrics are true."""
+
+import doctest
+import importlib
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["windows", "topk", "rankings", "intervals", "summary"])
+def test_examples_hold(name: str) -> None:
+    results = doctest.testmod(importlib.import_module(f"recbench.metrics.{name}"))
+    assert results.attempted > 0
+    assert results.failed == 0
