@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -85,8 +85,8 @@ def write_json(path: Path, value: Any) -> None:
 class Run:
     """One run folder, new or old: `runs/<stage>/<data name>/<time>-<hash>/`.
 
-    A stage receives a running one and calls `use`, `note`, `record`, `progress` and `write_json`; anyone may open an old one by
-    `Run(path)` and read `config`, `manifest` and `metrics`.
+    A stage receives a running one and calls `use`, `note`, `record`, `progress` and `write_json`; anyone may open an
+    old one by `Run(path)` and read `config`, `manifest` and `metrics`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -147,7 +147,7 @@ class Run:
         write_json(self.path / name, value)
 
     def record(self, **values: Any) -> None:
-        """Keep values in manifest.json, such as `data_fingerprint=...`, `device=...` or rates (nothing of it in metrics)."""
+        """Keep values in manifest.json, such as `data_fingerprint=...`, `device=...` or rates, which metrics.json must not have."""
         self.manifest.update(values)
         write_json(self.path / "manifest.json", self.manifest)
 
@@ -281,7 +281,7 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = ()) ->
 
 
 def find_runs(root: Path | str, stage: str | None = None, data: str | None = None) -> list[Run]:
-    """Every run under `root`, oldest first, of one stage and one data set if given; none when there is no such folder."""
+    """Every run under `root`, oldest first, of one stage and data set if given; none if there is no such folder."""
     paths = Path(root).glob(f"{stage or '*'}/{data or '*'}/*/manifest.json")
     return [Run(path.parent) for path in sorted(paths, key=lambda path: (path.parent.name, path.parent.as_posix()))]
 
@@ -291,16 +291,20 @@ def newest_finished(root: Path | str, stage: str, match: Callable[[Run], bool], 
     return next((run for run in reversed(find_runs(root, stage, data)) if run.status == "done" and match(run)), None)
 
 
-def resolve_run(root: Path | str, text: str, stage: str | None = None, statuses: Sequence[str] = ("done",)) -> Run:
-    """The run that a user named: a path, a unique prefix of an id, or `latest` (the newest whose status is in `statuses`).
+def resolve_run(
+    root: Path | str, text: str, stage: str | None = None, statuses: Sequence[str] = ("done",), data: str | None = None
+) -> Run:
+    """The run that a user named: a path, a unique prefix of an id, or `latest`.
 
-    Raises UserError when there is none, when a prefix fits several, or when the run is of another stage than `stage`.
+    `latest` is the newest of `stage`, on data set `data`, whose status is in `statuses`; a path or a prefix may have
+    any status. Raises UserError when there is none, when a prefix fits several, or when the run is of another stage.
     """
     kind = f"{stage} run" if stage else "run"
     if text == "latest":
-        newest = next((run for run in reversed(find_runs(root, stage)) if run.status in statuses), None)
+        newest = next((run for run in reversed(find_runs(root, stage, data)) if run.status in statuses), None)
         if newest is None:
-            raise UserError(f"no {' or '.join(statuses)} {kind} under {root}; 'recbench runs' lists what is there")
+            place = f"under {root}" if data is None else f"on data {data} under {root}"
+            raise UserError(f"no {' or '.join(statuses)} {kind} {place}; 'recbench runs' lists what is there")
         return newest
     if (Path(text) / "manifest.json").is_file():
         found = [Run(Path(text))]
@@ -341,10 +345,8 @@ def _lock(stream: Any) -> None:
         import fcntl
     except ImportError:
         return
-    try:
+    with suppress(OSError):  # some network file systems have no locks: runs there cannot be told live from killed
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        pass  # some network file systems have no locks: runs there cannot be told live from killed
 
 
 def _is_locked(file: Path) -> bool:

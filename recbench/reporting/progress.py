@@ -3,6 +3,10 @@
 import logging
 import sys
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +15,7 @@ SECONDS_BETWEEN_LINES = 10.0  # in a file: often enough to see life, rare enough
 _console: Any = None
 _bars: Any = None  # the one live display; bars inside bars share it
 _open_bars = 0
+_lines_only = False
 
 
 def console() -> Any:
@@ -28,11 +33,33 @@ def say(text: str) -> None:
     console().print(text, markup=False)
 
 
+def lines_only() -> None:
+    """Print lines from now on even on a terminal: the bars of several processes would overwrite each other."""
+    global _lines_only
+    _lines_only = True
+
+
+@contextmanager
+def short_warnings(log: logging.Logger | None = None) -> Iterator[None]:
+    """Show recbench's own warnings in one line; log all, others' too, which a user need not see."""
+    package = Path(__file__).resolve().parents[1]
+
+    def show(message: Warning | str, category: type[Warning], filename: str, *_: Any) -> None:
+        if log is not None:
+            log.warning("%s: %s (%s)", category.__name__, message, Path(filename).name)
+        if Path(filename).resolve().is_relative_to(package):
+            say(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
+
+
 class Progress:
     """A count towards `total` with rate and time left; a context manager.
 
-    On a terminal it is a bar; elsewhere a line at the beginning, at most every ten seconds, and at the end. Values given to `advance`
-    are shown beside the count, and go to the log.
+    On a terminal it is a bar; elsewhere a line at most every ten seconds, and at the end. Values given to `advance` are
+    shown beside the count, and go to the log.
     """
 
     def __init__(self, description: str, total: float, log: logging.Logger | None = None) -> None:
@@ -45,7 +72,7 @@ class Progress:
     def __enter__(self) -> Self:
         global _bars, _open_bars
         self._began = self._last_line = time.monotonic()
-        if console().is_terminal:
+        if console().is_terminal and not _lines_only:
             if _open_bars == 0:
                 _bars = _make_bars()
                 _bars.start()

@@ -1,0 +1,335 @@
+"""Typer commands: options become overrides, placed before the user's own; nothing else happens here.
+
+Everything but Typer is imported inside the commands, so that help and completion answer at once.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Experiments that put large language models into recommender systems, with numbers to defend.",
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The `recbench` command; returns the exit status. A misused option is told in one line, as every other mistake."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return int(app(args=given or ["--help"], prog_name="recbench", standalone_mode=False) or 0)
+    except Exception as problem:
+        if not hasattr(
+            problem, "format_message"
+        ):  # Typer's own class has no public name since it carries its own Click
+            raise
+        context = getattr(problem, "ctx", None)
+        command = context.command_path if context is not None else "recbench"
+        message = " ".join(problem.format_message().split()).rstrip(".")
+        typer.echo(f"error: {message}; '{command} --help' lists what it takes", err=True)
+        return 2
+
+
+# ---- completion
+
+
+def complete_override(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a Hydra override such as `algo=t`. Bash splits words at '=', so they are joined again."""
+    import os
+
+    words, prefix = os.environ.get("COMP_WORDS", "").split(), ""
+    if "=" in words[-2:]:
+        last = len(words) - 1 - words[::-1].index("=")
+        prefix = words[last - 1] + "="
+        incomplete = prefix + "".join(words[last + 1 :])
+    from hydra import initialize_config_dir
+    from hydra._internal.core_plugins.bash_completion import BashCompletion
+    from hydra.core.global_hydra import GlobalHydra
+
+    from recbench import schema
+    from recbench.execution import config_folder
+
+    schema.register()
+    with initialize_config_dir(str(config_folder()), job_name="completion", version_base="1.3"):
+        found = BashCompletion(GlobalHydra.instance().config_loader())._query(context.info_name, incomplete)
+    return [word.removeprefix(prefix) for word in found]
+
+
+def complete_group(group: str) -> Any:
+    """A completer of the names in a config group, as `--neg` takes them."""
+
+    def complete(incomplete: str) -> list[str]:
+        from recbench.execution import config_folder
+
+        names = sorted(file.stem for file in (config_folder() / group).glob("*.yaml"))
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Ids of runs under `runs/`, newest first."""
+    from recbench.runs import find_runs
+
+    ids = [run.id for run in reversed(find_runs("runs"))]
+    return [name for name in ["latest", *ids] if name.startswith(incomplete)]
+
+
+# ---- options that several commands share
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        autocompletion=complete_override,
+        help="Any option of the stage, such as data=amazon_beauty seed=1; --help-config lists them.",
+        show_default=False,
+    ),
+]
+Multirun = Annotated[bool, typer.Option("--multirun", "-m", help="Run every combination of comma-separated values.")]
+Cfg = Annotated[bool, typer.Option("--cfg", help="Print the composed config and run nothing.")]
+HelpConfig = Annotated[bool, typer.Option("--help-config", help="List every option of the stage and exit.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+NoUpstream = Annotated[
+    bool, typer.Option("--no-upstream", help="Fail when an input is missing; else it is made first.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Make the inputs anew.")]
+Windows = Annotated[
+    list[str] | None,
+    typer.Option("--window", metavar="A,B", help="FPR window, such as 0.01,0.05; repeatable.", show_default=False),
+]
+Ks = Annotated[
+    list[str] | None,
+    typer.Option("--k", metavar="K,K,...", help="Top-K cut-offs, such as 1,5,10; repeatable.", show_default=False),
+]
+RunsFolder = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", autocompletion=complete_run, help="A path, the beginning of an id, or latest.")
+]
+
+
+# ---- commands
+
+
+@app.command()
+def data(
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    cfg: Cfg = False,
+    help_config: HelpConfig = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Build, check and describe a data set."""
+    _stage("data", [], overrides, multirun, cfg, help_config, as_json, debug)
+
+
+@app.command()
+def train(
+    overrides: Overrides = None,
+    algo: Annotated[
+        str | None,
+        typer.Option(metavar="sft|grpo|tawin", autocompletion=complete_group("algo"), help="Training rule [grpo]."),
+    ] = None,
+    neg: Annotated[
+        str | None,
+        typer.Option(
+            metavar="random|beam|mixed",
+            autocompletion=complete_group("negatives"),
+            help="Where negatives come from [beam; for tawin its window].",
+        ),
+    ] = None,
+    windows: Windows = None,
+    top_k: Annotated[str | None, typer.Option("--top-k", metavar="K", help="tawin: aim at Top-K.")] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", autocompletion=complete_run, help="Go on with an interrupted run; or latest."),
+    ] = None,
+    no_upstream: NoUpstream = False,
+    force: Force = False,
+    multirun: Multirun = False,
+    cfg: Cfg = False,
+    help_config: HelpConfig = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Train the recommender: SFT, GRPO with random or beam negatives, or TAWin on one FPR window."""
+    from recbench.dispatch import one_line_errors, quote
+
+    flags: list[str] = []
+    with one_line_errors("train", debug):
+        flags += [f"algo={algo}"] if algo else []
+        flags += [f"negatives={neg}"] if neg else []
+        if windows:
+            flags.append("algo.window=" + ",".join(quote(window) for window in _windows(windows, many=multirun)))
+        if top_k is not None:
+            flags.append(f"algo.top_k={','.join(map(str, _whole_numbers('--top-k', [top_k], many=multirun)))}")
+        flags += [f"resume={quote(resume)}"] if resume is not None else []
+    flags += _input_flags(no_upstream, force)
+    _stage("train", flags, overrides, multirun, cfg, help_config, as_json, debug)
+
+
+@app.command("eval")
+def evaluate(
+    overrides: Overrides = None,
+    windows: Windows = None,
+    ks: Ks = None,
+    no_upstream: NoUpstream = False,
+    force: Force = False,
+    multirun: Multirun = False,
+    cfg: Cfg = False,
+    help_config: HelpConfig = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Score a trained policy: AUC, windowed partial AUC, HR, NDCG and MRR, with intervals."""
+    from recbench.dispatch import one_line_errors, quote
+
+    flags: list[str] = []
+    with one_line_errors("eval", debug):
+        flags += [f"windows={quote(_windows(windows))}"] if windows else []
+        flags += [f"ks={quote(_whole_numbers('--k', ks))}"] if ks else []
+    flags += _input_flags(no_upstream, force)
+    _stage("eval", flags, overrides, multirun, cfg, help_config, as_json, debug)
+
+
+@app.command()
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="csv or parquet: (user, label, score), (label, score) or (user, above, ties, n)."
+        ),
+    ],
+    windows: Windows = None,
+    ks: Ks = None,
+    samples: Annotated[int, typer.Option(min=0, help="Bootstrap samples over users; 0 gives no intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Compute the same metrics for anyone's scores."""
+    from recbench.dispatch import one_line_errors, print_json
+    from recbench.reporting.progress import short_warnings
+    from recbench.reporting.tables import metric_grids, show
+
+    with one_line_errors("score", debug), short_warnings():
+        from recbench.schema import EvalStageConfig
+        from recbench.stages.score import score_file
+
+        defaults = EvalStageConfig()
+        chosen = _windows(windows) if windows else [(low, high) for low, high in defaults.windows]
+        metrics = score_file(file, chosen, _whole_numbers("--k", ks) if ks else defaults.ks, samples=samples, seed=seed)
+        if as_json:
+            print_json(metrics)
+        else:
+            show(metric_grids(metrics))
+
+
+@app.command()
+def report(run: RunName = "latest", runs: RunsFolder = Path("runs"), debug: Debug = False) -> None:
+    """Write the report of a run again: report.md and the ROC picture, from its files."""
+    from recbench.dispatch import one_line_errors
+
+    with one_line_errors("report", debug):
+        from recbench.stages.report import report as write
+
+        typer.echo(write(runs, run))
+
+
+@app.command("runs")
+def list_runs(
+    stage: Annotated[str | None, typer.Option(help="Only this stage's: data, train or eval.")] = None,
+    data: Annotated[str | None, typer.Option(help="Only this data set's.")] = None,
+    runs: RunsFolder = Path("runs"),
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """List runs, oldest first."""
+    from recbench.dispatch import one_line_errors, print_json
+
+    with one_line_errors("runs", debug):
+        from recbench.reporting.tables import show
+        from recbench.stages.runs import run_grid, run_rows
+
+        rows = run_rows(runs, stage, data)
+        if as_json:
+            print_json({"runs": rows})
+        else:
+            show([run_grid(rows)])
+
+
+@app.command()
+def demo(
+    runs: RunsFolder = Path("runs"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of training and evaluation.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Run the whole chain on the embedded data set: SFT, GRPO, TAWin, and a table that compares them."""
+    from recbench.dispatch import one_line_errors
+
+    with one_line_errors("demo", debug):
+        from recbench.stages.demo import demo as run_demo
+
+        run_demo(runs, seed)
+
+
+# ---- from options to overrides
+
+
+def _stage(
+    stage: str,
+    flags: list[str],
+    overrides: list[str] | None,
+    multirun: bool,
+    cfg: bool,
+    help_config: bool,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    from recbench.dispatch import dispatch, one_line_errors
+
+    with one_line_errors(stage, debug):
+        if help_config:
+            from recbench.reporting.tables import Grid, show
+            from recbench.schema import describe
+
+            rows = [list(row) for row in describe(stage)]
+            show([Grid(f"options of recbench {stage}", ["key", "default", "takes", "what it is"], rows)])
+            return
+        given = overrides or []
+        keys = {override.partition("=")[0] for override in given}
+        kept = [
+            flag for flag in flags if flag.partition("=")[0] not in keys
+        ]  # an explicit override wins, in sweeps too
+        dispatch(stage, [*kept, *given], multirun=multirun, print_config=cfg, as_json=as_json)
+
+
+def _input_flags(no_upstream: bool, force: bool) -> list[str]:
+    return (["upstream=false"] if no_upstream else []) + (["force=true"] if force else [])
+
+
+def _windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, float]]:
+    from recbench.errors import UserError
+    from recbench.metrics.windows import parse_window
+
+    windows = [parse_window(text) for text in texts]
+    if len(windows) > 1 and not many:
+        raise UserError(f"{len(windows)} windows, and one run trains on one: add -m to train on each")
+    return windows
+
+
+def _whole_numbers(flag: str, texts: Sequence[str], many: bool = True) -> list[int]:
+    from recbench.errors import UserError
+
+    words = [word.strip() for text in texts for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) >= 1 for word in words):
+        raise UserError(f"{flag} {','.join(words)}: expected whole numbers of at least 1")
+    if len(words) > 1 and not many:
+        raise UserError(f"{flag} {','.join(words)}: one run takes one value; add -m to run each")
+    return [int(word) for word in words]

@@ -1,0 +1,237 @@
+"""From a command's overrides to runs: compose, run or multirun, show results, and tell errors in one line."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import typer
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recbench import schema
+from recbench.errors import UserError
+from recbench.execution import compose, config_folder, execute, prepare
+from recbench.reporting.progress import lines_only, say
+from recbench.reporting.tables import comparison_grid, markdown, metric_grids, show
+from recbench.runs import Run, plain, write_json
+
+FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
+
+
+def quote(value: Any) -> str:
+    """Render a Python value in Hydra's override grammar: no comma, '=' or '${' in it is read as syntax."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool | int | float):
+        return repr(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(map(quote, value)) + "]"
+    text = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", str(value))  # literal for OmegaConf
+    text = re.sub(r"(\\+)(?='|$)", lambda match: match[1] * 2, text).replace("'", r"\'")  # literal for Hydra
+    return f"'{text}'"
+
+
+def dispatch(
+    stage: str, overrides: Sequence[str], *, multirun: bool = False, print_config: bool = False, as_json: bool = False
+) -> None:
+    """Run `stage` once, or once for each combination in a multirun, and print its results; or only print the config."""
+    if multirun:
+        if print_config:
+            raise UserError("--cfg prints one config: leave -m and the commas out")
+        sweep(stage, overrides, as_json=as_json)
+        return
+    config = compose(stage, overrides)
+    if print_config:
+        typer.echo(OmegaConf.to_yaml(config), nl=False)
+        return
+    run = execute(stage, prepare(stage, config, overrides), overrides)
+    if as_json:
+        print_json({"run": run.id, "path": str(run.path), "stage": stage, "metrics": run.metrics})
+    else:
+        show(metric_grids(run.metrics))
+    say(f"report: {run.path / 'report.md'}")
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output; NaN is null."""
+    typer.echo(json.dumps(plain(value), sort_keys=True, indent=2, allow_nan=False))
+
+
+# ---- multirun
+
+
+def sweep(stage: str, overrides: Sequence[str], *, as_json: bool = False) -> None:
+    """Run every combination of comma-separated overrides as an ordinary run, then write and print one table over them.
+
+    A failing job is named and the others go on; the command then ends with status 1. The folder
+    `<runs>/multirun/<stage>/<time>/` holds jobs.json and table.md.
+    """
+    schema.register()
+    root = next((o.value() for o in _parsed(overrides) if o.key_or_group == "runs"), schema.StageConfig.runs)
+    folder = Path(str(root)) / "multirun" / stage / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
+    task = partial(_job, stage=stage, folder=folder, parent=os.getpid())
+    settings = [f"hydra.sweep.dir={quote(folder)}"]
+    try:
+        with initialize_config_dir(str(config_folder()), job_name=stage, version_base="1.3"):
+            hydra = GlobalHydra.instance().hydra
+            assert hydra is not None
+            hydra.multirun(stage, task, [*settings, *overrides])
+    finally:
+        jobs = _collect(folder)
+    named = [(job["name"], Run(Path(job["path"])).metrics) for job in jobs if job["status"] == "done"]
+    grid = comparison_grid(f"{stage}: {len(named)} of {len(jobs)} jobs", named, "overrides")
+    if as_json:
+        print_json({"multirun": str(folder), "jobs": [job | {"metrics": _metrics(job)} for job in jobs]})
+    else:
+        show([grid])
+    for job in jobs:
+        if job["status"] != "done":
+            say(f"{job['status']}: job {job['name']}: {job['error']}")
+    say(f"table: {folder / 'table.md'}")
+    if any(job["status"] != "done" for job in jobs):
+        raise typer.Exit(FAILED)
+
+
+def _job(config: DictConfig, *, stage: str, folder: Path, parent: int) -> str:
+    """One job of a multirun, here or in a launcher's process; raises interrupts only, lest the others be lost."""
+    if os.getpid() != parent:
+        lines_only()
+    schema.register()
+    overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("hydra.sweep.dir=")]
+    number = int(HydraConfig.get().job.num)
+    outcome: dict[str, Any] = {
+        "number": number,
+        "overrides": overrides,
+        "status": "interrupted",
+        "error": "interrupted",
+    }
+    say(f"job {number}: {' '.join(overrides)}")
+    try:
+        run = execute(stage, prepare(stage, config, overrides), overrides)
+        outcome |= {"status": "done", "error": None, "run": run.id, "path": str(run.path)}
+    except Exception as problem:  # whatever a job dies of, the next one runs
+        outcome |= {"status": "failed", "error": explain(problem, stage)}
+        if not isinstance(problem, UserError):
+            outcome["traceback"] = traceback.format_exc()
+    finally:
+        write_json(folder / f"job-{number}.json", outcome)
+    return str(outcome["status"])
+
+
+def _collect(folder: Path) -> list[dict[str, Any]]:
+    """Gather what the jobs left into jobs.json and table.md; a folder in which no job began is removed."""
+    (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's: it names folders of this machine
+    files = list(folder.glob("job-*.json"))
+    jobs = sorted((json.loads(file.read_text(encoding="utf-8")) for file in files), key=lambda job: job["number"])
+    if not jobs:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # the folders above go too, if this sweep made them
+            folder.parent.rmdir()
+            folder.parent.parent.rmdir()
+        return []
+    common = set.intersection(*(set(job["overrides"]) for job in jobs)) if len(jobs) > 1 else set()
+    for job in jobs:
+        job["name"] = " ".join(text for text in job["overrides"] if text not in common) or f"job {job['number']}"
+    write_json(folder / "jobs.json", jobs)
+    for file in files:
+        file.unlink()
+    lines = [markdown(comparison_grid("", [(job["name"], _metrics(job)) for job in jobs], "overrides"))]
+    lines += [f"{job['status']}: {job['name']}: {job['error']}\n" for job in jobs if job["status"] != "done"]
+    (folder / "table.md").write_text("\n".join(lines), encoding="utf-8")
+    return jobs
+
+
+def _metrics(job: dict[str, Any]) -> dict[str, Any]:
+    return Run(Path(job["path"])).metrics if job["status"] == "done" else {}
+
+
+def _parsed(overrides: Sequence[str]) -> list[Any]:
+    return list(reversed(OverridesParser.create().parse_overrides(list(overrides))))
+
+
+# ---- errors
+
+
+@contextmanager
+def one_line_errors(stage: str = "", debug: bool = False) -> Iterator[None]:
+    """Tell any error in one line and leave with its status: 2 for a user's mistake, 1 for ours, 130 for an interrupt.
+
+    A termination signal counts as an interrupt, so that a scheduler's kill marks the run as one that can be resumed.
+    """
+    try:
+        with _termination_interrupts():
+            yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as problem:
+        if debug:
+            traceback.print_exc()
+        mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException)
+        hint = "" if mistake or debug else "; --debug shows where"
+        say(f"error: {explain(problem, stage)}{hint}")
+        raise typer.Exit(MISTAKE if mistake else FAILED) from problem
+
+
+def explain(problem: BaseException, stage: str = "") -> str:
+    """An error in one line; Hydra's, which run over several, with a near word where there is one."""
+    text = _joined(problem)
+    if isinstance(problem, UserError):
+        return text
+    if not isinstance(problem, HydraException | OmegaConfBaseException):
+        return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
+    if found := re.search(
+        r"Could not find '([^']+)/([^'/]+)' Available options in '[^']+': (.*?)(?: Config search|$)", text
+    ):
+        group, name, available = found[1], found[2], found[3].split()
+        return f"{group}={name}: expected one of {', '.join(available)}{schema.did_you_mean(name, available)}"
+    if found := re.search(r"Could not override '([^']+)'", text):
+        return f"unknown key {found[1]}{schema.did_you_mean(found[1].split('@')[0], _keys(stage))}"
+    if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        return f"{found[1]} has several values: add -m to run each, or write a list as [a,b]"
+    text = re.sub(r" See https?://\S+.*$", "", text)
+    if problem.__cause__ is not None:
+        text = f"{text}: {_joined(problem.__cause__)}"
+    return re.sub(r" full_key: .*$", "", text)
+
+
+def _joined(problem: BaseException) -> str:
+    return " ".join(str(problem).split())
+
+
+def _keys(stage: str) -> list[str]:
+    if stage not in schema.STAGE_SCHEMAS:
+        return []
+    keys = [key for key, _ in schema.options(schema.STAGE_SCHEMAS[stage])]
+    return [*keys, *dict.fromkeys(key.split(".")[0] for key in keys), "experiment"]
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)

@@ -1,0 +1,135 @@
+"""Run one stage: compose its config, check it, make the run folder, and see the run to its end, good or bad."""
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from recbench import schema
+from recbench.errors import UserError
+from recbench.reporting.progress import say, short_warnings
+from recbench.runs import Run, create_run, resolve_run
+
+# Where each stage's `run(config, run) -> metrics` is; named, not imported, because stages import torch.
+STAGES = {
+    "data": "recbench.stages.data:run",
+    "train": "recbench.stages.train:run",
+    "eval": "recbench.stages.evaluate:run",
+}
+INPUT_STAGES = {"train": "train", "eval": "train"}  # the stage of the run that `input=` names
+RESUME_KEYS = {"resume", "runs", "threads", "device"}  # what may change between a run and its continuation
+
+
+def config_folder() -> Path:
+    """The folder of the yaml files: inside the package when installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
+
+
+def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The config of `conf/<stage>.yaml` with overrides; raises Hydra's own errors."""
+    schema.register()
+    with initialize_config_dir(str(config_folder()), job_name=stage, version_base="1.3"):
+        return hydra_compose(stage, overrides=list(overrides))
+
+
+def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """Take over the data of `input=RUN`, then check every value; raises UserError. Makes no folder."""
+    if config.get("input") is not None and stage in INPUT_STAGES:
+        _adopt_data(stage, config, overrides)
+    schema.validate(stage, config)
+    return config
+
+
+def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Run:
+    """Run a stage with a checked config in a new run folder, or in that of the run that `config.resume` names.
+
+    What the stage returns becomes metrics.json; then the report is written. A stage that raises leaves its run
+    `failed`, an interrupt leaves it `interrupted`; both are raised again.
+    """
+    function = _stage_function(stage)
+    if config.get("resume"):
+        run, config = _resumed(config, overrides)
+    else:
+        run = create_run(stage, config, overrides)
+    with run.logging(), short_warnings(run.log):
+        run.log.info("%s %s", stage, " ".join(overrides))
+        try:
+            metrics = function(config, run)
+            run.finish("done", metrics)
+        except KeyboardInterrupt:
+            run.finish("interrupted")
+            say(f"interrupted: {run.path}")
+            raise
+        except BaseException as problem:
+            run.log.exception("failed")
+            run.finish("failed", error=f"{type(problem).__name__}: {problem}")
+            say(f"failed: {run.path}")
+            raise
+        from recbench.reporting.report import write_report
+
+        write_report(run.path)
+    return run
+
+
+def differences(stage: str, config: DictConfig) -> list[str]:
+    """What sets `config` apart from the stage's defaults, as overrides (to show, not to parse)."""
+    base = dict(_leaves(compose(stage)))
+    return [f"{key}={value}" for key, value in _leaves(config) if key not in base or base[key] != value]
+
+
+def _leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in cast(dict[str, Any], OmegaConf.to_container(config)).items():
+        if isinstance(value, dict):
+            yield from _leaves(OmegaConf.create(value), f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def replace(config: DictConfig, values: Mapping[str, Any]) -> DictConfig:
+    """Set dotted keys, to values or whole nodes, in place."""
+    for key, value in values.items():
+        OmegaConf.update(config, key, value, merge=False)
+    return config
+
+
+def _stage_function(stage: str) -> Callable[[DictConfig, Run], dict[str, Any]]:
+    module, _, name = STAGES[stage].partition(":")
+    return cast(Callable[[DictConfig, Run], dict[str, Any]], getattr(importlib.import_module(module), name))
+
+
+def _adopt_data(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
+    keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
+    data_given = any(key in ("data", "experiment") or key.startswith("data.") for key in keys)
+    name = str(config.data.name) if data_given else None
+    other = resolve_run(config.runs, config.input, INPUT_STAGES[stage] if config.input == "latest" else None, data=name)
+    theirs = other.config.data
+    if data_given and OmegaConf.to_container(theirs, resolve=True) != OmegaConf.to_container(config.data, resolve=True):
+        raise UserError(
+            f"input={config.input} is a run on data {theirs.name}, and other data were asked for: leave data out, "
+            f"or name another input"
+        )
+    with open_dict(config.data):
+        config.data = OmegaConf.merge(OmegaConf.structured(schema.DataConfig), theirs)
+
+
+def _resumed(config: DictConfig, overrides: Sequence[str]) -> tuple[Run, DictConfig]:
+    run = resolve_run(config.runs, config.resume, "train", statuses=("interrupted", "failed"))
+    if run.status == "done":
+        raise UserError(f"train run {run.id} is done: there is nothing to resume")
+    if run.status == "running":
+        raise UserError(f"train run {run.id} is still running: wait for it, or stop it first")
+    others = [override for override in overrides if override.partition("=")[0] not in RESUME_KEYS]
+    if others:
+        raise UserError(f"--resume goes on with the run's own config: leave {others[0]} out, or start a new run")
+    theirs = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema.TrainStageConfig), run.config))
+    theirs.resume = run.id  # in memory only: this is how the stage knows
+    for key in ("runs", "threads", "device"):
+        if any(override.startswith(f"{key}=") for override in overrides):
+            theirs[key] = config[key]
+    run.reopen()
+    return run, theirs

@@ -1,0 +1,103 @@
+"""report.md and the ROC picture of a run, from the run folder's files only; equal however often it is written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from recbench.reporting.tables import Grid, markdown, metric_grids
+from recbench.runs import Run, atomic_path
+
+PICTURE = "roc_head.png"
+HELD_OUT = {"validation": 1, "test": 2}  # as best.parquet numbers the splits
+
+
+def write_report(folder: Path) -> Path:
+    """Write `report.md`, and `roc_head.png` where there is a `ranks.parquet`, and return the report's path."""
+    run = Run(folder)
+    picture = (folder / "ranks.parquet").is_file()
+    if picture:
+        _draw(run)
+    report = folder / "report.md"
+    with atomic_path(report) as partial:
+        partial.write_text("\n".join(_sections(run, picture)), encoding="utf-8")
+    return report
+
+
+def _sections(run: Run, picture: bool) -> list[str]:
+    config, manifest = run.config, run.manifest
+    lines = [f"# {run.stage} on {run.data_name}", "", f"Run `{run.id}`, {run.status}, seed {manifest['seed']}.", ""]
+    if "error" in manifest:
+        lines += [f"It ended with an error: {manifest['error']}", ""]
+    if manifest["notes"]:
+        lines += ["## Notes", "", *(f"- {note}" for note in manifest["notes"]), ""]
+    if (run.path / "metrics.json").is_file():
+        lines += ["## Results", ""]
+        for grid in metric_grids(run.metrics):
+            lines += [*([grid.title[0].upper() + grid.title[1:] + ".", ""] if grid.title else []), markdown(grid)]
+    if picture:
+        lines += [
+            "## The head of the ROC curve",
+            "",
+            f"![ROC curve at the head of the FPR axis, windows shaded]({PICTURE})",
+            "",
+            "Mean over cases, seen items kept; the band is two standard errors wide on either side.",
+            "",
+        ]
+    lines += ["## Made from", ""]
+    inputs = [
+        [entry["stage"], entry["data"], f"`{entry['id']}`", f"`{entry['content_hash'][:12]}`"]
+        for entry in manifest["inputs"]
+    ]
+    lines += [markdown(Grid("", ["stage", "data", "run", "content hash"], inputs)) if inputs else "No other run.\n"]
+    if run.data_fingerprint:
+        lines += [f"Data fingerprint `{run.data_fingerprint}`.", ""]
+    overrides = list(OmegaConf.load(run.path / "overrides.yaml"))
+    lines += ["## Asked for", "", f"    recbench {run.stage} {' '.join(map(str, overrides))}".rstrip(), ""]
+    lines += [markdown(Grid("", ["option", "value"], _config_rows(config)))]
+    facts = {
+        "seconds": manifest.get("seconds"),
+        "peak memory (MB)": manifest.get("peak_memory_mb"),
+        **manifest["hardware"],
+    }
+    lines += [
+        "## Cost and machine",
+        "",
+        markdown(Grid("", ["", "value"], [[key, str(value)] for key, value in facts.items()])),
+    ]
+    versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+    return [*lines, f"Versions: {versions}.", ""]
+
+
+def _config_rows(config: DictConfig, prefix: str = "") -> list[list[str]]:
+    container: Any = OmegaConf.to_container(config)
+    rows: list[list[str]] = []
+    for key, value in container.items():
+        if isinstance(value, dict) and value:
+            rows += _config_rows(OmegaConf.create(value), f"{prefix}{key}.")
+        elif value is not None:
+            rows.append([f"`{prefix}{key}`", str(value)])
+    return rows
+
+
+def _draw(run: Run) -> None:
+    import numpy as np
+    import pyarrow.parquet as parquet
+
+    from recbench.reporting.roc_plot import plot_roc_head
+
+    def counts(file: Path, names: Sequence[str], filters: Any = None) -> list[Any]:
+        table = parquet.read_table(file, columns=list(names), filters=filters)
+        return [table[name].to_numpy().astype(np.int64) for name in names]
+
+    curves = [("this run", *counts(run.path / "ranks.parquet", ("above", "ties", "negatives")))]
+    data = run.input_run("data")
+    if data is not None and (data.path / "best.parquet").is_file():
+        split = [("split", "==", HELD_OUT[run.config.split])]
+        best = counts(data.path / "best.parquet", ("above", "ties", "n"), split)
+        curves.append(("best possible (the market's own probabilities)", *best))
+    windows = [[float(low), float(high)] for low, high in run.config.get("windows", [])]
+    title = f"ROC at the head of the FPR axis: {run.data_name}, {run.config.get('split', '')}".rstrip(", ")
+    with atomic_path(run.path / PICTURE) as partial:
+        plot_roc_head(partial, curves, windows, title)

@@ -1,0 +1,128 @@
+"""Metrics as tables: one layout, drawn by rich on a terminal and as Markdown in a file."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+COLUMN_TITLES = {"kept": "seen items kept", "excluded": "seen items excluded", "best": "best possible"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A titled table of texts; the first column names the rows."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def number(value: Any) -> str:
+    """A number for people: four decimals for fractions, thousands separated in counts, a dash for undefined."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+
+
+def interval(cell: Any) -> str:
+    """`value [low, high]` of a metric with an interval, or the number alone."""
+    if not isinstance(cell, Mapping):
+        return number(cell)
+    if cell.get("low") is None or cell.get("high") is None:
+        return number(cell["value"])
+    return f"{number(cell['value'])} [{number(cell['low'])}, {number(cell['high'])}]"
+
+
+def metric_grids(metrics: Mapping[str, Any]) -> list[Grid]:
+    """The tables of one run: metrics with intervals side by side (kept, excluded, best), then every other number."""
+    measured = {key: part for key, part in metrics.items() if _is_measured(part)}
+    if _is_measured(metrics):  # score: the metrics themselves, without a heading over them
+        measured = {"value": metrics}
+    rows = list(dict.fromkeys(name for part in measured.values() for name in part))
+    if isinstance(metrics.get("best"), Mapping) and set(metrics["best"]) & set(rows):
+        measured["best"] = metrics["best"]
+    grids = []
+    if measured:
+        titles = [COLUMN_TITLES.get(key, key) for key in measured]
+        grids.append(
+            Grid(
+                "metrics, with 95% bootstrap intervals",
+                ["metric", *titles],
+                [
+                    [name, *(interval(part[name]) if name in part else "" for part in measured.values())]
+                    for name in rows
+                ],
+            )
+        )
+    rest = {key: part for key, part in metrics.items() if key not in measured and part is not metrics}
+    if "value" not in measured and rest:
+        grids.append(Grid("", ["", "value"], [[key, number(value)] for key, value in flatten(rest).items()]))
+    return grids
+
+
+def flatten(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested metrics under dotted keys; a metric with an interval counts as its value; lists are left out."""
+    flat: dict[str, Any] = {}
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            flat |= {prefix + key: value["value"]} if "value" in value else flatten(value, f"{prefix}{key}.")
+        elif not isinstance(value, list | tuple):
+            flat[prefix + key] = value
+    return flat
+
+
+def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers that stand for a run in a table over runs: those with seen items kept, or all of the first level."""
+    if isinstance(metrics.get("kept"), Mapping):
+        return {
+            key: value for key, value in flatten(metrics["kept"]).items() if not key.startswith(("pauc", "mcclish"))
+        }
+    return {key: value for key, value in flatten(metrics).items() if isinstance(value, int | float) and "." not in key}
+
+
+def comparison_grid(title: str, named: Iterable[tuple[str, Mapping[str, Any]]], first: str = "") -> Grid:
+    """A row a run: its name and its headline numbers; a blank where a run lacks one."""
+    rows = [(name, headline(metrics)) for name, metrics in named]
+    keys = list(dict.fromkeys(key for _, numbers in rows for key in numbers))
+    cells = [[name, *(number(numbers[key]) if key in numbers else "" for key in keys)] for name, numbers in rows]
+    return Grid(title, [first, *keys], cells)
+
+
+def markdown(grid: Grid) -> str:
+    """The table in GitHub's Markdown; numbers to the right."""
+    lines = [_row(grid.columns), _row(["---", *["---:"] * (len(grid.columns) - 1)])]
+    return "\n".join([*lines, *map(_row, grid.rows)]) + "\n"
+
+
+def show(grids: Sequence[Grid]) -> None:
+    """Print tables on standard output; in a file or a pipe they keep their full width."""
+    import sys
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(file=sys.stdout, highlight=False)
+    for grid in grids:
+        table = Table(
+            title=grid.title or None, title_justify="left", box=box.SIMPLE_HEAD, show_header=any(grid.columns)
+        )
+        for index, column in enumerate(grid.columns):
+            table.add_column(column, justify="right" if index else "left", no_wrap=index == 0, overflow="fold")
+        for row in grid.rows:
+            table.add_row(*(cell.replace("[", "\\[") for cell in row))
+        if not console.is_terminal:
+            console.width = max(80, console.measure(table).maximum)
+        console.print(table)
+
+
+def _is_measured(part: Any) -> bool:
+    return isinstance(part, Mapping) and any(isinstance(cell, Mapping) and "value" in cell for cell in part.values())
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,45 @@
+"""recbench runs: what has been run, oldest first."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from recbench.errors import UserError
+from recbench.reporting.tables import Grid, headline, number
+from recbench.runs import find_runs
+
+SHOWN_METRICS = 3  # numbers a row; `recbench report RUN` has all of them
+
+
+def run_rows(root: Path, stage: str | None = None, data: str | None = None) -> list[dict[str, Any]]:
+    """One dict a run: id, stage, data, status, started, seconds, overrides, metrics (the headline numbers)."""
+    if not root.is_dir():
+        raise UserError(f"there is no folder {root}: run something first, or name the folder with --runs FOLDER")
+    rows = []
+    for run in find_runs(root, stage, data):
+        finished = (run.path / "metrics.json").is_file()
+        rows.append(
+            {
+                "id": run.id,
+                "stage": run.stage,
+                "data": run.data_name,
+                "status": run.status,
+                "started": run.manifest["started"],
+                "seconds": run.manifest.get("seconds"),
+                "overrides": [str(override) for override in OmegaConf.load(run.path / "overrides.yaml")],
+                "metrics": headline(run.metrics) if finished else {},
+            }
+        )
+    return rows
+
+
+def run_grid(rows: list[dict[str, Any]]) -> Grid:
+    """The rows as a table, with the first few metrics of each run."""
+    cells = []
+    for row in rows:
+        metrics = ", ".join(f"{key} {number(value)}" for key, value in list(row["metrics"].items())[:SHOWN_METRICS])
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
+        first = [row["id"], row["stage"], row["data"], row["status"], row["started"].replace("T", " "), seconds]
+        cells.append([*first, metrics, " ".join(row["overrides"])])
+    return Grid("", ["run", "stage", "data", "status", "started", "took", "metrics", "overrides"], cells)

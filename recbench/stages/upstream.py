@@ -1,0 +1,111 @@
+"""What a stage needs from the stage before it: the newest finished run that fits, or a new one, made and named."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from recbench.errors import UserError
+from recbench.execution import compose, differences, execute, prepare, replace
+from recbench.reporting.progress import say
+from recbench.runs import Run, newest_finished, require_finished, resolve_run
+
+_held: set[Path] = set()  # folders that this process makes a run in
+
+
+def require(
+    stage: str,
+    config: DictConfig,
+    run: Run,
+    *,
+    match: Callable[[Run], bool] = lambda candidate: True,
+    make: Mapping[str, Any] | None = None,
+    input: str | None = None,
+) -> Run:
+    """A finished run of `stage` on the data of `config`, recorded as an input of `run` and named on standard error.
+
+    The run that `input` names (a path, the beginning of an id, `latest`); else the newest that has the same data
+    config, the same data fingerprint when `run` has recorded one, and for which `match` holds; else, or with
+    `config.force`, a new one: the stage's defaults with the data of `config` and the dotted keys of `make` (values or
+    whole nodes). Raises UserError when `input` names no finished run on the same data, or when there is none and
+    `config.upstream` is false.
+    """
+    root = Path(config.runs)
+    if input is not None:
+        found: Run | None = require_finished(resolve_run(root, input, stage, data=str(config.data.name)))
+        assert found is not None
+        if not _same_data(found, config, run):
+            raise UserError(f"{stage} run {found.id} was made on other data ({found.data_name}) than asked for")
+        say(f"{stage}: run {found.id}, as asked for")
+    else:
+        found = None if config.force else _newest(root, stage, config, run, match)
+        if found is None:
+            if not config.upstream:
+                raise UserError(
+                    f"no finished {stage} run on data {config.data.name} fits under {root}, and --no-upstream forbids "
+                    f"making one: leave it out, or run 'recbench {stage}' first"
+                )
+            with _making_alone(root / stage / str(config.data.name)) as waited:
+                # another job of a sweep may have made just this one while we waited for our turn
+                found = _newest(root, stage, config, run, match) if waited else None
+                found = found or _make(stage, config, make or {})
+        else:
+            say(f"{stage}: run {found.id}, the newest that fits")
+    run.use(found)
+    return found
+
+
+def _make(stage: str, config: DictConfig, make: Mapping[str, Any]) -> Run:
+    reason = "made anew (--force)" if config.force else "none fits, so one is made first"
+    say(f"{stage}: {reason}")
+    keys = {"runs": config.runs, "threads": config.threads, "data": config.data}
+    made = replace(compose(stage), {**keys, **make})
+    result = execute(stage, prepare(stage, made, ()), differences(stage, made))
+    say(f"{stage}: made {result.path}")
+    return result
+
+
+def _newest(root: Path, stage: str, config: DictConfig, run: Run, match: Callable[[Run], bool]) -> Run | None:
+    return newest_finished(
+        root, stage, lambda other: _same_data(other, config, run) and match(other), data=str(config.data.name)
+    )
+
+
+def _same_data(other: Run, config: DictConfig, run: Run) -> bool:
+    if OmegaConf.to_container(other.config.data, resolve=True) != OmegaConf.to_container(config.data, resolve=True):
+        return False
+    mine, theirs = run.data_fingerprint, other.data_fingerprint
+    return mine is None or theirs is None or mine == theirs
+
+
+@contextmanager
+def _making_alone(folder: Path) -> Iterator[bool]:
+    """Let one process at a time make runs in `folder`, so that a sweep's jobs share them; yields whether it waited."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks here: at worst two jobs make the same run
+        yield False
+        return
+    if folder in _held:  # eval makes a train run, which makes an SFT run
+        yield False
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    waited = False
+    with (folder / ".making.lock").open("w") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if not waited:
+                    say(f"waiting for another job that makes a run in {folder}")
+                waited = True
+                time.sleep(0.2)
+        _held.add(folder)
+        try:
+            yield waited
+        finally:
+            _held.remove(folder)
