@@ -1,7 +1,7 @@
 """From a source's raw rows to the files of a data run: filter, order, split, check, describe, write."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from recbench.errors import UserError
 from recbench.runs import atomic_path, write_json
 from recbench.schema import DataConfig
 
-SOURCES = ("bazaar", "sequences", "minionerec", "table", "movielens", "amazon_reviews")
+SOURCES: tuple[str, ...] = next(field.metadata["one_of"] for field in fields(DataConfig) if field.name == "source")
 TEXT_COLUMNS = ("item", "title", "text", "image")
 
 
@@ -97,7 +97,7 @@ def prepare(raw: RawData, config: DataConfig) -> PreparedData:
     dropped["outside the core"] = len(user) - dropped.get("duplicates", 0) - int(keep.sum())
     if not keep.any():
         raise UserError(
-            f"no interactions of data set {config.name} are left of {raw.interactions.num_rows} after filtering; lower "
+            f"no interactions of data set {config.name} are left after filtering {raw.interactions.num_rows}; lower "
             f"data.min_user_interactions ({config.min_user_interactions}) or data.min_item_interactions "
             f"({config.min_item_interactions}), or check the file"
         )

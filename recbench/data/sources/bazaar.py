@@ -92,8 +92,8 @@ def describe_items(market: Market) -> pa.Table:
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     title = [f"{row['brand']} {row['colour']} {row['pattern']} {row['object']}, {row['style']}" for row in rows]
     text = [
-        f"{row['style'].capitalize()} {row['object']} by {row['brand']} in {row['colour']}, {row['pattern']}, seen in a "
-        f"{row['scene']} setting. Price: {row['price_band']}. Department: {row['category']}."
+        f"{row['style'].capitalize()} {row['object']} by {row['brand']} in {row['colour']}, {row['pattern']}, seen "
+        f"in a {row['scene']} setting. Price: {row['price_band']}. Department: {row['category']}."
         for row in rows
     ]
     item = [f"i{index}" for index in range(len(rows))]

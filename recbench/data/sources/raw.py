@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from omegaconf import OmegaConf
 
 from recbench.data.interactions import Interactions
 from recbench.errors import UserError
@@ -66,7 +67,9 @@ def read_options(config: DataConfig, defaults: dict[str, Any]) -> dict[str, Any]
     Raises:
         UserError: an option that the source does not know, or of another type than its default's.
     """
-    given = dict(config.options)
+    options: Any = config.options
+    plain: Any = OmegaConf.to_container(options, resolve=True) if OmegaConf.is_config(options) else options
+    given: dict[str, Any] = dict(plain)
     unknown = sorted(set(given) - set(defaults))
     if unknown:
         known = ", ".join(sorted(defaults)) or "none"

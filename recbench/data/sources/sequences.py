@@ -1,12 +1,11 @@
 """One user a line: the user, then the items in order, separated by white space (Amazon Beauty, Sports, MicroLens)."""
 
-import csv
 from pathlib import Path
 
 import pyarrow as pa
 
 from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
-from recbench.errors import UserError
+from recbench.data.sources.table import read_items
 from recbench.schema import DataConfig
 
 OPTIONS = {
@@ -22,15 +21,16 @@ def read(config: DataConfig) -> RawData:
     """Read user sequences, and titles where a csv gives them.
 
     Raises:
-        UserError: a missing or empty file, a line without items, a user on two lines, a missing column.
+        UserError: a missing or empty file, a missing column; and, by its line, a user without items or on two lines, an
+            item on two lines.
     """
     options = read_options(config, OPTIONS)
     folder = source_path(config)
-    broken = BrokenLines(bool(options["skip_bad_lines"]))
+    broken = BrokenLines(options["skip_bad_lines"])
     users, items = read_sequences(source_file(folder, options["sequence_file"]), broken)
     if options["items_file"]:
         path = source_file(folder, options["items_file"])
-        catalogue = read_titles(path, options["item_column"], options["title_column"], broken)
+        catalogue = read_items(path, {"item": options["item_column"], "title": options["title_column"]}, broken)
     else:
         catalogue = pa.table({"item": pa.array(dict.fromkeys(items), pa.string())})
     interactions = pa.table({"user": pa.array(users, pa.string()), "item": pa.array(items, pa.string())})
@@ -59,25 +59,3 @@ def read_sequences(path: Path, broken: BrokenLines) -> tuple[list[str], list[str
                 users.extend([user] * len(sequence))
                 items.extend(sequence)
     return users, items
-
-
-def read_titles(path: Path, item_column: str, title_column: str, broken: BrokenLines) -> pa.Table:
-    """Items and titles of a csv with a header, in the file's order."""
-    items: dict[str, str] = {}
-    with path.open(encoding="utf-8", errors="replace", newline="") as text:
-        rows = csv.DictReader(text)
-        for column in (item_column, title_column):
-            if column not in (rows.fieldnames or []):
-                found = ", ".join(rows.fieldnames or [])
-                raise UserError(
-                    f"{path} has no column {column!r}, only {found}; set data.options.item_column and title_column"
-                )
-        for row in rows:
-            item, title = row[item_column], row[title_column]
-            if not item or title is None:
-                broken.report(path, rows.line_num, "expected an item and a title", item or "")
-            elif item in items:
-                broken.report(path, rows.line_num, "the item has a line already", item)
-            else:
-                items[item] = title
-    return pa.table({"item": pa.array(items, pa.string()), "title": pa.array(items.values(), pa.string())})

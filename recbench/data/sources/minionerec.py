@@ -1,0 +1,140 @@
+"""MiniOneRec's preprocessed Amazon sets: csv files of (history, next item), item texts and semantic IDs in JSON.
+
+A row holds the last ten items before an interaction and the interaction itself. A user's rows overlap, so that whole
+sequences can be rebuilt from them even where a file is missing: see `rebuild_sequences`.
+"""
+
+import ast
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
+from recbench.data.sources.tabular import read_rows
+from recbench.errors import UserError
+from recbench.schema import DataConfig
+
+OPTIONS = {
+    "train_file": "train.csv",  # used if it is there
+    "valid_file": "valid.csv",
+    "test_file": "test.csv",
+    "index_file": "index.json",  # item -> semantic ID; its items are the catalogue
+    "item_file": "item.json",  # item -> title, description, brand
+    "history": 10,  # histories are cut to this many items
+    "skip_bad_lines": False,
+}
+COLUMNS = {"user": "user_id", "history": "history_item_id", "item": "item_id"}
+
+Row = tuple[Path, int, str, list[str], str]  # file, line, user, history, item
+
+
+def read(config: DataConfig) -> RawData:
+    """Read the catalogue and rebuild every user's sequence.
+
+    Raises:
+        UserError: a missing or empty file, a missing column; and, by its line, a list that is none, an item that the
+            index lacks, or a history that contradicts the user's earlier rows.
+    """
+    options = read_options(config, OPTIONS)
+    folder = source_path(config)
+    broken = BrokenLines(options["skip_bad_lines"])
+    index = read_json(source_file(folder, options["index_file"]))
+    described = read_json(source_file(folder, options["item_file"]))
+    files = [source_file(folder, options[name]) for name in ("valid_file", "test_file")]
+    if options["train_file"] and (folder / options["train_file"]).is_file():
+        files.insert(0, source_file(folder, options["train_file"]))
+    rows = [row for path in files for row in parse_rows(path, set(index), broken)]
+    sequences, cut = rebuild_sequences(rows, options["history"], broken)
+    problems = list(broken.problems)
+    if cut:
+        problems.append(f"{cut} of {len(sequences)} users lack their first items: histories hold {options['history']}")
+    interactions = pa.table(
+        {
+            "user": pa.array([user for user, items in sequences.items() for _ in items], pa.string()),
+            "item": pa.array([item for items in sequences.values() for item in items], pa.string()),
+        }
+    )
+    return RawData(describe_items(index, described), interactions, problems, dict(broken.skipped))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        UserError: something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise UserError(f"{path} is not JSON ({problem}); fetch the file again") from problem
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds a {type(content).__name__}, expected an object with items as keys")
+    return content
+
+
+def parse_rows(path: Path, catalogue: set[str], broken: BrokenLines) -> Iterable[Row]:
+    """The rows of one file that parse."""
+    for line, row in read_rows(path, COLUMNS, broken):
+        try:
+            history = ast.literal_eval(row["history"])
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            history = None
+        if not isinstance(history, list):
+            broken.report(path, line, "history_item_id is no list", row["history"])
+            continue
+        items = [str(item) for item in [*history, row["item"]]]
+        unknown = [item for item in items if item not in catalogue]
+        if unknown:
+            broken.report(path, line, "an item that the index file lacks", unknown[0])
+        else:
+            yield path, line, row["user"], items[:-1], items[-1]
+
+
+def rebuild_sequences(rows: Iterable[Row], history: int, broken: BrokenLines) -> tuple[dict[str, list[str]], int]:
+    """Whole sequences from rows in order of time, each the last `history` items and the next one.
+
+    A user's first row gives its history as it stands, every later row must continue it. Where the first history is
+    full, what came before it is lost.
+
+    Returns:
+        user -> items, oldest first; and the number of users whose beginning may be lost.
+    """
+    sequences: dict[str, list[str]] = {}
+    cut = 0
+    for path, line, user, before, item in rows:
+        if user not in sequences:
+            sequences[user] = [*before, item]
+            cut += len(before) >= history
+        elif sequences[user][-history:] == before:
+            sequences[user].append(item)
+        else:
+            broken.report(path, line, "the history does not continue the user's rows before", user)
+    return sequences, cut
+
+
+def describe_items(index: dict[str, Any], described: dict[str, Any]) -> pa.Table:
+    """The catalogue in the index's order: title, description as text, brand."""
+    rows = [described.get(item, {}) for item in index]
+    return pa.table(
+        {
+            "item": pa.array(index, pa.string()),
+            "title": pa.array([str(row.get("title") or "") for row in rows], pa.string()),
+            "text": pa.array([plain_text(row.get("description")) for row in rows], pa.string()),
+            "brand": pa.array([row.get("brand") or None for row in rows], pa.string()),
+        }
+    )
+
+
+def plain_text(description: Any) -> str:
+    """A description as text: some are lists, and some the Python text of a list."""
+    if isinstance(description, str) and description.startswith("["):
+        try:
+            description = ast.literal_eval(description)
+        except (ValueError, SyntaxError):
+            return description
+    if isinstance(description, list):
+        return " ".join(str(part) for part in description)
+    return str(description or "")
