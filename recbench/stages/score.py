@@ -120,7 +120,7 @@ class _Rows:
         if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
             values = column.to_numpy(dtype=np.float64, na_value=np.nan)
         else:
-            values = np.array([_number(value) for value in column])
+            values = np.array([_number(value) for value in column.to_numpy(dtype=object)])
         self.refuse(name, column, np.isnan(values), rule)
         return values
 
@@ -151,10 +151,11 @@ class _Rows:
 
 
 def _number(value: object) -> float:
+    """A cell as float; true and false are 1 and 0, and what is no number is NaN."""
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        return float("nan")
+        return {"true": 1.0, "false": 0.0}.get(str(value).lower(), float("nan"))
 
 
 def _columns_of_layout(file: Path, found: list[str]) -> list[str]:
@@ -186,12 +187,10 @@ def _read_csv(file: Path) -> "pd.DataFrame":
                 file,
                 encoding="utf-8-sig",
                 index_col=False,
-                # Users stay text, so that 7 and 007 stay two users and one called NA is no missing value.
-                dtype={"user": str},
+                # All as text. 7 and 007 stay two users, and one called NA is no missing value; scores are read by
+                # float(), which is exact in every version: equal ones must read as equal, unequal ones as unequal.
+                dtype=dict.fromkeys(wanted, str),
                 keep_default_na=False,
-                na_values={name: [""] for name in wanted if name != "user"},
-                # Equal scores must read as equal, and unequal ones as unequal.
-                float_precision="round_trip",
                 # Kept, so that a row's position gives its line; dropped below.
                 skip_blank_lines=False,
                 low_memory=False,

@@ -94,6 +94,12 @@ def test_close_scores_stay_apart_and_equal_ones_together(tmp_path: Path) -> None
     assert score_file(together, [], [], samples=0)["auc"]["value"] == 0.5
 
 
+def test_labels_may_be_true_and_false(tmp_path: Path) -> None:
+    assert (
+        score_file(csv(tmp_path, "label,score\nTrue,0.5\nfalse,0.1\n1.0,3\n"), [], [], samples=0)["auc"]["value"] == 1
+    )
+
+
 def test_infinite_scores_and_blank_lines_are_fine(tmp_path: Path) -> None:
     file = csv(tmp_path, "label,score\n1,0.5\n\n0,-inf\n0,-inf\n\n")
     assert score_file(file, [], [], samples=0)["auc"]["value"] == 1
@@ -127,6 +133,7 @@ def test_the_same_file_and_seed_give_the_same_numbers(tmp_path: Path) -> None:
         ("label,score\n1,0.5\n0,\n", "line 3: score must be a number, found no value (NaN)"),
         ("label,score\n1,0.5\n0,high\n", "line 3: score must be a number, found 'high'"),
         ("label,score\n1,0.5\n2,0.1\n", "line 3: label must be 0 or 1, found 2"),
+        ("label,score\n1,0.5\nnan,0.1\n", "line 3: label must be 0 or 1, found no value"),
         ("label,score\nyes,0.5\n", "line 2: label must be 0 or 1, found 'yes'"),
         ("label,score\n1,0.5\n,0.1\n", "line 3: label must be 0 or 1, found no value"),
         ("user,label,score\na,1,0.5\n,0,0.5\n", "line 3: user is missing"),
