@@ -14,9 +14,9 @@ from recbench.errors import UserError
 from recbench.schema import DataConfig
 
 OPTIONS = {
-    "reviews_file": None,  # none: the one *.json.gz that does not begin with meta_
-    "meta_file": None,  # none: the one meta_*.json.gz, if there is one
-    "positive_rating": 1,  # of 5 stars: with 1 every review is an interaction, as most papers have it
+    "reviews_file": str,  # none: the one *.json.gz that does not begin with meta_
+    "meta_file": str,  # none: the one meta_*.json.gz, if there is one
+    "positive_rating": 1.0,  # of 5 stars: with 1 every review is an interaction, as most papers have it
     "skip_bad_lines": False,
 }
 

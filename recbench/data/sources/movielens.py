@@ -14,10 +14,10 @@ from recbench.errors import UserError
 from recbench.schema import DataConfig
 
 OPTIONS = {
-    "ratings_file": None,  # none: ratings.parquet if it is there, else ratings.dat
+    "ratings_file": str,  # none: ratings.parquet if it is there, else ratings.dat
     "movies_file": "movies.dat",
     "posters": "posters",  # folder of <movie>.jpg; used if it is there
-    "positive_rating": 4,  # this and more is positive, what is rated lower is left out
+    "positive_rating": 4.0,  # this and more is positive, what is rated lower is left out
     "skip_bad_lines": False,
 }
 COLUMNS = {"user": "user_id", "item": "movie_id", "rating": "rating", "timestamp": "timestamp"}
@@ -40,7 +40,7 @@ def read(config: DataConfig) -> RawData:
         raise UserError(f"{folder} holds neither ratings.parquet nor ratings.dat; name it in data.options.ratings_file")
     path = existing_file(folder / name)
     ratings = read_ratings_parquet(path) if path.suffix == ".parquet" else read_ratings_dat(path, broken)
-    label = pc.greater_equal(ratings["rating"], float(options["positive_rating"])).cast(pa.int8())
+    label = pc.greater_equal(ratings["rating"], options["positive_rating"]).cast(pa.int8())
     return RawData(movies, ratings.append_column("label", label), broken.problems, dict(broken.skipped))
 
 

@@ -49,7 +49,7 @@ class BrokenLines:
         """
         problem = f"{path.name} line {line}: {reason}" + (f" ({shorten(detail)})" if detail else "")
         if not self.skip:
-            raise UserError(f"{problem}; correct it, or leave such lines out with ++data.options.skip_bad_lines=true")
+            raise UserError(f"{problem}; correct it, or leave such lines out with data.options.skip_bad_lines=true")
         self.skipped[reason] += 1
         if len(self.problems) < self.listed:
             self.problems.append(problem)
@@ -64,22 +64,29 @@ def shorten(text: str, width: int = 60) -> str:
 def read_options(config: DataConfig, defaults: dict[str, Any]) -> dict[str, Any]:
     """The source's options with defaults filled in.
 
+    Args:
+        defaults: option -> its default; a type stands for an option of that type that is None by default.
+
     Raises:
         UserError: an option that the source does not know, or of another type than its default's.
     """
     options: Any = config.options
     plain: Any = OmegaConf.to_container(options, resolve=True) if OmegaConf.is_config(options) else options
-    given: dict[str, Any] = dict(plain)
-    unknown = sorted(set(given) - set(defaults))
-    if unknown:
-        known = ", ".join(sorted(defaults)) or "none"
-        raise UserError(f"data.options.{unknown[0]} is no option of source {config.source}; it knows: {known}")
-    for name, value in given.items():
+    values = {name: None if isinstance(default, type) else default for name, default in defaults.items()}
+    for name, value in dict(plain).items():
+        if name not in defaults:
+            known = ", ".join(sorted(defaults))
+            raise UserError(f"data.options.{name} is no option of source {config.source}; it knows: {known}")
         default = defaults[name]
-        if default is not None and value is not None and type(value) is not type(default):
-            expected = type(default).__name__
-            raise UserError(f"data.options.{name} is {value!r}, expected a value of type {expected}")
-    return {**defaults, **given}
+        expected = default if isinstance(default, type) else type(default)
+        if value is None and isinstance(default, type):
+            continue
+        if expected is float and type(value) is int:
+            value = float(value)
+        if type(value) is not expected:
+            raise UserError(f"data.options.{name} is {value!r}, expected a value of type {expected.__name__}")
+        values[name] = value
+    return values
 
 
 def source_path(config: DataConfig) -> Path:

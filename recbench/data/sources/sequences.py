@@ -10,7 +10,7 @@ from recbench.schema import DataConfig
 
 OPTIONS = {
     "sequence_file": "user_sequence.txt",
-    "items_file": None,  # csv with a header; none: the catalogue is the items that occur
+    "items_file": str,  # csv with a header; none: the catalogue is the items that occur
     "item_column": "item",
     "title_column": "title",
     "skip_bad_lines": False,

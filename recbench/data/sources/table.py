@@ -14,8 +14,8 @@ from recbench.schema import DataConfig
 
 OPTIONS: dict[str, Any] = {
     "columns": {"user": "user", "item": "item"},  # and any of timestamp, label, rating
-    "positive_rating": None,  # rows rated lower are negatives; none: the label column, or every row is positive
-    "items_file": None,  # relative to data.path's folder
+    "positive_rating": float,  # rows rated lower are negatives; none: the label column, or every row is positive
+    "items_file": str,  # relative to data.path's folder
     "item_columns": {
         "item": "item",
         "title": "title",

@@ -92,6 +92,8 @@ def test_wrong_options_and_formats(tmp_path):
         read(config(path, columns={"user": "user", "item": None}))
     with pytest.raises(UserError, match="positive_rating is 4.0, but"):
         read(config(path, positive_rating=4.0))
+    with pytest.raises(UserError, match="positive_rating is 'four', expected a value of type float"):
+        read(config(path, positive_rating="four"))
     other = tmp_path / "clicks.txt"
     other.write_text("user,item\na,b\n")
     with pytest.raises(UserError, match="ends in .txt, expected .csv, .tsv or .parquet"):
