@@ -1,0 +1,1 @@
+"""Catalogue, interactions and splits: reading, building and opening data sets."""

@@ -1,0 +1,1 @@
+"""One module a data format; each has `read(config) -> RawData`."""
