@@ -300,7 +300,7 @@ def _stage(
             from recbench.schema import describe
 
             rows = [list(row) for row in describe(stage)]
-            show([Grid(f"options of recbench {stage}", ["key", "default", "takes", "what it is"], rows)])
+            show([Grid(f"options of recbench {stage}", ["key", "default", "takes", "what it is"], rows, prose=True)])
             return
         given = overrides or []
         keys = {override.partition("=")[0] for override in given}

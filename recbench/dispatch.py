@@ -19,7 +19,7 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -103,8 +103,9 @@ def sweep(stage: str, overrides: Sequence[str], *, as_json: bool = False) -> Non
         if job["status"] != "done":
             say(f"{job['status']}: job {job['name']}: {job['error']}")
     say(f"table: {folder / 'table.md'}")
-    if any(job["status"] != "done" for job in jobs):
-        raise typer.Exit(FAILED)
+    failed = [job for job in jobs if job["status"] != "done"]
+    if failed:
+        raise typer.Exit(MISTAKE if all(job.get("mistake") for job in failed) else FAILED)
 
 
 def _job(config: DictConfig, *, stage: str, folder: Path, parent: int) -> str:
@@ -112,7 +113,7 @@ def _job(config: DictConfig, *, stage: str, folder: Path, parent: int) -> str:
     if os.getpid() != parent:
         lines_only()
     schema.register()
-    overrides = [text for text in HydraConfig.get().overrides.task if not text.startswith("hydra.sweep.dir=")]
+    overrides = list(HydraConfig.get().overrides.task)
     number = int(HydraConfig.get().job.num)
     outcome: dict[str, Any] = {
         "number": number,
@@ -125,8 +126,9 @@ def _job(config: DictConfig, *, stage: str, folder: Path, parent: int) -> str:
         run = execute(stage, prepare(stage, config, overrides), overrides)
         outcome |= {"status": "done", "error": None, "run": run.id, "path": str(run.path)}
     except Exception as problem:  # whatever a job dies of, the next one runs
-        outcome |= {"status": "failed", "error": explain(problem, stage)}
-        if not isinstance(problem, UserError):
+        mistake = isinstance(problem, UserError)
+        outcome |= {"status": "failed", "error": explain(problem, stage) + _where(problem), "mistake": mistake}
+        if not mistake:
             outcome["traceback"] = traceback.format_exc()
     finally:
         write_json(folder / f"job-{number}.json", outcome)
@@ -185,7 +187,7 @@ def one_line_errors(stage: str = "", debug: bool = False) -> Iterator[None]:
             traceback.print_exc()
         mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException)
         hint = "" if mistake or debug else "; --debug shows where"
-        say(f"error: {explain(problem, stage)}{hint}")
+        say(f"error: {explain(problem, stage)}{_where(problem)}{hint}")
         raise typer.Exit(MISTAKE if mistake else FAILED) from problem
 
 
@@ -196,6 +198,8 @@ def explain(problem: BaseException, stage: str = "") -> str:
         return text
     if not isinstance(problem, HydraException | OmegaConfBaseException):
         return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
+    if isinstance(problem, OverrideParseException):
+        return f"cannot read {problem.override!r}: write KEY=VALUE, with quotes around commas and spaces"
     if found := re.search(
         r"Could not find '([^']+)/([^'/]+)' Available options in '[^']+': (.*?)(?: Config search|$)", text
     ):
@@ -205,10 +209,16 @@ def explain(problem: BaseException, stage: str = "") -> str:
         return f"unknown key {found[1]}{schema.did_you_mean(found[1].split('@')[0], _keys(stage))}"
     if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
         return f"{found[1]} has several values: add -m to run each, or write a list as [a,b]"
-    text = re.sub(r" See https?://\S+.*$", "", text)
+    text = re.sub(r"^Error merging override ", "", text)
     if problem.__cause__ is not None:
         text = f"{text}: {_joined(problem.__cause__)}"
     return re.sub(r" full_key: .*$", "", text)
+
+
+def _where(problem: BaseException) -> str:
+    """The run folder that failed, which the exception carries as a note; the innermost when one run made another."""
+    notes = getattr(problem, "__notes__", [])
+    return f" ({notes[0]})" if notes else ""
 
 
 def _joined(problem: BaseException) -> str:

@@ -68,7 +68,7 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
         except BaseException as problem:
             run.log.exception("failed")
             run.finish("failed", error=f"{type(problem).__name__}: {problem}")
-            say(f"failed: {run.path}")
+            problem.add_note(f"run: {run.path}")
             raise
         from recbench.reporting.report import write_report
 

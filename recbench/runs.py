@@ -147,7 +147,7 @@ class Run:
         write_json(self.path / name, value)
 
     def record(self, **values: Any) -> None:
-        """Keep values in manifest.json, such as `data_fingerprint=...`, `device=...` or rates, which metrics.json must not have."""
+        """Keep values in manifest.json, such as `data_fingerprint=...`, `device=...` or rates."""
         self.manifest.update(values)
         write_json(self.path / "manifest.json", self.manifest)
 

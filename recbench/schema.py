@@ -233,8 +233,10 @@ def register() -> None:
 
 
 def did_you_mean(word: str, words: Sequence[str]) -> str:
-    """A question to end an error line with, or nothing when no word is near."""
-    near = difflib.get_close_matches(word, words, n=1)
+    """A question to end an error line with, or nothing when no word is near; `steps` is near `algo.steps`."""
+    near = difflib.get_close_matches(word, words, n=1) or [other for other in words if other.startswith(word)][:1]
+    ends = {dotted.rpartition(".")[2]: dotted for dotted in words}
+    near = near or [ends[end] for end in difflib.get_close_matches(word, list(ends), n=1)]
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -253,10 +255,7 @@ def expected(item: Field[Any]) -> str:
     if one_of:
         return "one of " + ", ".join(one_of)
     bounds = [f"{word} {bound:g}" for word, bound in (("at least", least), ("at most", most)) if bound is not None]
-    kind = (
-        item.type.__name__ if isinstance(item.type, type) and not hasattr(item.type, "__args__") else f"{item.type!r}"
-    )
-    return " and ".join(bounds) or kind
+    return " and ".join(bounds) or str(getattr(item.type, "__name__", item.type))
 
 
 def describe(stage: str) -> list[tuple[str, str, str, str]]:
@@ -299,7 +298,7 @@ def _check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:
     known = {item.name: item.type for item in fields(schema)}
     for key in config:
         if key not in known:  # Hydra lets +key=value add anything
-            raise UserError(f"unknown key {prefix}{key}{did_you_mean(str(key), list(known))}")
+            raise UserError(f"unknown key {prefix}{key!s}{did_you_mean(str(key), [str(name) for name in known])}")
         if is_dataclass(known[str(key)]):
             _check_keys(config[key], cast(type, known[str(key)]), f"{prefix}{key}.")
 

@@ -50,12 +50,16 @@ def _sections(run: Run, picture: bool) -> list[str]:
         [entry["stage"], entry["data"], f"`{entry['id']}`", f"`{entry['content_hash'][:12]}`"]
         for entry in manifest["inputs"]
     ]
-    lines += [markdown(Grid("", ["stage", "data", "run", "content hash"], inputs)) if inputs else "No other run.\n"]
+    lines += [
+        markdown(Grid("", ["stage", "data", "run", "content hash"], inputs, prose=True))
+        if inputs
+        else "No other run.\n"
+    ]
     if run.data_fingerprint:
         lines += [f"Data fingerprint `{run.data_fingerprint}`.", ""]
     overrides = list(OmegaConf.load(run.path / "overrides.yaml"))
     lines += ["## Asked for", "", f"    recbench {run.stage} {' '.join(map(str, overrides))}".rstrip(), ""]
-    lines += [markdown(Grid("", ["option", "value"], _config_rows(config)))]
+    lines += [markdown(Grid("", ["option", "value"], _config_rows(config), prose=True))]
     facts = {
         "seconds": manifest.get("seconds"),
         "peak memory (MB)": manifest.get("peak_memory_mb"),
@@ -64,7 +68,7 @@ def _sections(run: Run, picture: bool) -> list[str]:
     lines += [
         "## Cost and machine",
         "",
-        markdown(Grid("", ["", "value"], [[key, str(value)] for key, value in facts.items()])),
+        markdown(Grid("", ["", "value"], [[key, str(value)] for key, value in facts.items()], prose=True)),
     ]
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
     return [*lines, f"Versions: {versions}.", ""]

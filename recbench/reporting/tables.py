@@ -10,11 +10,12 @@ COLUMN_TITLES = {"kept": "seen items kept", "excluded": "seen items excluded", "
 
 @dataclass(frozen=True)
 class Grid:
-    """A titled table of texts; the first column names the rows."""
+    """A titled table of texts; the first column names the rows, the others hold numbers, or texts where `prose`."""
 
     title: str
     columns: list[str]
     rows: list[list[str]]
+    prose: bool = False
 
 
 def number(value: Any) -> str:
@@ -25,7 +26,7 @@ def number(value: Any) -> str:
         return str(value)
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.4f}" if 0.001 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+    return f"{value:.4f}" if 0.001 <= abs(value) < 10 or value == 0 else f"{value:.4g}"
 
 
 def interval(cell: Any) -> str:
@@ -94,7 +95,7 @@ def comparison_grid(title: str, named: Iterable[tuple[str, Mapping[str, Any]]], 
 
 def markdown(grid: Grid) -> str:
     """The table in GitHub's Markdown; numbers to the right."""
-    lines = [_row(grid.columns), _row(["---", *["---:"] * (len(grid.columns) - 1)])]
+    lines = [_row(grid.columns), _row(["---", *["---" if grid.prose else "---:"] * (len(grid.columns) - 1)])]
     return "\n".join([*lines, *map(_row, grid.rows)]) + "\n"
 
 
@@ -112,11 +113,16 @@ def show(grids: Sequence[Grid]) -> None:
             title=grid.title or None, title_justify="left", box=box.SIMPLE_HEAD, show_header=any(grid.columns)
         )
         for index, column in enumerate(grid.columns):
-            table.add_column(column, justify="right" if index else "left", no_wrap=index == 0, overflow="fold")
+            last = index == len(grid.columns) - 1
+            left = grid.prose or index == 0
+            table.add_column(
+                column, justify="left" if left else "right", no_wrap=not (grid.prose and last), overflow="fold"
+            )
         for row in grid.rows:
             table.add_row(*(cell.replace("[", "\\[") for cell in row))
         if not console.is_terminal:
-            console.width = max(80, console.measure(table).maximum)
+            wide = console.options.update(max_width=10_000)
+            console.width = max(80, console.measure(table, options=wide).maximum)
         console.print(table)
 
 

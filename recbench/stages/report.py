@@ -8,4 +8,4 @@ from recbench.runs import resolve_run
 
 def report(root: Path, name: str) -> Path:
     """Write report.md and the picture of the run that `name` stands for; returns the report's path."""
-    return write_report(resolve_run(root, name).path)
+    return write_report(resolve_run(root, name, statuses=("done", "failed", "interrupted")).path)

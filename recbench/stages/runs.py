@@ -40,6 +40,6 @@ def run_grid(rows: list[dict[str, Any]]) -> Grid:
     for row in rows:
         metrics = ", ".join(f"{key} {number(value)}" for key, value in list(row["metrics"].items())[:SHOWN_METRICS])
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
-        first = [row["id"], row["stage"], row["data"], row["status"], row["started"].replace("T", " "), seconds]
-        cells.append([*first, metrics, " ".join(row["overrides"])])
-    return Grid("", ["run", "stage", "data", "status", "started", "took", "metrics", "overrides"], cells)
+        overrides = " ".join(text for text in row["overrides"] if not text.startswith("runs="))
+        cells.append([row["id"], row["stage"], row["data"], row["status"], seconds, metrics, overrides])
+    return Grid("", ["run", "stage", "data", "status", "took", "metrics", "overrides"], cells, prose=True)

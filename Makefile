@@ -1,0 +1,44 @@
+# `make` alone lists what there is to make.
+
+VENV ?= .venv
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# An index for torch's wheels, such as https://download.pytorch.org/whl/cpu where no GPU is (much smaller); empty: PyPI's.
+TORCH_INDEX ?=
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format clean
+
+help:  ## List the targets and variables
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  TORCH_INDEX=https://download.pytorch.org/whl/cpu takes torch without CUDA; VENV=$(VENV); PYTHON=$(PYTHON)"
+
+install: $(INSTALLED)  ## Make the virtual environment, as often as pyproject.toml or constraints.txt change
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "error: no python3.11 and no python3 here: install Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than 3.11: install Python 3.11, or give PYTHON=/path/to/it"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]' $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	@touch $@
+
+demo: $(INSTALLED)  ## Run the whole chain on the embedded data set and compare its arms (minutes)
+	$(BIN)/recbench demo
+
+lint: $(INSTALLED)  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy recbench
+
+test: lint  ## Check style and types, then run the tests
+	$(BIN)/pytest -q
+
+format: $(INSTALLED)  ## Bring the code into the one style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## Remove the virtual environments and caches; runs stay
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
