@@ -63,7 +63,7 @@ def dispatch(
     if as_json:
         print_json({"run": run.id, "path": str(run.path), "stage": stage, "metrics": run.metrics})
     else:
-        show(metric_grids(run.metrics))
+        show(metric_grids(run.metrics, leave_out=("trained",)))  # the report has what was trained, too
     say(f"report: {run.path / 'report.md'}")
 
 

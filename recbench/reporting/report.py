@@ -42,7 +42,8 @@ def _sections(run: Run, picture: bool) -> list[str]:
             "",
             f"![ROC curve at the head of the FPR axis, windows shaded]({PICTURE})",
             "",
-            "Mean over cases, seen items kept; the band is two standard errors wide on either side.",
+            "Mean over cases, seen items kept; the band is two standard errors wide on either side. Where ranks come from a "
+            "beam, the curve ends at the beam's width: positives that it did not find count as ranked last.",
             "",
         ]
     lines += ["## Made from", ""]
@@ -91,17 +92,29 @@ def _draw(run: Run) -> None:
 
     from recbench.reporting.roc_plot import plot_roc_head
 
-    def counts(file: Path, names: Sequence[str], filters: Any = None) -> list[Any]:
-        table = parquet.read_table(file, columns=list(names), filters=filters)
-        return [table[name].to_numpy().astype(np.int64) for name in names]
-
-    curves = [("this run", *counts(run.path / "ranks.parquet", ("above", "ties", "negatives")))]
-    data = run.input_run("data")
+    ranks = parquet.read_table(run.path / "ranks.parquet")
+    above, ties, negatives = (_counts(ranks, name) for name in ("above", "ties", "negatives"))
+    if "censored" in ranks.column_names:  # the beam did not find these: below everything that is known
+        above = np.where(ranks["censored"].to_numpy(zero_copy_only=False), negatives, above)
+    curves = [("this run", above, ties, negatives)]
+    data = _data_run(run)
     if data is not None and (data.path / "best.parquet").is_file():
-        split = [("split", "==", HELD_OUT[run.config.split])]
-        best = counts(data.path / "best.parquet", ("above", "ties", "n"), split)
-        curves.append(("best possible (the market's own probabilities)", *best))
+        best = parquet.read_table(data.path / "best.parquet", filters=[("split", "==", HELD_OUT[run.config.split])])
+        curves.append(
+            ("best possible (the market's own probabilities)", *(_counts(best, n) for n in ("above", "ties", "n")))
+        )
     windows = [[float(low), float(high)] for low, high in run.config.get("windows", [])]
     title = f"ROC at the head of the FPR axis: {run.data_name}, {run.config.get('split', '')}".rstrip(", ")
     with atomic_path(run.path / PICTURE) as partial:
         plot_roc_head(partial, curves, windows, title)
+
+
+def _counts(table: Any, name: str) -> Any:
+    return table[name].to_numpy().astype("int64")
+
+
+def _data_run(run: Run) -> Run | None:
+    """The data run that `run` was made from, directly or through the runs that it used."""
+    found = run.input_run("data")
+    used = [run.input_run(entry["stage"]) for entry in run.manifest["inputs"]]
+    return found or next((data for other in used if other is not None and (data := _data_run(other))), None)

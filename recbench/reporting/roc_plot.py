@@ -66,7 +66,9 @@ def plot_roc_head(
         colour = (BLUE, ORANGE)[index % 2]
         axes.plot(rates, mean, color=colour, lw=2 if index == 0 else 1.4, ls="-" if index == 0 else "--", label=label)
         if index == 0:
-            axes.fill_between(rates, mean - 2 * error, mean + 2 * error, color=colour, alpha=0.18, lw=0)
+            axes.fill_between(
+                rates, np.maximum(mean - 2 * error, 0), np.minimum(mean + 2 * error, 1), color=colour, alpha=0.18, lw=0
+            )
     axes.set(xscale="log", xlim=(rates[0], 1), ylim=(0, 1.02))
     axes.set_xlabel("false positive rate: share of negatives ranked above the threshold (log scale)")
     axes.set_ylabel("true positive rate (mean over cases)")
@@ -75,7 +77,7 @@ def plot_roc_head(
     upper = axes.secondary_xaxis("top", functions=(partial(np.multiply, count), partial(np.multiply, 1 / count)))
     upper.set_xlabel(f"negatives above, of {count:,}", fontsize=8, color=GREY)
     upper.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else ""))
-    upper.tick_params(labelsize=8, colors=GREY)
+    upper.tick_params(which="both", labelsize=8, colors=GREY)
     upper.spines["top"].set_visible(False)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(which="major", color="#e4e6ea", lw=0.6)

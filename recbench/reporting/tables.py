@@ -1,10 +1,13 @@
 """Metrics as tables: one layout, drawn by rich on a terminal and as Markdown in a file."""
 
 import math
+import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+METRIC_ORDER = ("auc", "wpauc", "mcclish", "pauc", "hr", "ndcg", "mrr")  # metrics.json has them by the alphabet
 COLUMN_TITLES = {"kept": "seen items kept", "excluded": "seen items excluded", "best": "best possible"}
 
 
@@ -38,12 +41,16 @@ def interval(cell: Any) -> str:
     return f"{number(cell['value'])} [{number(cell['low'])}, {number(cell['high'])}]"
 
 
-def metric_grids(metrics: Mapping[str, Any]) -> list[Grid]:
-    """The tables of one run: metrics with intervals side by side (kept, excluded, best), then every other number."""
-    measured = {key: part for key, part in metrics.items() if _is_measured(part)}
+def metric_grids(metrics: Mapping[str, Any], leave_out: Sequence[str] = ()) -> list[Grid]:
+    """The tables of one run: metrics with intervals side by side (kept, excluded, best), then every other number.
+
+    `leave_out` names first-level keys that are not shown.
+    """
+    keys = sorted(metrics, key=lambda key: [*COLUMN_TITLES, key].index(key))  # the known ones first, in that order
+    measured = {key: metrics[key] for key in keys if _is_measured(metrics[key])}
     if _is_measured(metrics):  # score: the metrics themselves, without a heading over them
         measured = {"value": metrics}
-    rows = list(dict.fromkeys(name for part in measured.values() for name in part))
+    rows = sorted({name for part in measured.values() for name in part}, key=_metric_order)
     if isinstance(metrics.get("best"), Mapping) and set(metrics["best"]) & set(rows):
         measured["best"] = metrics["best"]
     grids = []
@@ -59,7 +66,7 @@ def metric_grids(metrics: Mapping[str, Any]) -> list[Grid]:
                 ],
             )
         )
-    rest = {key: part for key, part in metrics.items() if key not in measured and part is not metrics}
+    rest = {key: part for key, part in metrics.items() if key not in measured and key not in leave_out}
     if "value" not in measured and rest:
         grids.append(Grid("", ["", "value"], [[key, number(value)] for key, value in flatten(rest).items()]))
     return grids
@@ -78,10 +85,12 @@ def flatten(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers that stand for a run in a table over runs: those with seen items kept, or all of the first level."""
+    if isinstance(metrics.get("validation"), Mapping) and "best" in metrics["validation"]:  # of a train run
+        best = flatten(metrics["validation"]["best"])
+        return {f"validation {key}": best[key] for key in sorted(best, key=_metric_order)}
     if isinstance(metrics.get("kept"), Mapping):
-        return {
-            key: value for key, value in flatten(metrics["kept"]).items() if not key.startswith(("pauc", "mcclish"))
-        }
+        kept = flatten(metrics["kept"])
+        return {key: kept[key] for key in sorted(kept, key=_metric_order) if not key.startswith(("pauc", "mcclish"))}
     return {key: value for key, value in flatten(metrics).items() if isinstance(value, int | float) and "." not in key}
 
 
@@ -101,8 +110,6 @@ def markdown(grid: Grid) -> str:
 
 def show(grids: Sequence[Grid]) -> None:
     """Print tables on standard output; in a file or a pipe they keep their full width."""
-    import sys
-
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -124,6 +131,13 @@ def show(grids: Sequence[Grid]) -> None:
             wide = console.options.update(max_width=10_000)
             console.width = max(80, console.measure(table, options=wide).maximum)
         console.print(table)
+
+
+def _metric_order(name: str) -> tuple[int, str, list[float]]:
+    """auc, then windows, then Top-K, each by its numbers: hr@5 before hr@10."""
+    kind = re.split(r"[@(]", name)[0]
+    place = METRIC_ORDER.index(kind) if kind in METRIC_ORDER else len(METRIC_ORDER)
+    return place, kind, [float(text) for text in re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", name)]
 
 
 def _is_measured(part: Any) -> bool:
