@@ -104,8 +104,9 @@ def mixed_negatives(
     taken = from_beam.items if exclude is None else torch.cat([from_beam.items, exclude], dim=1)
     others = uniform_negatives(catalogue_size, positives, budget // 2, generator, taken)
     items = torch.cat([from_beam.items, others.items], dim=1)
-    in_beam = (ranked.look_up(items)[0] > 0) & (ranked.look_up(items)[0] <= _beam_size(ranked, width)[:, None])
-    beam_share = _share(budget - budget // 2, _beam_size(ranked, width)) * in_beam
+    ranks, _ = ranked.look_up(items)
+    members = _beam_size(ranked, width)
+    beam_share = _share(budget - budget // 2, members) * ((ranks > 0) & (ranks <= members[:, None]))
     rest = ranked.negatives - (from_beam.items >= 0).sum(dim=1)
     inclusion = beam_share + (1.0 - beam_share) * _share(budget // 2, rest)
     return Negatives(items, inclusion.masked_fill(items < 0, 1.0))

@@ -53,9 +53,10 @@ def rl_step(
     """config.updates_per_rollout optimiser steps on groups [B, G] of histories [B, T]; the scheduler moves with each.
 
     The reference, wanted where config.kl > 0, is also what the logged KL is against; it costs one forward without
-    gradients. Ratios compare with the first update's own scores, and every update repeats its dropout masks, so that a
-    ratio differs from 1 only by what the optimiser did. Contexts without any gradient are not scored; a batch of none
-    leaves the weights alone. Raises ValueError where config.kl > 0 comes without a reference.
+    gradients, and has no dropout, so that with dropout the KL starts a little above 0. Ratios compare with the first
+    update's own scores, and every update repeats its dropout masks, so that a ratio differs from 1 only by what the
+    optimiser did. Contexts without any gradient are not scored; a batch of none leaves the weights alone. Raises
+    ValueError where config.kl > 0 comes without a reference.
     """
     if config.kl > 0 and reference is None:
         raise ValueError("config.kl > 0 needs a reference policy")
@@ -67,33 +68,32 @@ def rl_step(
     scored = part.candidates
     if config.sft_weight > 0:
         scored = torch.cat([part.positives[:, None], scored[:, 1:]], dim=1)
+    reference_log_probs = None
+    if reference is not None and len(chosen):
+        reference_log_probs = _score(reference, histories[chosen], scored)
     loss: RLLoss | None = None
-    log_probs, gradient_norm = torch.empty(0), 0.0
-    if len(chosen):
-        reference_log_probs = _score(reference, histories[chosen], scored) if reference is not None else None
-        was_training = policy.training
-        policy.train(config.dropout)
-        random_state = _random_state(histories.device)
-        old_log_probs = advantages = None
-        for update in range(config.updates_per_rollout):
+    old_log_probs = advantages = log_probs = torch.empty(0)
+    gradient_norm = 0.0
+    limit = config.max_gradient_norm if config.max_gradient_norm > 0 else torch.inf
+    was_training = policy.training
+    policy.train(config.dropout)
+    random_state = _random_state(histories.device)
+    for update in range(config.updates_per_rollout):
+        optimizer.zero_grad(set_to_none=True)
+        if len(chosen):
             if update > 0:
                 _set_random_state(histories.device, random_state)
             log_probs = policy.score_groups(histories[chosen], scored)
-            if old_log_probs is None or advantages is None:
+            if update == 0:
                 old_log_probs = log_probs.detach()
                 advantages = advantages_of(part, old_log_probs, config)
             loss = rl_loss(log_probs, old_log_probs, advantages, part, config, reference_log_probs)
-            optimizer.zero_grad(set_to_none=True)
             (loss.loss * scale).backward()
-            limit = config.max_gradient_norm if config.max_gradient_norm > 0 else torch.inf
             gradient_norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), limit))
-            optimizer.step()
-            if scheduler is not None:
-                scheduler.step()
-        policy.train(was_training)
-    elif scheduler is not None:
-        for _ in range(config.updates_per_rollout):
+        optimizer.step()  # does nothing where there are no gradients
+        if scheduler is not None:
             scheduler.step()
+    policy.train(was_training)
     return _log(groups, part, scale, loss, log_probs.detach(), gradient_norm, config, time.perf_counter() - started)
 
 
@@ -108,7 +108,7 @@ def entropy_estimate(groups: Groups, log_probs: Tensor) -> float:
         return float(groups.entropy.mean())
     if log_probs.shape[0] == 0:
         return float("nan")
-    terms = torch.special.entr(log_probs.double().exp()).masked_fill(~groups.valid, 0.0) / groups.inclusion
+    terms = torch.special.entr(log_probs.detach().double().exp()).masked_fill(~groups.valid, 0.0) / groups.inclusion
     return float(terms.sum(dim=1).mean())
 
 
@@ -166,10 +166,10 @@ def _log(
         context_weight=float(groups.context_weights.mean()),
         window_width=float(width.mean()) if len(width) else nan,
         uncovered=float((~groups.covered).double().mean()),
-        loss=float(loss.loss) * scale if loss is not None else 0.0,
-        surrogate=float(loss.surrogate) if loss is not None else nan,
-        kl=float(loss.kl) if loss is not None else nan,
-        sft=float(loss.sft) if loss is not None else nan,
+        loss=float(loss.loss.detach()) * scale if loss is not None else 0.0,
+        surrogate=float(loss.surrogate.detach()) if loss is not None else nan,
+        kl=float(loss.kl.detach()) if loss is not None else nan,
+        sft=float(loss.sft.detach()) if loss is not None else nan,
         ratio=float(loss.ratio) if loss is not None else nan,
         clipped=float(loss.clipped) if loss is not None else nan,
         gradient_norm=gradient_norm,
