@@ -79,6 +79,7 @@ def rl_step(
     policy.train(config.dropout)
     random_state = _random_state(histories.device)
     for update in range(config.updates_per_rollout):
+        torch.clear_autocast_cache()  # a caller's autocast would reuse its casts of the weights before the last update
         optimizer.zero_grad(set_to_none=True)
         if len(chosen):
             if update > 0:

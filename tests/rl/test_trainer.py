@@ -61,6 +61,14 @@ def test_several_updates_repeat_dropout_and_clip_at_the_rollout(tabular, setting
     assert moved.candidates == 3 * 6 * 16
 
 
+def test_later_updates_see_the_moved_weights_under_autocast(tabular, settings):
+    policy = tabular().float()
+    algo, negatives = settings(kind="random", updates_per_rollout=2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        log = rl_step(policy, None, descend(policy, 20.0), build(policy, algo, negatives), HISTORIES, algo)
+    assert log.ratio != 1.0
+
+
 def test_dropout_can_be_off(tabular, settings):
     policy = tabular(dropout=0.5)
     algo, negatives = settings(kind="random", dropout=False)
