@@ -76,6 +76,12 @@ class PolicyConfig:
     feed_forward: int = option(256, "width of the gated feed-forward layer", least=4)
     embedding_dropout: float = option(0.4, "dropout on token embeddings while training", least=0, most=0.99)
     output_dropout: float = option(0.4, "dropout on the last hidden state while training", least=0, most=0.99)
+    initial_embeddings: str = option(
+        "random",
+        "where token embeddings start: random, or vectors of the items under each token, made from titles and texts (text) "
+        "or from training interactions (cooccurrence)",
+        one_of=("random", "text", "cooccurrence"),
+    )
     history: int = option(30, "most recent items that the policy reads", least=1)
 
 
@@ -130,7 +136,7 @@ class AlgoConfig:
         "validation metric that picks the checkpoint: target (the one the rule optimises) or "
         "one of auc, ndcg@10, hr@K, wpauc(a,b)",
     )
-    validation_cases: int = option(2000, "validation cases scored at each validation; 0 is all", least=0)
+    validation_cases: int = option(1000, "validation cases scored at each validation; 0 is all", least=0)
     # groups and rewards (rl)
     group_size: int = option(16, "candidates a group, the positive included (G)", least=2)
     advantage: str = option("population", "group standardisation of rewards", one_of=("population", "sample", "none"))
@@ -186,9 +192,7 @@ class TrainStageConfig(StageConfig):
     """recbench train"""
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
-    precision: str = option(
-        "float32", "autocast precision on an accelerator", one_of=("float32", "bfloat16", "float16")
-    )
+    precision: str = option("float32", "autocast precision on an accelerator", one_of=("float32", "bfloat16"))
     reserved: int = option(1, "each user's last training interactions that SFT does not see and RL trains on", least=0)
     resume: str | None = option(None, "continue this interrupted run (--resume)")
     item_tokens: ItemTokensConfig = field(default_factory=ItemTokensConfig)

@@ -104,8 +104,8 @@ class LlamaPolicy(nn.Module):
     def tokens_of(self, histories: Tensor) -> tuple[Tensor, Tensor]:
         """Token sequences of item sequences: tokens int64 [B, S] and lengths int64 [B].
 
-        The beginning token comes first; padding (0) is on the right. `histories` is int64 [B, T], catalogue rows, padded
-        with -1 anywhere; callers keep to the last `history` items.
+        The beginning token comes first; padding (0) is on the right. `histories` is int64 [B, T], catalogue rows,
+        padded with -1 anywhere; callers keep to the last `history` items.
         """
         table = self.tables.item_tokens
         tokens = torch.where(histories[..., None] >= 0, table[histories.clamp(min=0)], -1).flatten(1)

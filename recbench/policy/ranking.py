@@ -76,7 +76,17 @@ def rank_cases(
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     table = table[back]
-    return CaseRanks(*(table[:, column] for column in range(6)), table[:, 6].astype(bool), table[:, 7:])
+    above, ties, negatives, above_excluded, ties_excluded, negatives_excluded = table[:, :6].T
+    return CaseRanks(
+        above=above,
+        ties=ties,
+        negatives=negatives,
+        above_excluded=above_excluded,
+        ties_excluded=ties_excluded,
+        negatives_excluded=negatives_excluded,
+        censored=table[:, 6].astype(bool),
+        top_items=table[:, 7:],
+    )
 
 
 def _seen_items(interactions: Interactions, cases: Cases) -> list[np.ndarray]:

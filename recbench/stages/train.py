@@ -15,7 +15,9 @@ from recbench.errors import UserError
 from recbench.execution import compose
 from recbench.metrics.summary import metric_of_ranks
 from recbench.policy.checkpoint import load_policy, save_policy
+from recbench.policy.initial import start_embeddings
 from recbench.policy.item_tokens import ItemTokens, make_item_tokens
+from recbench.policy.item_vectors import item_vectors
 from recbench.policy.loop import (
     DATA_ORDER,
     INITIAL_WEIGHTS,
@@ -26,7 +28,7 @@ from recbench.policy.loop import (
     stream_seed,
 )
 from recbench.policy.model import LlamaPolicy
-from recbench.policy.ranking import CaseRanks, exact_is_affordable, rank_cases
+from recbench.policy.ranking import CaseRanks, rank_cases
 from recbench.policy.sequences import bucketed_batches, padded, segments, target_positions, training_cases
 from recbench.policy.sft import sft_loss
 from recbench.reporting.scalars import Scalars
@@ -39,7 +41,7 @@ from recbench.stages.device import autocast, choose_device, use_threads
 from recbench.stages.upstream import require
 
 SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects
-VALIDATION_BEAM = 50  # width where exact ranks are dear; Top-K up to here needs no more
+VALIDATION_BEAM = 50  # width of validation on tries of several levels, where the metrics that select need no more
 
 Update = Callable[[int, torch.optim.Optimizer], dict[str, float]]
 
@@ -148,6 +150,9 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
         tokens = make_item_tokens(config.item_tokens, data, config.reserved, config.seed)
         torch.manual_seed(stream_seed(config.seed, INITIAL_WEIGHTS))
         policy = LlamaPolicy(tokens.trie(), config.policy)
+        if config.policy.initial_embeddings != "random":
+            start_from, width = config.policy.initial_embeddings, config.policy.width
+            start_embeddings(policy, item_vectors(start_from, data, width, config.reserved, config.seed)[0])
         if policy.trie.shared_items:
             run.note(f"{policy.trie.shared_items} items share their token sequence with another and are always tied")
         return policy, tokens
@@ -175,8 +180,8 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
     source = require("train", config, run, match=fits, make=make, input=config.input)  # type: ignore[arg-type]
     if source.config.reserved != config.reserved and config.algo.interactions == "reserved":
         raise UserError(
-            f"train run {source.id} was made with reserved={source.config.reserved}, and now reserved={config.reserved}: "
-            f"give reserved={source.config.reserved}, or another input"
+            f"reserved={config.reserved} is asked for, but train run {source.id} was made with "
+            f"reserved={source.config.reserved}: give that, or another input"
         )
     policy, tokens = load_policy(source.path / "policy")
     if policy.catalogue_size != data.catalogue.num_rows:
@@ -201,12 +206,21 @@ def _validation_sample(data: RecommendationData, limit: int) -> Cases:
 
 
 def _validate(policy: LlamaPolicy, data: RecommendationData, cases: Cases, select: str) -> dict[str, float]:
-    """Means of the shown metrics and of the one that selects; dropout off."""
-    top_k = select.partition("@")[2]
-    by_beam = not exact_is_affordable(policy) and bool(top_k) and int(top_k) <= VALIDATION_BEAM
+    """Means of the shown metrics and of the one that selects; dropout off.
+
+    Ranks come from a beam where the policy writes items as several tokens and the selecting metric looks no further.
+    """
+    by_beam = policy.trie.depth > 1 and _ranks_needed(select, policy.catalogue_size - 1) <= VALIDATION_BEAM
     ranks = rank_cases(policy, data.interactions, cases, beam_width=VALIDATION_BEAM if by_beam else None)
-    names = [name for name in dict.fromkeys((*SHOWN_METRICS, select)) if "@" in name or not by_beam]
+    names = [name for name in dict.fromkeys((*SHOWN_METRICS, select)) if name != "auc" or not by_beam]
     return {name: _mean(name, ranks) for name in names}
+
+
+def _ranks_needed(metric: str, negatives: int) -> float:
+    """How many of the best items settle a metric: K, b n for a window [a, b], else all."""
+    if "@" in metric:
+        return int(metric.partition("@")[2])
+    return float(metric.rstrip(")").partition(",")[2] or 1.0) * negatives
 
 
 def _mean(name: str, ranks: CaseRanks) -> float:
@@ -275,4 +289,5 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPo
             log = rl_step(policy, reference, optimizer, groups, batch, algo)
         return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
 
-    return _Plan(update, algo.steps, algo.evaluate_every, len(positives))
+    steps = -(-algo.steps // algo.updates_per_rollout)  # the loop counts sets of groups
+    return _Plan(update, steps, max(1, algo.evaluate_every // algo.updates_per_rollout), len(positives))
