@@ -1,6 +1,5 @@
 """report.md and the ROC picture of a run, from the run folder's files only; equal however often it is written."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,8 @@ def _sections(run: Run, picture: bool) -> list[str]:
             "",
             f"![ROC curve at the head of the FPR axis, windows shaded]({PICTURE})",
             "",
-            "Mean over cases, seen items kept; the band is two standard errors wide on either side. Where ranks come from a "
-            "beam, the curve ends at the beam's width: positives that it did not find count as ranked last.",
+            "Mean over cases, seen items kept; the band is two standard errors wide on either side. Where ranks come "
+            "from a beam, positives that it did not find count as ranked last.",
             "",
         ]
     lines += ["## Made from", ""]

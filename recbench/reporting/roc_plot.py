@@ -82,6 +82,6 @@ def plot_roc_head(
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(which="major", color="#e4e6ea", lw=0.6)
     axes.set_axisbelow(True)
-    axes.legend(loc="upper left", frameon=False, fontsize=8)
+    axes.legend(loc="upper left", framealpha=0.75, edgecolor="none", fontsize=8)
     figure.savefig(path, metadata={"Software": None})  # no version in the file: the same run draws the same bytes
     plt.close(figure)

@@ -1,0 +1,129 @@
+"""Every mistake is told in one line, with status 2, and leaves nothing half made."""
+
+import json
+
+import pytest
+
+from recbench.errors import UserError
+from recbench.runs import find_runs
+
+MISTAKES = [
+    (["train", "--nope"], "--nope"),
+    (["trian"], "trian"),
+    (["train", "--neg=foo"], "negatives=foo: expected one of beam, mixed, random, window"),
+    (["train", "--algo=tawn"], "did you mean 'tawin'?"),
+    (["train", "data=bazar"], "did you mean 'bazaar'?"),
+    (["train", "algo.stpes=1"], "unknown key algo.stpes; did you mean 'algo.steps'?"),
+    (["train", "neg=beam"], "unknown key neg; did you mean 'negatives"),
+    (["train", "+algo.foo=1"], "unknown key algo.foo"),
+    (["train", "algo.steps=many"], "algo.steps=many: Value 'many' of type 'str' could not be converted to Integer"),
+    (["train", "algo.surrogate=linar"], "did you mean 'linear'?"),
+    (["train", "algo.group_size=1"], "algo.group_size=1: expected at least 2"),
+    (["train", "algo.learning_rate=nan"], "algo.learning_rate=nan: expected a finite number"),
+    (["train", "algo.select_by=recall"], "algo.select_by='recall': expected target, auc, hr@K"),
+    (["train", "seed=-1"], "seed=-1: expected at least 0"),
+    (["train", "seed=1,2"], "add -m"),
+    (["train", "a b"], "cannot read 'a b'"),
+    (["train", "policy.width=130"], "policy.width=130: expected a multiple of twice the heads (4)"),
+    (["train", "--window", "0,0.1"], "algo.window is for tawin"),
+    (["train", "--top-k", "3"], "algo.top_k is for tawin"),
+    (["train", "negatives=window"], "negatives=window is for tawin"),
+    (["train", "--algo=tawin"], "neither is given"),
+    (["train", "--algo=tawin", "--window", "0,0.1", "--top-k", "3"], "both are given"),
+    (["train", "--algo=tawin", "algo.window=[0.5,0.1]"], "algo.window=[0.5, 0.1]"),
+    (["train", "--algo=tawin", "--window", "0,.1", "--window", ".1,.2"], "add -m"),
+    (["train", "--algo=tawin", "--top-k", "ten"], "--top-k ten"),
+    (["train", "--window", "0.5,0.1"], "0.5,0.1"),
+    (["train", "--window", "a,b"], "a,b"),
+    (["train", "--window", "0,2"], "0 <= a < b <= 1"),
+    (["eval", "--window", "0.1"], "0.1"),
+    (["eval", "--k", "5,zero"], "--k 5,zero"),
+    (["eval", "windows=[]", "ks=[]"], "windows and ks are both empty"),
+    (["eval", "ks=[0]"], "ks=[0]"),
+    (["eval", "split=train"], "split='train': expected one of validation, test"),
+    (["eval", "input=20990101"], "no run '20990101' under runs"),
+    (["eval", "experiment=beauty_sft"], "experiment=beauty_sft is not for this command: it sets algo"),
+    (["train", "--resume", "latest"], "no interrupted or failed train run"),
+    (["train", "item_tokens=given"], "item_tokens.path=FILE"),
+    (["train", "data.name=a/b"], "cannot name a folder"),
+    (["train", "-m", "seed=1,2", "--cfg"], "--cfg prints one config"),
+    (["train", "-m", "algo.steps=many,few"], "could not be converted to Integer"),
+    (["data", "runs=/dev/null/x"], "cannot be made"),
+    (["score", "nothing.csv"], "nothing.csv"),
+    (["report"], "no done or failed or interrupted run under runs"),
+    (["report", "abc"], "no run 'abc'"),
+    (["runs", "--runs", "nowhere"], "no folder nowhere"),
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), MISTAKES, ids=lambda value: " ".join(value) if isinstance(value, list) else ""
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(arguments, words, command, trained, tmp_path):
+    result = command(*arguments)
+    assert result.code == 2
+    assert words in result.err
+    assert result.err.startswith("error: ")
+    assert result.err.count("\n") == 1
+    assert "Traceback" not in result.err
+    assert result.out == ""
+    assert trained == []
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_mistake_found_by_a_stage_names_the_failed_run(command, stub, tmp_path):
+    def train(config, run):
+        raise UserError("the beam is wider than the catalogue: give a smaller one")
+
+    stub("train", train)
+    result = command("train")
+    (run,) = find_runs(tmp_path / "runs")
+    assert result.code == 2
+    assert (
+        result.err
+        == f"error: the beam is wider than the catalogue: give a smaller one (run: runs/train/bazaar/{run.id})\n"
+    )
+    assert run.status == "failed"
+    assert not (run.path / "metrics.json").exists()
+    assert "the beam is wider" in run.manifest["error"]
+
+
+def test_a_defect_is_one_line_too_with_another_status(command, stub, tmp_path):
+    stub("train", lambda config, run: {"auc": 1 / 0})
+    result = command("train")
+    assert result.code == 1
+    assert result.err.count("\n") == 1
+    assert "ZeroDivisionError: division by zero" in result.err
+    assert "--debug" in result.err
+    (run,) = find_runs(tmp_path / "runs")
+    assert run.status == "failed"
+    assert "Traceback" in (run.path / "log.txt").read_text()
+
+
+def test_debug_shows_the_traceback(command, stub):
+    stub("train", lambda config, run: {"auc": 1 / 0})
+    result = command("train", "--debug")
+    assert result.code == 1
+    assert "Traceback (most recent call last)" in result.err
+
+
+def test_an_interrupt_marks_the_run(command, stub, tmp_path):
+    def train(config, run):
+        raise KeyboardInterrupt
+
+    stub("train", train)
+    assert command("train").code == 130
+    (run,) = find_runs(tmp_path / "runs")
+    assert run.status == "interrupted"
+
+
+def test_undefined_numbers_are_null(command, trained, tmp_path):
+    result = command("train", "--json")
+    assert json.loads(result.out)["metrics"] == {"auc": 0.0, "undefined": None}
+
+
+def test_the_same_command_twice_writes_the_same_bytes(command, trained, tmp_path):
+    for _ in range(2):
+        assert command("train", "seed=4").code == 0
+    first, second = (run.path / "metrics.json" for run in find_runs(tmp_path / "runs"))
+    assert first.read_bytes() == second.read_bytes()

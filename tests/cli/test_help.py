@@ -1,0 +1,47 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from recbench.cli import main
+
+COMMANDS = ("data", "train", "eval", "score", "report", "runs", "demo")
+HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "pyarrow", "numpy", "hydra")
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = (
+        "import sys; from recbench.cli import main; code = main(['--help']);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stderr.strip() == "[]"
+        for name in COMMANDS:
+            assert name in done.stdout
+        return time.perf_counter() - began
+
+    assert min(seconds() for _ in range(5)) < 0.5  # the least of five: the machine may be busy
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert "Usage: recbench" in capsys.readouterr().out
+
+
+def test_without_arguments_the_help_is_shown(capsys):
+    assert main([]) == 0
+    assert "Usage: recbench" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("stage", ["data", "train", "eval"])
+def test_help_config_lists_every_option(stage, command):
+    result = command(stage, "--help-config")
+    assert result.code == 0
+    assert "seed" in result.out
+    assert "data.split" in result.out
+    assert "one of leave_one_out, global_time" in result.out
