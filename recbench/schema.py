@@ -78,8 +78,8 @@ class PolicyConfig:
     output_dropout: float = option(0.4, "dropout on the last hidden state while training", least=0, most=0.99)
     initial_embeddings: str = option(
         "random",
-        "where token embeddings start: random, or vectors of the items under each token, made from titles and texts (text) "
-        "or from training interactions (cooccurrence)",
+        "where token embeddings start: random, or vectors of the items under each token, made from titles and texts "
+        "(text) or from training interactions (cooccurrence)",
         one_of=("random", "text", "cooccurrence"),
     )
     history: int = option(30, "most recent items that the policy reads", least=1)

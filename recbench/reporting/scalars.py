@@ -1,4 +1,4 @@
-"""Scalars for TensorBoard, in a file whose name tells nothing about the machine (SummaryWriter's holds its host name)."""
+"""Scalars for TensorBoard, in a file whose name says nothing of the machine (SummaryWriter's holds its host name)."""
 
 import time
 from collections.abc import Mapping

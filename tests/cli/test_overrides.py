@@ -1,7 +1,7 @@
 """What flags become, and that the config a stage gets is the one asked for."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -82,6 +82,7 @@ def test_experiments_are_a_group(tmp_path):
     assert (config.algo.name, config.negatives.kind, config.algo.top_k, config.seed) == ("tawin", "window", 3, 5)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=12))
 def test_a_quoted_text_arrives_as_it_was(text):
     assert compose("eval", [f"input={quote(text)}"]).input == text
