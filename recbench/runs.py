@@ -133,6 +133,12 @@ class Run:
         return cast(DictConfig, OmegaConf.load(self.path / "config.yaml"))
 
     @property
+    def overrides(self) -> list[str]:
+        """The overrides that it was asked for, as they were written: interpolations stay as they are."""
+        written = OmegaConf.load(self.path / "overrides.yaml")
+        return [str(override) for override in cast(list[str], OmegaConf.to_container(written, resolve=False))]
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """What metrics.json has; null stands for an undefined number."""
         return cast(dict[str, Any], json.loads((self.path / "metrics.json").read_text(encoding="utf-8")))

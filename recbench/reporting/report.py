@@ -57,7 +57,7 @@ def _sections(run: Run, picture: bool) -> list[str]:
     ]
     if run.data_fingerprint:
         lines += [f"Data fingerprint `{run.data_fingerprint}`.", ""]
-    overrides = list(OmegaConf.load(run.path / "overrides.yaml"))
+    overrides = run.overrides
     lines += ["## Asked for", "", f"    recbench {run.stage} {' '.join(map(str, overrides))}".rstrip(), ""]
     lines += [markdown(Grid("", ["option", "value"], _config_rows(config), prose=True))]
     facts = {

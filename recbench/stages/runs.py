@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from recbench.errors import UserError
 from recbench.reporting.tables import Grid, headline, number
 from recbench.runs import find_runs
@@ -27,7 +25,7 @@ def run_rows(root: Path, stage: str | None = None, data: str | None = None) -> l
                 "status": run.status,
                 "started": run.manifest["started"],
                 "seconds": run.manifest.get("seconds"),
-                "overrides": [str(override) for override in OmegaConf.load(run.path / "overrides.yaml")],
+                "overrides": run.overrides,
                 "metrics": headline(run.metrics) if finished else {},
             }
         )
