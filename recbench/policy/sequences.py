@@ -45,7 +45,8 @@ def segments(interactions: Interactions, targets: np.ndarray, length: int) -> Se
     """Cut each user's sequence into stretches in which every target is predicted once, from at most `length` items.
 
     Targets of a user are learned together, in one pass over their sequence, as long as they fit in `length` + 1 items.
-    A stretch begins `length` items before its last target, so that late targets see full histories.
+    A stretch begins `length` items before its last target, so that late targets see full histories; only what a user
+    began with is predicted from nothing.
     """
     user = user_of_interaction(interactions)[targets]
     start, learn, end = [], [], []
@@ -54,7 +55,8 @@ def segments(interactions: Interactions, targets: np.ndarray, length: int) -> Se
         while len(block):
             stop = int(block[-1]) + 1
             low = max(first, stop - length - 1)
-            inside = block >= low
+            # What a stretch begins with has no history in it: it is left to an earlier one, unless the user begins there.
+            inside = block > low if low > first else block >= low
             start.append(low)
             learn.append(int(block[inside][0]))
             end.append(stop)
