@@ -47,10 +47,19 @@ def texts_of(data: RecommendationData) -> list[str]:
 
 
 def text_vectors(texts: list[str], dimensions: int, seed: int) -> np.ndarray:
-    """TF-IDF of words and pairs of words, reduced by SVD to unit vectors, float64 [N, dimensions or fewer]."""
-    matrix = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2 if len(texts) > 100 else 1).fit_transform(
-        texts
-    )
+    """TF-IDF of words and pairs of words, reduced by SVD to unit vectors, float64 [N, dimensions or fewer].
+
+    Raises:
+        UserError: no words are left to count.
+    """
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2 if len(texts) > 100 else 1)
+    try:
+        matrix = words.fit_transform(texts)
+    except ValueError as error:  # scikit-learn's for an empty vocabulary
+        raise UserError(
+            "titles and texts hold no words of two letters or more to make item vectors from, or none that two items "
+            "have in common; use cooccurrence instead of text, or item_tokens=atomic"
+        ) from error
     return _reduced(matrix, dimensions, seed)
 
 
