@@ -1,0 +1,66 @@
+"""Small data sets and tiny policies made by hand."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+import torch
+
+from recbench.data.dataset import RecommendationData
+from recbench.data.interactions import Interactions
+from recbench.data.splits import leave_one_out
+from recbench.policy.model import LlamaPolicy
+from recbench.policy.trie import build_trie
+from recbench.schema import PolicyConfig
+
+CODES = {
+    "atomic": np.arange(9)[:, None],
+    "levels": np.unique(np.random.default_rng(1).integers(0, 3, size=(40, 3)), axis=0),
+    "shared": np.random.default_rng(1).integers(0, 3, size=(30, 2)),
+    # [1] begins [1, 2], which begins [1, 2, 0]; [3] and [0, 2, ...] leave nodes without a choice.
+    "mixed depth": np.array(
+        [[1, -1, -1], [1, 2, -1], [1, 2, 0], [0, 2, 1], [0, 2, 2], [3, -1, -1], [2, 0, -1], [2, 1, -1]]
+    ),
+}
+
+
+@pytest.fixture
+def make_interactions() -> Callable[[Sequence[Sequence[int]]], Interactions]:
+    """Interactions of item sequences, one a user, split by leave-one-out."""
+
+    def make(sequences: Sequence[Sequence[int]]) -> Interactions:
+        offsets = np.cumsum([0, *map(len, sequences)])
+        items = np.array([item for sequence in sequences for item in sequence], dtype=np.int32)
+        return Interactions([f"u{row}" for row in range(len(sequences))], offsets, items, leave_one_out(offsets), None)
+
+    return make
+
+
+@pytest.fixture
+def make_data(make_interactions, tmp_path: Path) -> Callable[..., RecommendationData]:
+    """A data set of items with the given texts and of the given sequences."""
+
+    def make(texts: Sequence[str], sequences: Sequence[Sequence[int]]) -> RecommendationData:
+        catalogue = datasets.Dataset.from_dict(
+            {"item": [f"i{row}" for row in range(len(texts))], "title": list(texts), "text": [""] * len(texts)}
+        )
+        return RecommendationData("hand made", catalogue, make_interactions(sequences), "f" * 64, None, tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def make_policy() -> Callable[..., LlamaPolicy]:
+    """A tiny policy in evaluation mode over codes, given or one of CODES, with weights large enough to tell items apart."""
+
+    def make(codes: str | np.ndarray = "atomic", seed: int = 0, history: int = 4) -> LlamaPolicy:
+        torch.manual_seed(seed)
+        trie = build_trie(CODES[codes] if isinstance(codes, str) else codes)
+        policy = LlamaPolicy(trie, PolicyConfig(layers=1, width=16, heads=2, feed_forward=16, history=history)).eval()
+        for parameter in policy.parameters():
+            parameter.data.mul_(4.0)
+        return policy
+
+    return make
