@@ -55,7 +55,7 @@ def segments(interactions: Interactions, targets: np.ndarray, length: int) -> Se
         while len(block):
             stop = int(block[-1]) + 1
             low = max(first, stop - length - 1)
-            # What a stretch begins with has no history in it: it is left to an earlier one, unless the user begins there.
+            # A stretch's first item has no history in it: an earlier one learns it, unless the user begins there.
             inside = block > low if low > first else block >= low
             start.append(low)
             learn.append(int(block[inside][0]))
