@@ -125,21 +125,26 @@ def _by_beam(
     """Result rows int64 [B, 7 + top] from a beam search."""
     beams = policy.beam_search(batch, width)
     items, scores = beams.items.cpu().numpy(), beams.log_probs.cpu().numpy()
+    trie = policy.trie
     table = np.full((len(items), 7 + top_items), -1, dtype=np.int64)
     for row, positive in enumerate(positives.tolist()):
         real = items[row] >= 0
-        at = np.flatnonzero(items[row] == positive)
-        own = scores[row, at[0]] if len(at) else -np.inf
-        above, tied = real & (scores[row] > own), real & (scores[row] == own)
-        unseen = ~np.isin(items[row], seen[row])
-        negatives = policy.catalogue_size - 1
+        # Items of one sequence are found together, though the beam's last place may cut some of them off.
+        leaf = trie.leaf_of_item[positive]
+        same_sequence = trie.items[trie.item_offsets[leaf] : trie.item_offsets[leaf + 1]]
+        at = np.flatnonzero(real & np.isin(items[row], same_sequence))
         found = len(at) > 0
+        own = scores[row, at[0]] if found else -np.inf
+        above = items[row][real & (scores[row] > own)]
+        equal = items[row][real & (scores[row] == own)]
+        tied = np.setdiff1d(np.union1d(equal, same_sequence), positive) if found else equal
+        negatives = policy.catalogue_size - 1
         table[row, :7] = (
-            above.sum(),
-            tied.sum() - found,
+            len(above),
+            len(tied),
             negatives,
-            (above & unseen).sum(),
-            (tied & unseen).sum() - found,
+            len(np.setdiff1d(above, seen[row])),
+            len(np.setdiff1d(tied, seen[row])),
             negatives - len(seen[row]),
             not found,
         )
