@@ -92,7 +92,7 @@ def _draw(run: Run) -> None:
     from recbench.reporting.roc_plot import plot_roc_head
 
     ranks = parquet.read_table(run.path / "ranks.parquet")
-    above, ties, negatives = (_counts(ranks, name) for name in ("above", "ties", "negatives"))
+    above, ties, negatives = (_counts(ranks, name) for name in ("above", "ties", "n"))
     if "censored" in ranks.column_names:  # the beam did not find these: below everything that is known
         above = np.where(ranks["censored"].to_numpy(zero_copy_only=False), negatives, above)
     curves = [("this run", above, ties, negatives)]

@@ -115,10 +115,12 @@ def _summary(
     windows = [(float(low), float(high)) for low, high in config.windows]
     ks = list(config.ks)
     if beam_width is not None:
-        # A censored positive counts as ranked last: right for every K and window that ends within the beam.
+        # A censored positive counts as ranked last: right for every K and window that ends among the items found. With
+        # seen items excluded these are fewer than the beam's width, by as many as it spent on them.
+        found = int(above[censored].min(initial=beam_width))
         above = np.where(censored, negatives, above)
-        windows = [window for window in windows if window[1] * negatives.max() <= beam_width]
-        ks = [k for k in ks if k <= beam_width]
+        windows = [window for window in windows if window[1] * negatives.max() <= found]
+        ks = [k for k in ks if k <= found]
     summary = summarise_ranks(
         above, ties, negatives, windows, ks, groups=cases.user, samples=config.bootstrap, seed=config.seed
     )
@@ -137,10 +139,10 @@ def _write_ranks(run: Run, data: RecommendationData, cases: Cases, ranks: CaseRa
             "case": cases.position - data.interactions.offsets[cases.user],
             "above": ranks.above,
             "ties": ranks.ties,
-            "negatives": ranks.negatives,
+            "n": ranks.negatives,  # with user, above and ties, what `recbench score` reads
             "above_excluded": ranks.above_excluded,
             "ties_excluded": ranks.ties_excluded,
-            "negatives_excluded": ranks.negatives_excluded,
+            "n_excluded": ranks.negatives_excluded,
             "censored": ranks.censored,
             "top_items": pa.array(top, type=pa.list_(pa.string())),
         }

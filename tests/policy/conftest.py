@@ -53,7 +53,7 @@ def make_data(make_interactions, tmp_path: Path) -> Callable[..., Recommendation
 
 @pytest.fixture
 def make_policy() -> Callable[..., LlamaPolicy]:
-    """A tiny policy in evaluation mode over codes, given or one of CODES; its weights are large, so that items differ."""
+    """A tiny policy in evaluation mode over codes, given or one of CODES; large weights tell items apart."""
 
     def make(codes: str | np.ndarray = "atomic", seed: int = 0, history: int = 4) -> LlamaPolicy:
         torch.manual_seed(seed)

@@ -22,7 +22,7 @@ def evaluated(tmp_path):
     train.use(data)
     train.finish("done", {"auc": 0.5})
     run.use(train)
-    ranks = {"above": [0, 5], "ties": [0, 2], "negatives": [10, 10], "censored": [False, True]}
+    ranks = {"above": [0, 5], "ties": [0, 2], "n": [10, 10], "censored": [False, True]}
     pq.write_table(pa.table(ranks), run.path / "ranks.parquet")
     run.note("a window is narrow")
     run.finish("done", {"kept": {"hr@10": {"value": 0.5, "low": 0.25, "high": 0.75}}, "cases": 2})
