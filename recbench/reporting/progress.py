@@ -144,7 +144,7 @@ def _make_bars() -> Any:
 
 
 def _shown(values: dict[str, float]) -> str:
-    return " ".join(f"{name} {value:.4g}" for name, value in values.items())
+    return " ".join(f"{name} {value:.4g}" for name, value in values.items() if value == value)  # NaN: not computed
 
 
 def _clock(seconds: float) -> str:
