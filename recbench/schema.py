@@ -96,7 +96,7 @@ class NegativesConfig:
         one_of=("random", "beam", "mixed", "window"),
     )
     beam_width: int | None = option(None, "beam width B; none: the group size", least=1)
-    exclude_seen: bool = option(False, "leave out items of the user's history")
+    exclude_seen: bool = option(False, "leave out items of the history that the policy reads")
 
 
 @dataclass
@@ -112,7 +112,7 @@ class AlgoConfig:
     )
     # optimisation
     epochs: float = option(30.0, "sft: passes over the training sequences", least=0)
-    steps: int = option(150, "rl, or sft from a checkpoint when positive: optimiser steps", least=0)
+    steps: int = option(150, "optimiser steps of rl, and of sft that continues a checkpoint", least=0)
     batch_size: int = option(48, "sft: sequences a step; rl: contexts a step", least=1)
     learning_rate: float = option(3e-4, "peak learning rate of AdamW", least=0)
     weight_decay: float = option(0.0, "AdamW's weight decay", least=0)
@@ -129,7 +129,9 @@ class AlgoConfig:
         most=0.99999,
     )
     # selection
-    evaluate_every: int = option(25, "rl: steps between validations; sft: epochs", least=1)
+    evaluate_every: int = option(
+        25, "steps between validations; epochs for an sft that is not counted in steps", least=1
+    )
     patience: int = option(0, "validations without improvement before stopping; 0 never stops early", least=0)
     select_by: str = option(
         "target",
@@ -163,7 +165,7 @@ class AlgoConfig:
         "exact", "tawin: where ranks come from: full-catalogue scoring, or a wide beam", one_of=("exact", "beam")
     )
     threshold_beam: float = option(
-        1.5, "tawin, ranks=beam: beam width as a multiple of the window's last rank", least=1
+        2.0, "tawin, ranks=beam: beam width as a multiple of the window's last rank", least=1
     )
 
 
@@ -330,6 +332,8 @@ def _check_training(config: DictConfig) -> None:
         raise UserError(f"algo.{given[0]} is for tawin, and algo is {algo.name}: add --algo=tawin or leave it out")
     if algo.name != "tawin" and config.negatives.kind == "window":
         raise UserError(f"negatives=window is for tawin, and algo is {algo.name}: use --neg=random, beam or mixed")
+    if algo.name != "tawin" and algo.positives == "window":
+        raise UserError(f"algo.positives=window is for tawin, and algo is {algo.name}: use injected, on_policy or auto")
     if algo.window is not None:
         check_window("algo.window", algo.window)
     if config.sft.name != "sft":

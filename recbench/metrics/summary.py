@@ -31,7 +31,7 @@ def metric_names(windows: Sequence[Sequence[float]], ks: Sequence[int]) -> list[
     >>> metric_names([(0.01, 0.05)], [10])
     ['auc', 'wpauc(0.01,0.05)', 'mcclish(0.01,0.05)', 'pauc(0.01,0.05)', 'hr@10', 'ndcg@10', 'mrr@10']
     """
-    areas = [f"{form}({_shown(window)})" for window in windows for form in ("wpauc", "mcclish", "pauc")]
+    areas = [f"{form}({window_text(window)})" for window in windows for form in ("wpauc", "mcclish", "pauc")]
     cutoffs = [f"{form}@{check_k(k)}" for k in ks for form in ("hr", "ndcg", "mrr")]
     return list(dict.fromkeys(["auc", *areas, *cutoffs]))
 
@@ -161,7 +161,7 @@ def _named_values(
     for window in map(check_window, windows):
         normalised = area(window)
         for form in ("wpauc", "mcclish", "pauc"):
-            yield f"{form}({_shown(window)})", _area_in_form(form, normalised, window)
+            yield f"{form}({window_text(window)})", _area_in_form(form, normalised, window)
     for k in ks:
         for form, values in top_k.items():
             yield f"{form}@{check_k(k)}", values(k)
@@ -237,7 +237,7 @@ def _warn_of_narrow_windows(windows: Sequence[Sequence[float]], negatives: Array
         if narrow.any():
             fewest = n.min()
             _warn(
-                f"window {_shown((a, b))} is narrower than one negative in {np.count_nonzero(narrow)} of {n.size} "
+                f"window {window_text((a, b))} is narrower than one negative in {np.count_nonzero(narrow)} of {n.size} "
                 f"rankings (at least {fewest * (b - a):.3g} of one, of {fewest:g} negatives); its value there is "
                 "fractional, read between two ranks"
             )
@@ -255,8 +255,8 @@ def _warn(text: str) -> None:
     warnings.warn(text, stacklevel=4)
 
 
-def _shown(window: Sequence[float]) -> str:
-    """The ends as %g prints them, or in full where %g would lose digits."""
+def window_text(window: Sequence[float]) -> str:
+    """The ends of a window as metric names have them: as %g prints them, or in full where %g would lose digits."""
     return ",".join(f"{end:g}" if float(f"{end:g}") == end else repr(end) for end in check_window(window))
 
 

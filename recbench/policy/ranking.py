@@ -123,7 +123,8 @@ def _by_beam(
     policy: LlamaPolicy, batch: Tensor, positives: Tensor, seen: list[np.ndarray], width: int, top_items: int
 ) -> np.ndarray:
     """Result rows int64 [B, 7 + top] from a beam search."""
-    beams = policy.beam_search(batch, width)
+    # Items already seen take places of the beam; it is wider by as many, so that excluding them leaves `width` others.
+    beams = policy.beam_search(batch, width + max(len(items) for items in seen))
     items, scores = beams.items.cpu().numpy(), beams.log_probs.cpu().numpy()
     trie = policy.trie
     table = np.full((len(items), 7 + top_items), -1, dtype=np.int64)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from recbench.errors import UserError
+from recbench.metrics.summary import window_text
 from recbench.rl.windows import window_for_top_k, window_in_ranks
 from recbench.schema import AlgoConfig, NegativesConfig
 
@@ -48,8 +49,8 @@ def objective_window(
 ) -> tuple[float, float] | None:
     """The FPR window [a, b] whose partial AUC the rule optimises, n = negatives; none for sft.
 
-    random: (0, 1), AUC; beam, and mixed whose positives are on-policy: (0, B / n); tawin, or window negatives: the
-    configured window, for top_k the one of its ranks. arXiv 2604.22504; docs/methods.md, sections 3 and 4.
+    random: (0, 1), AUC; beam and mixed: (0, B / n), as on-policy positives have it too; tawin, or window negatives:
+    the configured window, for top_k the one of its ranks. arXiv 2604.22504; docs/methods.md, sections 3 and 4.
     """
     if config.name == "sft":
         return None
@@ -69,7 +70,7 @@ def objective_metric(config: AlgoConfig, negatives_config: NegativesConfig, nega
         return "ndcg@10"
     if config.top_k is not None and (config.name == "tawin" or negatives_config.kind == "window"):
         return f"hr@{config.top_k}"
-    return "auc" if window == (0.0, 1.0) else f"wpauc({window[0]:g},{window[1]:g})"
+    return "auc" if window == (0.0, 1.0) else f"wpauc({window_text(window)})"
 
 
 def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catalogue_size: int) -> list[str]:

@@ -128,7 +128,8 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
 
 def _shown(values: dict[str, float], state: LoopState) -> dict[str, float]:
     """The few numbers beside the progress bar."""
-    names = ("loss", "no_effect", "kl", "gradient_norm")
+    # An RL loss is 0 at ratio 1 whatever happens: what moves is shown instead.
+    names = ("no_effect", "reward", "gradient_norm") if "reward" in values else ("loss", "gradient_norm")
     return {**{name: values[name] for name in names if name in values}, "best": state.best_value}
 
 
@@ -145,8 +146,8 @@ def _describe_tokens(policy: LlamaPolicy, tokens: ItemTokens) -> dict[str, Any]:
 
 
 def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tuple[LlamaPolicy, ItemTokens]:
-    """The policy to train: fresh for SFT, that of an SFT run otherwise or where `input` names one."""
-    if config.algo.name == "sft" and config.input is None:
+    """The policy to train: fresh for SFT, that of an SFT run for RL, for reserved interactions, or as `input` says."""
+    if config.algo.name == "sft" and config.input is None and config.algo.interactions != "reserved":
         tokens = make_item_tokens(config.item_tokens, data, config.reserved, config.seed)
         torch.manual_seed(stream_seed(config.seed, INITIAL_WEIGHTS))
         policy = LlamaPolicy(tokens.trie(), config.policy)
@@ -220,7 +221,7 @@ def _ranks_needed(metric: str, negatives: int) -> float:
     """How many of the best items settle a metric: K, b n for a window [a, b], else all."""
     if "@" in metric:
         return int(metric.partition("@")[2])
-    return float(metric.rstrip(")").partition(",")[2] or 1.0) * negatives
+    return float(metric.rstrip(")").partition(",")[2] or "inf") * negatives
 
 
 def _mean(name: str, ranks: CaseRanks) -> float:
@@ -260,7 +261,7 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaP
         rate = float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
         return {"loss": float(loss.detach()), "gradient_norm": float(norm), "tokens_a_second": rate}
 
-    if config.input is not None and algo.steps > 0:
+    if config.input is not None or algo.interactions == "reserved":
         return _Plan(update, algo.steps, algo.evaluate_every, len(targets))
     return _Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(targets))
 
