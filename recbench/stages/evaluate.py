@@ -77,7 +77,8 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
         )
     result["beam"] = _recall(config, policy, data, cases)
     if data.best is not None:
-        result["best"] = _best(config, data, cases)
+        result["best"] = _best(config, data, cases, "")
+        result["best_excluded"] = _best(config, data, cases, "_unseen")
     return result
 
 
@@ -115,12 +116,10 @@ def _summary(
     windows = [(float(low), float(high)) for low, high in config.windows]
     ks = list(config.ks)
     if beam_width is not None:
-        # A censored positive counts as ranked last: right for every K and window that ends among the items found. With
-        # seen items excluded these are fewer than the beam's width, by as many as it spent on them.
-        found = int(above[censored].min(initial=beam_width))
+        # A censored positive counts as ranked last: right for every K and window that ends within the beam.
         above = np.where(censored, negatives, above)
-        windows = [window for window in windows if window[1] * negatives.max() <= found]
-        ks = [k for k in ks if k <= found]
+        windows = [window for window in windows if window[1] * negatives.max() <= beam_width]
+        ks = [k for k in ks if k <= beam_width]
     summary = summarise_ranks(
         above, ties, negatives, windows, ks, groups=cases.user, samples=config.bootstrap, seed=config.seed
     )
@@ -166,20 +165,23 @@ def _recall(config: EvalStageConfig, policy: LlamaPolicy, data: RecommendationDa
     }
 
 
-def _best(config: EvalStageConfig, data: RecommendationData, cases: Cases) -> dict[str, dict[str, float]]:
-    """The metrics of the exact optimal predictor on the same cases, where the market's truth is known."""
+def _best(config: EvalStageConfig, data: RecommendationData, cases: Cases, suffix: str) -> dict[str, dict[str, float]]:
+    """The metrics of the exact optimal predictor on the same cases, where the market's truth is known.
+
+    `suffix` picks the columns of best.parquet: none with seen items kept, `_unseen` without them.
+    """
     assert data.best is not None
     known = {key: row for row, key in enumerate(zip(data.best["user"], data.best["position"], strict=True))}
     rows = [known.get(key, -1) for key in zip(cases.user, cases.position, strict=True)]
     chosen = np.array([row for row in rows if row >= 0], dtype=np.int64)
-    if len(chosen) < len(rows):
+    if len(chosen) < len(rows) and not suffix:  # said once
         warnings.warn(
             f"the optimum is known for {len(chosen)} of {len(rows)} cases, and reported on those", stacklevel=2
         )
     return summarise_ranks(
-        data.best["above"][chosen],
-        data.best["ties"][chosen],
-        data.best["n"][chosen],
+        data.best["above" + suffix][chosen],
+        data.best["ties" + suffix][chosen],
+        data.best["n" + suffix][chosen],
         [(float(low), float(high)) for low, high in config.windows],
         list(config.ks),
         groups=data.best["user"][chosen],
