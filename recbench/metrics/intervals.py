@@ -34,12 +34,23 @@ class Intervals(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Mean of a - b, its percentile bootstrap interval, and the share of resamples in which it is below zero."""
+    """Mean of a - b, its percentile bootstrap interval, the share of resamples below zero, and their spread."""
 
     mean: float
     low: float
     high: float
     probability_below_zero: float
+    standard_error: float
+
+
+class Differences(NamedTuple):
+    """`Difference` for M metrics at once, each float64[M]."""
+
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    probability_below_zero: FloatArray
+    standard_error: FloatArray
 
 
 def bootstrap_interval(
@@ -80,15 +91,30 @@ def paired_bootstrap(
     arguments, errors and NaN ends as in `bootstrap_intervals`.
 
     >>> paired_bootstrap([0.5, 0.75, 1.0], [0.25, 0.5, 0.75], samples=100, seed=0)
-    Difference(mean=0.25, low=0.25, high=0.25, probability_below_zero=0.0)
+    Difference(mean=0.25, low=0.25, high=0.25, probability_below_zero=0.0, standard_error=0.0)
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.ndim != 1 or first.shape != second.shape:
         raise UserError(f"paired values have shapes {first.shape} and {second.shape}; give two lists of the same cases")
-    mean, resampled = _resampled_means((first - second).reshape(-1, 1), samples, seed, groups)
-    low, high = _percentile_ends(resampled[:, 0], confidence)
-    known = resampled[~np.isnan(resampled)]
-    return Difference(float(mean[0]), low, high, float(np.mean(known < 0)) if known.size else float("nan"))
+    columns = paired_bootstraps(first[:, None], second[:, None], samples, seed, groups, confidence)
+    return Difference(*(float(column[0]) for column in columns))
+
+
+def paired_bootstraps(
+    a: ArrayLike, b: ArrayLike, samples: int, seed: int, groups: ArrayLike | None = None, confidence: float = 0.95
+) -> Differences:
+    """`paired_bootstrap` of M metrics on the same resamples of users, `a` and `b` [C, M].
+
+    `standard_error` is the standard deviation of the resampled differences: NaN with fewer than two of them.
+    """
+    mean, resampled = _resampled_means(
+        np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64), samples, seed, groups
+    )
+    ends = np.array([_percentile_ends(column, confidence) for column in resampled.T])
+    known = [column[~np.isnan(column)] for column in resampled.T]
+    below = [float(np.mean(column < 0)) if column.size else float("nan") for column in known]
+    spread = [float(np.std(column, ddof=1)) if column.size > 1 else float("nan") for column in known]
+    return Differences(mean, ends[:, 0], ends[:, 1], np.array(below), np.array(spread))
 
 
 def _percentile_ends(resampled: FloatArray, confidence: float) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["windows", "topk", "rankings", "intervals", "summary"])
+@pytest.mark.parametrize("name", ["windows", "topk", "rankings", "intervals", "summary", "comparison"])
 def test_examples_hold(name: str) -> None:
     results = doctest.testmod(importlib.import_module(f"recbench.metrics.{name}"))
     assert results.attempted > 0

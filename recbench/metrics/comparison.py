@@ -1,0 +1,114 @@
+"""Arms of an experiment against each other: means over seeds, paired differences over users, and what they could show.
+
+An arm is one training rule; its runs differ in the seed only. Every run is scored on the same cases, so that arms are
+compared case by case and what all arms find hard cancels out.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from recbench.errors import UserError
+from recbench.metrics.intervals import paired_bootstraps
+
+FloatArray = NDArray[np.float64]
+SeedValues = Mapping[int, FloatArray]  # seed -> metrics of every case, [C, M]
+
+# 80% power at a two-sided level of 5% needs a difference of 1.960 + 0.842 standard errors.
+DETECTABLE_ERRORS = 2.8
+
+
+class Spread(NamedTuple):
+    """Mean and population standard deviation over seeds, float64[M]; the deviation is NaN for a single seed."""
+
+    mean: FloatArray
+    deviation: FloatArray
+
+
+class PairedDifferences(NamedTuple):
+    """An arm minus the baseline, float64[M] each but `seeds`: those that both have, over which values are averaged.
+
+    `low` and `high` are the ends of the paired bootstrap interval over users, `relative` is in percent of the
+    baseline's mean, and `detectable` the smallest true difference that this test had good odds to see.
+    """
+
+    seeds: list[int]
+    mean: FloatArray
+    low: FloatArray
+    high: FloatArray
+    relative: FloatArray
+    standard_error: FloatArray
+    detectable: FloatArray
+
+
+def run_means(values: ArrayLike) -> FloatArray:
+    """Mean of each metric over the cases that have it: [C, M] -> [M], NaN where none has.
+
+    >>> run_means([[1.0, np.nan], [0.5, np.nan]])
+    array([0.75,  nan])
+    """
+    cells = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(cells)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, cells, 0.0).sum(axis=0) / known.sum(axis=0)
+
+
+def spread_over_seeds(values: SeedValues) -> Spread:
+    """Mean and spread of an arm's metrics over its seeds; each seed's metric is its mean over cases.
+
+    The deviation is that of the seeds at hand (divided by their number), NaN for fewer than two.
+
+    >>> spread_over_seeds({0: np.array([[0.25]]), 1: np.array([[0.75]])})
+    Spread(mean=array([0.5]), deviation=array([0.25]))
+    """
+    means = np.stack([run_means(values[seed]) for seed in sorted(values)])
+    deviation = means.std(axis=0) if len(means) > 1 else np.full(means.shape[1], np.nan)
+    return Spread(means.mean(axis=0), deviation)
+
+
+def paired_differences(
+    arm: SeedValues,
+    baseline: SeedValues,
+    users: ArrayLike | None = None,
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> PairedDifferences:
+    """`arm` minus `baseline` in every metric, with paired bootstrap intervals over users.
+
+    Each case's metric is averaged over the seeds that both arms have, which takes out most of the seeds' noise; then
+    users (`users` [C], default one a case) are resampled, all their cases with them. More seeds do not reduce the
+    sampling error of users.
+
+    `detectable` is 2.8 bootstrap standard errors of the paired difference: a true difference of that size would be
+    found significant at the 5% level with a probability of 80% (1.960 + 0.842 standard errors of a normal estimate). A
+    smaller one may well have gone unseen: "no difference" then says little.
+
+    Raises UserError when the arms have no seed in common or are scored on different numbers of cases or metrics.
+
+    >>> found = paired_differences({0: np.array([[1.0], [0.5]])}, {0: np.array([[0.5], [0.5]])}, samples=0)
+    >>> found.mean, found.relative
+    (array([0.25]), array([50.]))
+    """
+    seeds = sorted(set(arm) & set(baseline))
+    if not seeds:
+        raise UserError(f"arms with seeds {sorted(arm)} and {sorted(baseline)} have none in common to be paired by")
+    if len({values.shape for side in (arm, baseline) for values in side.values()}) > 1:
+        raise UserError("arms are scored on different numbers of cases or metrics; give values of the same cases")
+    first, second = (np.mean([side[key] for key in seeds], axis=0) for side in (arm, baseline))
+    found = paired_bootstraps(first, second, samples, seed, users, confidence)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        base = run_means(np.where(np.isnan(first), np.nan, second))
+        relative = np.where(base != 0, 100 * found.mean / base, np.nan)
+    return PairedDifferences(
+        seeds=seeds,
+        mean=found.mean,
+        low=found.low,
+        high=found.high,
+        relative=relative,
+        standard_error=found.standard_error,
+        detectable=DETECTABLE_ERRORS * found.standard_error,
+    )
