@@ -1,0 +1,104 @@
+"""The real command line on the smallest market, in this process; the run that most tests start from is made once."""
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from recbench import cli
+from recbench.runs import Run
+
+MARKET = ["data=bazaar", "data.options.size=tiny"]
+# A policy of a few thousand weights; one thread, so that sums are taken in one order.
+MODEL = ["policy.layers=1", "policy.width=16", "policy.feed_forward=16", "policy.history=8"]
+SHORT_SFT = ["algo.epochs=12", "algo.evaluate_every=4", "algo.batch_size=16", "algo.learning_rate=0.01"]
+SHORT_RL = ["algo.steps=6", "algo.evaluate_every=3", "algo.batch_size=16", "algo.group_size=8"]
+
+
+class Output(NamedTuple):
+    """What a command left: exit status, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Workspace:
+    """A folder of runs, and the commands that write to it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def command(self, *arguments: str) -> Output:
+        """`recbench ARGUMENTS` as it is."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = cli.main(list(arguments))
+        return Output(code, out.getvalue(), err.getvalue())
+
+    def stage(self, stage: str, *arguments: str) -> Output:
+        """A stage with this workspace's runs folder and one thread."""
+        return self.command(stage, *arguments, f"runs={self.root}", "threads=1")
+
+    def made(self, stage: str, *arguments: str) -> Run:
+        """The finished run of a stage that has to succeed."""
+        result = self.stage(stage, *arguments, "--json")
+        assert result.code == 0, result.err
+        run = Run(Path(json.loads(result.out)["path"]))
+        assert run.status == "done"
+        return run
+
+    def sft(self, *arguments: str) -> Run:
+        """A short SFT of a tiny policy on the tiny market."""
+        return self.made("train", "--algo=sft", *MARKET, *MODEL, *SHORT_SFT, *arguments)
+
+    def rl(self, start: Run, *arguments: str) -> Run:
+        """A short RL training from a finished run."""
+        return self.made("train", f"input={start.path}", *SHORT_RL, *arguments)
+
+    def evaluated(self, trained: Run, *arguments: str) -> Run:
+        """An evaluation of a finished training."""
+        return self.made("eval", f"input={trained.path}", "bootstrap=50", *arguments)
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One folder of runs for all tests; name runs by path, since `latest` may be another test's."""
+    return Workspace(tmp_path_factory.mktemp("workspace") / "runs")
+
+
+@pytest.fixture
+def fresh_workspace(tmp_path: Path) -> Workspace:
+    """A folder without runs."""
+    return Workspace(tmp_path / "runs")
+
+
+@pytest.fixture(scope="session")
+def sft_run(workspace: Workspace) -> Run:
+    """The SFT run that arms start from."""
+    return workspace.sft()
+
+
+@pytest.fixture(scope="session")
+def semantic_run(workspace: Workspace) -> Run:
+    """An SFT run whose items are two codes and a collision level."""
+    codes = ["item_tokens=semantic_ids", "item_tokens.levels=2", "item_tokens.codebook_size=6"]
+    return workspace.sft(*codes, "item_tokens.dimensions=8")
+
+
+@pytest.fixture
+def refuse() -> Callable[[Output, str], None]:
+    """Check that a command ended as a mistake does: one line, exit status 2, nothing on standard output."""
+
+    def check(result: Output, words: str) -> None:
+        assert result.code == 2, result
+        errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
+        assert len(errors) == 1 and words in errors[0], result.err
+        assert "Traceback" not in result.err
+        assert result.out == ""
+
+    return check

@@ -1,0 +1,54 @@
+"""What a stage needs and does not find is made first, named on standard error, and reused afterwards."""
+
+import re
+
+from recbench.runs import find_runs
+
+TINY = [
+    "data.options.size=tiny",
+    "policy.layers=1",
+    "policy.width=16",
+    "policy.feed_forward=16",
+    "sft.epochs=2",
+    "algo.steps=2",
+    "algo.batch_size=16",
+    "algo.group_size=4",
+    "algo.validation_cases=20",
+]
+
+
+def test_a_training_makes_its_data_and_its_sft_once(fresh_workspace) -> None:
+    first = fresh_workspace.stage("train", "--neg=beam", *TINY)
+    assert first.code == 0, first.err
+    assert "data: none fits, so one is made first" in first.err
+    assert "train: none fits, so one is made first" in first.err
+    (data,) = find_runs(fresh_workspace.root, "data")
+    trained = find_runs(fresh_workspace.root, "train")
+    sft = next(run for run in trained if run.config.algo.name == "sft")
+    assert len(trained) == 2 and sft.config.algo.epochs == 2
+    # the same start again, for another rule; other SFT settings are other runs
+    second = fresh_workspace.stage("train", "--algo=tawin", "--top-k", "3", *TINY)
+    assert second.code == 0, second.err
+    assert f"data: run {data.id}, the newest that fits" in second.err
+    assert f"train: run {sft.id}, the newest that fits" in second.err
+    other = fresh_workspace.stage("train", "--neg=random", *TINY, "sft.epochs=1")
+    assert re.search("train: none fits", other.err), other.err
+    assert len(find_runs(fresh_workspace.root, "data")) == 1
+    # an evaluation finds the newest training on its data
+    newest = find_runs(fresh_workspace.root, "train")[-1]
+    evaluated = fresh_workspace.stage("eval", "data.options.size=tiny", "bootstrap=0")
+    assert evaluated.code == 0, evaluated.err
+    assert "the newest that fits" in evaluated.err
+    assert newest.manifest["data"] == "bazaar"
+
+
+def test_nothing_is_made_when_that_is_forbidden(fresh_workspace, refuse) -> None:
+    refuse(fresh_workspace.stage("train", "--no-upstream", *TINY), "no finished data run on data bazaar fits")
+    refuse(fresh_workspace.stage("eval", "--no-upstream"), "no finished train run on data bazaar fits")
+    assert {run.status for run in find_runs(fresh_workspace.root)} == {"failed"}
+    assert not find_runs(fresh_workspace.root, "data")
+
+
+def test_reserved_must_agree_with_the_start(workspace, sft_run, refuse) -> None:
+    result = workspace.stage("train", f"input={sft_run.path}", "reserved=2", "--neg=random")
+    refuse(result, "reserved=2 is asked for")
