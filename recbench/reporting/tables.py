@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 METRIC_ORDER = ("auc", "wpauc", "mcclish", "pauc", "hr", "ndcg", "mrr")  # metrics.json has them by the alphabet
-COLUMN_TITLES = {"kept": "seen items kept", "excluded": "seen items excluded", "best": "best possible"}
+COLUMN_TITLES = {
+    "kept": "seen items kept",
+    "best": "best possible, seen kept",
+    "excluded": "seen items excluded",
+    "best_excluded": "best possible, seen excluded",
+}
 
 
 @dataclass(frozen=True)
