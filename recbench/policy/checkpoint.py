@@ -19,11 +19,11 @@ from recbench.policy.model import LlamaPolicy
 from recbench.schema import PolicyConfig
 
 
-def save_policy(folder: Path, policy: LlamaPolicy, tokens: ItemTokens, settings: PolicyConfig) -> None:
+def save_policy(folder: Path, policy: LlamaPolicy, tokens: ItemTokens) -> None:
     """Write a policy as model.safetensors, item_tokens.safetensors and policy.json into an existing folder."""
     save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")
     save_arrays({"codes": np.ascontiguousarray(tokens.codes)}, folder / "item_tokens.safetensors")
-    description = {"policy": _plain(settings), "item_tokens": tokens.origin}
+    description = {"policy": _plain(policy.settings), "item_tokens": tokens.origin}
     (folder / "policy.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -65,6 +65,7 @@ class LlamaPolicy(nn.Module):
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
         super().__init__()
         self.trie = trie
+        self.settings = settings  # as built: a checkpoint is written with these
         self.history = settings.history
         self.embedding_dropout = settings.embedding_dropout
         self.output_dropout = settings.output_dropout

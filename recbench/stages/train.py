@@ -110,7 +110,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     run.record(training_seconds=round(time.perf_counter() - started, 1))
     with atomic_path(run.path / "policy") as partial:
         partial.mkdir()
-        save_policy(partial, policy.cpu(), tokens, config.policy)
+        save_policy(partial, policy.cpu(), tokens)
     at = {int(entry["step"]): {k: v for k, v in entry.items() if k != "step"} for entry in state.history}
     first = min(at)
     return {

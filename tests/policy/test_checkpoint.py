@@ -21,14 +21,17 @@ TOKENS = ItemTokens(np.array([[0, 1, -1], [0, 2, 3], [4, -1, -1]]), "made by han
 @pytest.mark.parametrize("composed", [False, True])
 def test_a_policy_comes_back_as_it_was(composed: bool, tmp_path) -> None:
     torch.manual_seed(0)
-    policy = LlamaPolicy(TOKENS.trie(), SETTINGS).eval()
-    save_policy(tmp_path, policy, TOKENS, OmegaConf.structured(SETTINGS) if composed else SETTINGS)
+    policy = LlamaPolicy(TOKENS.trie(), OmegaConf.structured(SETTINGS) if composed else SETTINGS).eval()
+    save_policy(tmp_path, policy, TOKENS)
     found, tokens = load_policy(tmp_path)
     assert not found.training
     assert (tokens.codes == TOKENS.codes).all() and tokens.origin == TOKENS.origin
     assert (found.history, found.output_dropout) == (5, 0.1)
     histories = torch.tensor([[0, 1, 2], [2, -1, -1]])
     assert torch.equal(found.score_catalogue(histories), policy.score_catalogue(histories))
+    (tmp_path / "again").mkdir()
+    save_policy(tmp_path / "again", found, tokens)
+    assert (tmp_path / "again" / "policy.json").read_bytes() == (tmp_path / "policy.json").read_bytes()
     assert not any(file.suffix in (".pt", ".bin", ".pkl") for file in tmp_path.iterdir())
 
 

@@ -74,6 +74,15 @@ def test_rl_starts_at_the_sft_checkpoint_and_moves(name: str, workspace, sft_run
     assert ("train", sft_run.id) in inputs
 
 
+def test_an_rl_policy_keeps_the_shape_of_its_start(workspace, sft_run) -> None:
+    # The commands that follow an SFT run do not repeat its policy's settings.
+    first = workspace.rl(sft_run, "--algo=grpo", "--neg=random", "algo.learning_rate=0.01", "algo.select_by=hr@50")
+    second = workspace.rl(first, "--algo=tawin", "--top-k", "5")
+    for run in (first, second):
+        assert (run.path / "policy" / "policy.json").read_bytes() == (sft_run.path / "policy/policy.json").read_bytes()
+        assert workspace.evaluated(run, "--k", "5").metrics["trained"] == run.metrics
+
+
 def test_more_sft_from_a_checkpoint(workspace, sft_run) -> None:
     more = ["--algo=sft", f"input={sft_run.path}", "algo.interactions=reserved", "algo.steps=5"]
     run = workspace.made("train", *more, "algo.evaluate_every=5", "algo.batch_size=16")
