@@ -30,8 +30,8 @@ def require(
     The run that `input` names (a path, the beginning of an id, `latest`); else the newest that has the same data
     config, the same data fingerprint when `run` has recorded one, and for which `match` holds; else, or with
     `config.force`, a new one: the stage's defaults with the data of `config` and the dotted keys of `make` (values or
-    whole nodes). A resumed run goes on with the inputs that it has recorded. Raises UserError when `input` names no finished run on the same data, or when there is none and
-    `config.upstream` is false.
+    whole nodes). A resumed run goes on with the inputs that it has recorded. Raises UserError when `input` names no
+    finished run on the same data, or when there is none and `config.upstream` is false.
     """
     root = Path(config.runs)
     before = run.input_run(stage) if config.get("resume") else None
