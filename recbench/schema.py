@@ -82,6 +82,9 @@ class PolicyConfig:
         "(text) or from training interactions (cooccurrence)",
         one_of=("random", "text", "cooccurrence"),
     )
+    initial_scale: float = option(
+        0.05, "standard deviation of embeddings made from vectors; random ones start with 0.02", least=1e-6
+    )
     history: int = option(30, "most recent items that the policy reads", least=1)
 
 

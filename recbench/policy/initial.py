@@ -5,17 +5,16 @@ import torch
 
 from recbench.policy.model import LlamaPolicy
 
-STANDARD_DEVIATION = 0.02  # that of a random LLaMA initialisation
 
-
-def start_embeddings(policy: LlamaPolicy, vectors: np.ndarray) -> None:
-    """Set each item token's embedding to the mean vector of the items that use it, at the usual initial scale.
+def start_embeddings(policy: LlamaPolicy, vectors: np.ndarray, scale: float) -> None:
+    """Set each item token's embedding to the mean vector of the items that use it.
 
     The first min(dimensions, width) dimensions are set, the others stay as they are; tokens of items whose vectors are
     all zero stay random.
 
     Args:
         vectors: float [N, dimensions], the catalogue's item vectors.
+        scale: standard deviation of what is set, positive.
     """
     tokens = policy.trie.item_tokens
     dimensions = min(vectors.shape[1], policy.embeddings.shape[1])
@@ -28,6 +27,6 @@ def start_embeddings(policy: LlamaPolicy, vectors: np.ndarray) -> None:
     known = np.flatnonzero(np.abs(mean).sum(axis=1) > 0)
     if not len(known):
         return
-    mean *= STANDARD_DEVIATION / mean[known].std()
+    mean *= scale / mean[known].std()
     with torch.no_grad():
         policy.embeddings[torch.from_numpy(known), :dimensions] = torch.from_numpy(mean[known]).float()

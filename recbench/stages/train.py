@@ -12,7 +12,6 @@ import torch
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.interactions import SPLIT_NAMES, VALIDATION, Cases, held_out_cases, histories
 from recbench.errors import UserError
-from recbench.execution import compose
 from recbench.metrics.summary import metric_of_ranks
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
@@ -38,7 +37,7 @@ from recbench.rl.trainer import rl_step
 from recbench.runs import Run, atomic_path
 from recbench.schema import TrainStageConfig
 from recbench.stages.device import autocast, choose_device, use_threads
-from recbench.stages.upstream import require
+from recbench.stages.upstream import require, require_sft
 
 SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects
 VALIDATION_BEAM = 50  # width of validation on tries of several levels, where the metrics that select need no more
@@ -153,32 +152,12 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
         policy = LlamaPolicy(tokens.trie(), config.policy)
         if config.policy.initial_embeddings != "random":
             start_from, width = config.policy.initial_embeddings, config.policy.width
-            start_embeddings(policy, item_vectors(start_from, data, width, config.reserved, config.seed)[0])
+            vectors, _ = item_vectors(start_from, data, width, config.reserved, config.seed)
+            start_embeddings(policy, vectors, config.policy.initial_scale)
         if policy.trie.shared_items:
             run.note(f"{policy.trie.shared_items} items share their token sequence with another and are always tied")
         return policy, tokens
-    default = compose("train").sft
-    make = {
-        "algo": config.sft,
-        "policy": config.policy,
-        "item_tokens": config.item_tokens,
-        "reserved": config.reserved,
-        "seed": config.seed,
-        "device": config.device,
-        "precision": config.precision,
-    }
-
-    def fits(candidate: Run) -> bool:
-        theirs = candidate.config
-        same = ("policy", "item_tokens", "reserved", "seed")
-        return (
-            theirs.algo.name == "sft"
-            and theirs.input is None
-            and all(theirs[key] == getattr(config, key) for key in same)
-            and (config.sft == default or theirs.algo == config.sft)
-        )
-
-    source = require("train", config, run, match=fits, make=make, input=config.input)  # type: ignore[arg-type]
+    source = require_sft(config, run, input=config.input)  # type: ignore[arg-type]
     if source.config.reserved != config.reserved and config.algo.interactions == "reserved":
         raise UserError(
             f"reserved={config.reserved} is asked for, but train run {source.id} was made with "
