@@ -1,0 +1,136 @@
+"""Bad input to the real stages: one line, exit status 2, and no file that a reader could take for a result."""
+
+import pytest
+
+from recbench.runs import Run, find_runs
+from recbench.stages import train
+
+WITHOUT_RESULT = {"config.yaml", "overrides.yaml", "manifest.json", "log.txt"}
+ROWS = "user,item,when\nann,pan,10\nann,pot,20\nann,lid,30\nbob,pan,abc\n"
+
+
+@pytest.fixture
+def nothing_left(fresh_workspace):
+    """Check, when the test is over, that a failed run holds nothing but what says how it failed."""
+    yield
+    for run in find_runs(fresh_workspace.root):
+        assert run.status == "failed"
+        assert {path.name for path in run.path.iterdir() if not path.name.startswith("events")} == WITHOUT_RESULT
+    assert not list(fresh_workspace.root.parent.rglob(".partial-*"))
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A csv file with the given text."""
+
+    def write(text: str) -> list[str]:
+        (tmp_path / "clicks.csv").write_text(text)
+        return ["data=table", f"data.path={tmp_path / 'clicks.csv'}"]
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--neg=foo"], "negatives=foo: expected one of beam, mixed, random, window"),
+        (["train", "algo.surrogate=cubic"], "algo.surrogate='cubic': expected one of linear, logistic, sigmoid"),
+        (["train", "--algo=tawin", "--window", "0.5,0.1"], "0.5,0.1"),
+        (["train", "--algo=tawin", "--window", "a,b"], "a,b"),
+        (["train", "--algo=tawin", "--window", "0,2"], "0,2"),
+        (["eval", "--window", "0.5,0.1"], "0.5,0.1"),
+        (["eval", "--window", "a,b"], "a,b"),
+        (["eval", "--window", "0,2"], "0,2"),
+        (["eval", "--window", "nan,1"], "nan,1"),
+        (["train", "--algo=sft", "--no-upstream"], "no finished data run on data bazaar"),
+        (["train", "--no-upstream"], "no finished data run on data bazaar"),
+        (["eval", "--no-upstream"], "no finished train run on data bazaar"),
+        (["data", "data.options.size=huge"], "'huge', expected one of tiny, small, medium, large"),
+        (["data", "data=table"], "data.path"),
+        (["data", "data=table", "data.path=nowhere/clicks.csv"], "nowhere/clicks.csv"),
+        (["data", "data=amazon_beauty", "data.path=nowhere"], "nowhere"),
+        (["data", "data=amazon_industrial", "data.path=nowhere"], "nowhere"),
+        (["data", "data=movielens", "data.path=nowhere"], "nowhere"),
+        (["data", "data=amazon_magazine", "data.path=nowhere"], "nowhere"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_values_that_cannot_be(arguments, words, fresh_workspace, refuse, nothing_left) -> None:
+    refuse(fresh_workspace.stage(*arguments), words)
+
+
+@pytest.mark.parametrize(
+    ("text", "mapping", "words"),
+    [
+        ("", [], "empty"),
+        ("user,item,when\n", [], "no "),
+        (ROWS, ["data.options.columns.user=visitor"], "visitor"),
+        (ROWS, ["data.options.columns.timestamp=when"], "line 5"),
+        (ROWS.replace("ann,pot,20", "ann,,20"), [], "line 3"),
+    ],
+)
+def test_tables_that_cannot_be_read(text, mapping, words, table, fresh_workspace, refuse, nothing_left) -> None:
+    refuse(fresh_workspace.stage("data", *table(text), *mapping), words)
+
+
+@pytest.mark.parametrize(("text", "words"), [("", "empty"), ("ann pan pot lid\nbob\n", "line 2")])
+def test_sequences_that_cannot_be_read(text, words, tmp_path, fresh_workspace, refuse, nothing_left) -> None:
+    (tmp_path / "user_sequence.txt").write_text(text)
+    arguments = ["data=amazon_beauty", f"data.path={tmp_path}", "data.options.items_file=null"]
+    refuse(fresh_workspace.stage("data", *arguments), words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--algo=tawin", "--top-k", "50"], "algo.top_k=50 is more than the 49 negatives"),
+        (["train", "--neg=beam", "negatives.beam_width=3"], "negatives.beam_width=3 cannot fill groups"),
+        (["eval", "--k", "51"], "--k 51: the catalogue has 50 items"),
+    ],
+)
+def test_cutoffs_beyond_the_catalogue(arguments, words, workspace, sft_run, refuse) -> None:
+    stage, *rest = arguments
+    refuse(workspace.stage(stage, f"input={sft_run.path}", *rest), words)
+    failed = find_runs(workspace.root, stage)[-1]
+    assert failed.status == "failed"
+    assert {path.name for path in failed.path.iterdir()} == WITHOUT_RESULT
+
+
+def test_a_failed_run_is_not_evaluated(workspace, sft_run, refuse, monkeypatch) -> None:
+    def failing(*arguments):
+        raise RuntimeError("the machine is on fire")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "rl_step", failing)
+        result = workspace.stage("train", f"input={sft_run.path}", "--neg=random", "algo.steps=2")
+    assert result.code == 1
+    assert "RuntimeError: the machine is on fire" in result.err.splitlines()[-1]
+    failed = find_runs(workspace.root, "train")[-1]
+    assert failed.status == "failed"
+    assert not (failed.path / "metrics.json").exists() and not (failed.path / "policy").exists()
+    refuse(workspace.stage("eval", f"input={failed.path}"), f"train run {failed.id} is failed, not done")
+
+
+def test_a_finished_run_is_not_resumed(workspace, sft_run, refuse) -> None:
+    before = (sft_run.path / "manifest.json").read_bytes()
+    refuse(workspace.stage("train", "--resume", str(sft_run.path)), "there is nothing to resume")
+    assert (sft_run.path / "manifest.json").read_bytes() == before
+
+
+def test_an_input_must_be_a_training(workspace, sft_run, refuse) -> None:
+    data: Run | None = sft_run.input_run("data")
+    assert data is not None
+    refuse(workspace.stage("eval", f"input={data.path}"), "is a data run, and a train run is needed here")
+
+
+def test_a_window_narrower_than_one_negative_is_noted_and_fractional(workspace, sft_run) -> None:
+    options = ["--window", "0,0.01", "--window", "0,0.005", "--k", "1", "ranks=exact"]
+    run = workspace.evaluated(sft_run, *options)
+    notes = [note for note in run.manifest["notes"] if "of one negative wide" in note]
+    assert len(notes) == 2 and "0.49 of one negative" in notes[0]
+    kept = run.metrics["kept"]
+    # Without ties the first of 49 negatives ends at 1 / 49: every window inside that reads HR@1, whatever its width.
+    assert kept["wpauc(0,0.01)"]["value"] == pytest.approx(kept["hr@1"]["value"])
+    assert kept["wpauc(0,0.005)"]["value"] == pytest.approx(kept["hr@1"]["value"])
+    tawin = workspace.rl(sft_run, "--algo=tawin", "--window", "0,0.01")
+    assert any("0.49 of one negative of 49 wide" in note for note in tawin.manifest["notes"])
