@@ -69,6 +69,11 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     for note in check_objective(config.algo, config.negatives, data.catalogue.num_rows):
         run.note(note)
     policy, tokens = _start(config, run, data)
+    if not (policy.trie.child_counts > 1).any():
+        raise UserError(
+            f"all items of data set {data.name} have one and the same token sequence: there is nothing to "
+            "learn; give at least two items, told apart by their tokens"
+        )
     policy.to(device)
     validation = _validation_sample(data, config.algo.validation_cases)
     select = config.algo.select_by

@@ -134,3 +134,9 @@ def test_a_window_narrower_than_one_negative_is_noted_and_fractional(workspace, 
     assert kept["wpauc(0,0.005)"]["value"] == pytest.approx(kept["hr@1"]["value"])
     tawin = workspace.rl(sft_run, "--algo=tawin", "--window", "0,0.01")
     assert any("0.49 of one negative of 49 wide" in note for note in tawin.manifest["notes"])
+
+
+def test_a_catalogue_without_a_choice_teaches_nothing(table, fresh_workspace, refuse) -> None:
+    rows = "user,item\n" + "ann,pan\n" * 5
+    result = fresh_workspace.stage("train", "--algo=sft", *table(rows))
+    refuse(result, "all items of data set table have one and the same token sequence")
