@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from recbench.completion import complete_group, complete_override, complete_run
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -32,51 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = " ".join(problem.format_message().split()).rstrip(".")
         typer.echo(f"error: {message}; '{command} --help' lists what it takes", err=True)
         return 2
-
-
-# ---- completion
-
-
-def complete_override(context: typer.Context, incomplete: str) -> list[str]:
-    """Complete a Hydra override such as `algo=t`. Bash splits words at '=', so they are joined again."""
-    import os
-
-    words, prefix = os.environ.get("COMP_WORDS", "").split(), ""
-    if "=" in words[-2:]:
-        last = len(words) - 1 - words[::-1].index("=")
-        prefix = words[last - 1] + "="
-        incomplete = prefix + "".join(words[last + 1 :])
-    from hydra import initialize_config_dir
-    from hydra._internal.core_plugins.bash_completion import BashCompletion
-    from hydra.core.global_hydra import GlobalHydra
-
-    from recbench import schema
-    from recbench.execution import config_folder
-
-    schema.register()
-    with initialize_config_dir(str(config_folder()), job_name="completion", version_base="1.3"):
-        found = BashCompletion(GlobalHydra.instance().config_loader())._query(context.info_name, incomplete)
-    return [word.removeprefix(prefix) for word in found]
-
-
-def complete_group(group: str) -> Any:
-    """A completer of the names in a config group, as `--neg` takes them."""
-
-    def complete(incomplete: str) -> list[str]:
-        from recbench.execution import config_folder
-
-        names = sorted(file.stem for file in (config_folder() / group).glob("*.yaml"))
-        return [name for name in names if name.startswith(incomplete)]
-
-    return complete
-
-
-def complete_run(incomplete: str) -> list[str]:
-    """Ids of runs under `runs/`, newest first."""
-    from recbench.runs import find_runs
-
-    ids = [run.id for run in reversed(find_runs("runs"))]
-    return [name for name in ["latest", *ids] if name.startswith(incomplete)]
 
 
 # ---- options that several commands share
@@ -107,6 +64,16 @@ Ks = Annotated[
     list[str] | None,
     typer.Option("--k", metavar="K,K,...", help="Top-K cut-offs, such as 1,5,10; repeatable.", show_default=False),
 ]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metrics",
+        metavar="NAME,NAME,...",
+        help="Such as auc,wpauc(0.01,0.05),hr@10,ndcg@10; repeatable.",
+        show_default=False,
+    ),
+]
+Excluded = Annotated[bool, typer.Option("--excluded", help="Leave out items that a user has seen; else they count.")]
 RunsFolder = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")]
 RunName = Annotated[
     str, typer.Argument(metavar="RUN", autocompletion=complete_run, help="A path, the beginning of an id, or latest.")
@@ -265,18 +232,105 @@ def list_runs(
 
 
 @app.command()
+def compare(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", autocompletion=complete_run, help="Eval runs: paths or beginnings of ids."),
+    ],
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", autocompletion=complete_run, help="A run of the arm to compare with [the SFT arm]."
+        ),
+    ] = None,
+    metrics: Metrics = None,
+    excluded: Excluded = False,
+    runs: RunsFolder = Path("runs"),
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Compare evaluations: means over seeds, paired differences over users, and the smallest that could be seen."""
+    from recbench.dispatch import one_line_errors, print_json
+
+    with one_line_errors("compare", debug):
+        from recbench.reporting.comparison import comparison_grids
+        from recbench.reporting.tables import show
+        from recbench.stages.compare import METRICS
+        from recbench.stages.compare import compare as compare_named
+
+        chosen = _metrics(metrics) if metrics else METRICS
+        comparison = compare_named(runs, names, baseline=baseline, metrics=chosen, excluded=excluded)
+        if as_json:
+            print_json(comparison)
+        else:
+            show(comparison_grids(comparison))
+
+
+@app.command()
+def bench(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            autocompletion=complete_override,
+            help="Any option of train, such as experiment=NAME algo.steps=300; eval.KEY=VALUE is of the evaluations.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option(metavar="S,S,...", help="Seeds; each has its own SFT checkpoint.")] = "0,1",
+    arms: Annotated[
+        str | None,
+        typer.Option(metavar="ARM,ARM,...", help="Some of sft, more_sft, grpo_random, grpo_beam, tawin [all]."),
+    ] = None,
+    metrics: Metrics = None,
+    excluded: Excluded = False,
+    force: Annotated[bool, typer.Option("--force", help="Make every run anew; else finished ones are reused.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Train and evaluate every arm from one SFT checkpoint a seed, with equal steps, and compare them in one table."""
+    from recbench.dispatch import one_line_errors
+
+    with one_line_errors("train", debug):
+        from recbench.stages.bench import ARMS
+
+        _bench(
+            overrides or [],
+            as_json,
+            seeds=_whole_numbers("--seeds", [seeds], least=0),
+            arms=[arm.strip() for arm in arms.split(",")] if arms is not None else list(ARMS),
+            excluded=excluded,
+            force=force,
+            **({"metrics": _metrics(metrics)} if metrics else {}),
+        )
+
+
+@app.command()
 def demo(
     runs: RunsFolder = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of training and evaluation.")] = 0,
     debug: Debug = False,
 ) -> None:
-    """Run the whole chain on the embedded data set: SFT, GRPO, TAWin, and a table that compares them."""
-    from recbench.dispatch import one_line_errors
+    """Run the whole chain on the embedded data set: SFT, more SFT, GRPO, TAWin, and a report that compares them."""
+    from recbench.dispatch import one_line_errors, quote
 
     with one_line_errors("demo", debug):
-        from recbench.stages.demo import demo as run_demo
+        _bench(["data=bazaar", "data.options.size=small", f"runs={quote(runs)}"], False, seeds=[seed])
 
-        run_demo(runs, seed)
+
+def _bench(overrides: list[str], as_json: bool, **choices: Any) -> None:
+    from recbench.dispatch import print_json
+    from recbench.reporting.comparison import comparison_grids
+    from recbench.reporting.progress import say
+    from recbench.reporting.tables import show
+    from recbench.stages.bench import bench as run_bench
+
+    run = run_bench(overrides, **choices)
+    if as_json:
+        print_json({"run": run.id, "path": str(run.path), "stage": run.stage, "metrics": run.metrics})
+    else:
+        show(comparison_grids(run.metrics))
+    say(f"report: {run.path / 'report.md'}")
 
 
 # ---- from options to overrides
@@ -324,12 +378,19 @@ def _windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, float
     return windows
 
 
-def _whole_numbers(flag: str, texts: Sequence[str], many: bool = True) -> list[int]:
+def _metrics(texts: Sequence[str]) -> list[str]:
+    import re
+
+    names = [name.strip() for text in texts for name in re.split(r",(?![^(]*\))", text)]  # not inside wpauc(a,b)
+    return [re.sub(r"\s+", "", name) for name in names if name]
+
+
+def _whole_numbers(flag: str, texts: Sequence[str], many: bool = True, least: int = 1) -> list[int]:
     from recbench.errors import UserError
 
     words = [word.strip() for text in texts for word in text.split(",")]
-    if not all(word.isdecimal() and int(word) >= 1 for word in words):
-        raise UserError(f"{flag} {','.join(words)}: expected whole numbers of at least 1")
+    if not all(word.isdecimal() and int(word) >= least for word in words):
+        raise UserError(f"{flag} {','.join(words)}: expected whole numbers of at least {least}")
     if len(words) > 1 and not many:
         raise UserError(f"{flag} {','.join(words)}: one run takes one value; add -m to run each")
     return [int(word) for word in words]

@@ -19,6 +19,7 @@ STAGES = {
     "data": "recbench.stages.data:run",
     "train": "recbench.stages.train:run",
     "eval": "recbench.stages.evaluate:run",
+    "bench": "recbench.stages.bench:run",
 }
 INPUT_STAGES = {"train": "train", "eval": "train"}  # the stage of the run that `input=` names
 RESUME_KEYS = {"resume", "runs", "threads", "device"}  # what may change between a run and its continuation

@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from recbench.reporting.comparison import bench_sections
 from recbench.reporting.tables import Grid, markdown, metric_grids
 from recbench.runs import Run, atomic_path
 
@@ -26,12 +27,15 @@ def write_report(folder: Path) -> Path:
 
 def _sections(run: Run, picture: bool) -> list[str]:
     config, manifest = run.config, run.manifest
-    lines = [f"# {run.stage} on {run.data_name}", "", f"Run `{run.id}`, {run.status}, seed {manifest['seed']}.", ""]
+    seeds = ", ".join(map(str, config.get("seeds", [manifest["seed"]])))  # a bench has several
+    lines = [f"# {run.stage} on {run.data_name}", "", f"Run `{run.id}`, {run.status}, seed {seeds}.", ""]
     if "error" in manifest:
         lines += [f"It ended with an error: {manifest['error']}", ""]
     if manifest["notes"]:
         lines += ["## Notes", "", *(f"- {note}" for note in manifest["notes"]), ""]
-    if (run.path / "metrics.json").is_file():
+    if run.stage == "bench" and run.status == "done":
+        lines += bench_sections(run)
+    elif (run.path / "metrics.json").is_file():
         lines += ["## Results", ""]
         for grid in metric_grids(run.metrics):
             lines += [*([grid.title[0].upper() + grid.title[1:] + ".", ""] if grid.title else []), markdown(grid)]

@@ -1,10 +1,10 @@
 """What a stage needs from the stage before it: the newest finished run that fits, or a new one, made and named."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -13,6 +13,8 @@ from recbench.execution import compose, differences, execute, prepare, replace
 from recbench.reporting.progress import say
 from recbench.runs import Run, newest_finished, require_finished, resolve_run
 
+# Settings that change no number of a run: one made with others is the same.
+WITHOUT_EFFECT = ("runs", "threads", "device", "upstream", "force", "resume")
 _held: set[Path] = set()  # folders that this process makes a run in
 
 
@@ -60,6 +62,55 @@ def require(
             say(f"{stage}: run {found.id}, the newest that fits")
     run.use(found)
     return found
+
+
+def require_sft(config: DictConfig, run: Run, *, input: str | None = None, strict: bool = False) -> Run:
+    """The SFT run that a training with `config` starts from: `input`, or one found or made by `config.sft`.
+
+    While `config.sft` has its default settings, an SFT run with any will do, as long as policy, item tokens, reserved
+    interactions and seed agree; with `strict` it must be one by just these settings. Errors as in `require`.
+    """
+    same = ("policy", "item_tokens", "reserved", "seed")
+    any_settings = not strict and config.sft == compose("train").sft
+
+    def fits(candidate: Run) -> bool:
+        theirs = candidate.config
+        return (
+            theirs.algo.name == "sft"
+            and theirs.input is None
+            and theirs.algo.interactions != "reserved"  # it went on from another SFT run
+            and all(theirs[key] == config[key] for key in same)
+            and (any_settings or theirs.algo == config.sft)
+        )
+
+    made_by = {"algo": config.sft, **{key: config[key] for key in (*same, "device", "precision")}}
+    return require("train", config, run, match=fits, make=made_by, input=input)
+
+
+def reuse(stage: str, overrides: Sequence[str], run: Run, *, force: bool = False) -> Run:
+    """A finished run of `stage` with the config that `overrides` compose, the newest, or a new one; an input of `run`.
+
+    Settings without effect on numbers (where runs are, threads, device) may differ. With `force` it is made anew.
+    """
+    config = prepare(stage, compose(stage, overrides), overrides)
+    wanted = _settings(config)
+    found = None
+    if not force:
+        found = _newest(
+            Path(config.runs), stage, config, run, match=lambda candidate: _settings(candidate.config) == wanted
+        )
+    if found is None:
+        found = execute(stage, config, overrides)
+        say(f"{stage}: made {found.path}")
+    else:
+        say(f"{stage}: run {found.id} is of just this config")
+    run.use(found)
+    return found
+
+
+def _settings(config: DictConfig) -> dict[str, Any]:
+    settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
+    return {key: value for key, value in settings.items() if key not in WITHOUT_EFFECT}
 
 
 def _make(stage: str, config: DictConfig, make: Mapping[str, Any]) -> Run:

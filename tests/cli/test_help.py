@@ -6,7 +6,7 @@ import pytest
 
 from recbench.cli import main
 
-COMMANDS = ("data", "train", "eval", "score", "report", "runs", "demo")
+COMMANDS = ("data", "train", "eval", "score", "report", "runs", "compare", "bench", "demo")
 HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "pyarrow", "numpy", "hydra")
 
 

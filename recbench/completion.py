@@ -1,0 +1,51 @@
+"""What a shell offers when Tab is pressed: overrides, config names, runs.
+
+Everything but Typer is imported inside the functions, so that completion answers at once.
+"""
+
+from typing import Any
+
+import typer
+
+
+def complete_override(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a Hydra override such as `algo=t`. Bash splits words at '=', so they are joined again."""
+    import os
+
+    words, prefix = os.environ.get("COMP_WORDS", "").split(), ""
+    if "=" in words[-2:]:
+        last = len(words) - 1 - words[::-1].index("=")
+        prefix = words[last - 1] + "="
+        incomplete = prefix + "".join(words[last + 1 :])
+    from hydra import initialize_config_dir
+    from hydra._internal.core_plugins.bash_completion import BashCompletion
+    from hydra.core.global_hydra import GlobalHydra
+
+    from recbench import schema
+    from recbench.execution import config_folder
+
+    schema.register()
+    with initialize_config_dir(str(config_folder()), job_name="completion", version_base="1.3"):
+        stage = "train" if context.info_name == "bench" else context.info_name
+        found = BashCompletion(GlobalHydra.instance().config_loader())._query(stage, incomplete)
+    return [word.removeprefix(prefix) for word in found]
+
+
+def complete_group(group: str) -> Any:
+    """A completer of the names in a config group, as `--neg` takes them."""
+
+    def complete(incomplete: str) -> list[str]:
+        from recbench.execution import config_folder
+
+        names = sorted(file.stem for file in (config_folder() / group).glob("*.yaml"))
+        return [name for name in names if name.startswith(incomplete)]
+
+    return complete
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Ids of runs under `runs/`, newest first."""
+    from recbench.runs import find_runs
+
+    ids = [run.id for run in reversed(find_runs("runs"))]
+    return [name for name in ["latest", *ids] if name.startswith(incomplete)]

@@ -1,0 +1,296 @@
+"""recbench compare: evaluations of several arms side by side, read from their run folders alone."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from omegaconf import DictConfig, OmegaConf
+
+from recbench.errors import UserError
+from recbench.metrics.comparison import paired_differences, run_means, spread_over_seeds
+from recbench.metrics.summary import metric_of_ranks, window_text
+from recbench.reporting.progress import say
+from recbench.runs import Run, require_finished, resolve_run
+
+METRICS = ("auc", "wpauc(0,0.01)", "wpauc(0.01,0.05)", "hr@1", "hr@10", "hr@50", "ndcg@10")
+SAMPLES = 1000  # of the bootstrap
+# What may differ between runs of one arm: the seed and what follows from it, and what changes no number.
+NOT_OF_AN_ARM = ("seed", "input", "runs", "threads", "device", "upstream", "force", "resume", "data", "sft")
+
+
+class Evaluation(NamedTuple):
+    """One eval run of an arm: which arm and seed it is of, and what its ranks.parquet says."""
+
+    run: Run
+    trained: Run
+    arm: str
+    seed: int
+    users: NDArray[np.object_]  # of each case, [C]
+    positions: NDArray[np.int64]  # of the case among the user's interactions, [C]
+    counts: NDArray[np.int64]  # negatives above, ties, negatives of each case, [3, C]
+    items: int  # of the catalogue
+    found: float  # ranks up to which counts are right: infinite when exact
+
+
+def compare(
+    root: Path,
+    names: Sequence[str],
+    *,
+    baseline: str | None = None,
+    metrics: Sequence[str] = METRICS,
+    excluded: bool = False,
+) -> dict[str, Any]:
+    """Compare the eval runs that `names` stand for (a path, the beginning of an id, `latest`); see `compare_runs`.
+
+    `baseline` names one run of the arm that the others are held against; it joins them if it is not among them.
+    Raises UserError for a name that stands for no finished eval run.
+    """
+    runs = [require_finished(resolve_run(root, name, "eval")) for name in names]
+    base = require_finished(resolve_run(root, baseline, "eval")) if baseline is not None else None
+    chosen = {run.path.resolve(): run for run in ([*runs, base] if base is not None else runs)}
+    return compare_runs(list(chosen.values()), baseline=base, metrics=metrics, excluded=excluded)
+
+
+def compare_runs(
+    runs: Sequence[Run],
+    *,
+    baseline: Run | None = None,
+    metrics: Sequence[str] = METRICS,
+    excluded: bool = False,
+    note: Callable[[str], None] = lambda text: say(f"note: {text}"),
+) -> dict[str, Any]:
+    """Group finished eval runs into arms, average over seeds, and hold every arm against the baseline.
+
+    The baseline is the arm of the run `baseline`, by default SFT, without one the first arm. With `excluded`, items
+    that a user has seen are no negatives. Metrics that ranks from a beam cannot tell are left out and named by `note`.
+
+    Returns:
+        Numbers for JSON: "split", "seen_items", "cases", "users", "samples", "baseline", "metrics" (the names),
+        "best" (name -> best possible value, where known) and "arms", in order: "arm", "seeds", "values" (name ->
+        mean, deviation, per_seed) and, but for the baseline, "difference": "seeds" and "values" (name -> difference,
+        low, high, relative_percent, standard_error, detectable).
+
+    Raises:
+        UserError: runs of different data, splits or cases, the same arm and seed twice, an unknown metric.
+    """
+    names = check_metrics(metrics)
+    evaluations = _evaluations(runs, excluded)
+    _check_same_cases(evaluations)
+    names = _known(names, evaluations, note)
+    first = evaluations[0]
+    arms: dict[str, dict[int, NDArray[np.float64]]] = {}
+    for one in evaluations:
+        if one.seed in arms.setdefault(one.arm, {}):
+            other = next(e for e in evaluations if (e.arm, e.seed) == (one.arm, one.seed))
+            raise UserError(
+                f"eval runs {other.run.id} and {one.run.id} are both of arm {one.arm!r} with seed {one.seed}: "
+                "compare one of them"
+            )
+        arms[one.arm][one.seed] = _values(one, names)
+    base = _baseline(evaluations, baseline)
+    rows = []
+    for arm, values in arms.items():
+        spread = spread_over_seeds(values)
+        means = {str(seed): run_means(values[seed]) for seed in sorted(values)}
+        row: dict[str, Any] = {
+            "arm": arm,
+            "seeds": sorted(values),
+            "values": {
+                name: {
+                    "mean": spread.mean[column],
+                    "deviation": spread.deviation[column],
+                    "per_seed": {seed: mean[column] for seed, mean in means.items()},
+                }
+                for column, name in enumerate(names)
+            },
+        }
+        if arm != base and not set(values) & set(arms[base]):
+            note(f"{arm} and {base} have no seed in common: they are not held against each other")
+        elif arm != base:
+            row["difference"] = _difference(values, arms[base], names, first.users)
+        rows.append(row)
+    return {
+        "split": str(first.run.config.split),
+        "seen_items": "excluded" if excluded else "kept",
+        "cases": len(first.users),
+        "users": len(np.unique(first.users)),
+        "samples": SAMPLES,
+        "baseline": base,
+        "metrics": names,
+        "arms": rows,
+        **({} if excluded else _best(evaluations, names)),
+    }
+
+
+def arm_label(config: DictConfig) -> str:
+    """What a training run is called among arms: sft, more sft, grpo beam, tawin 5-15 (ranks), tawin 0.01,0.05 (FPR)."""
+    algo, kind = config.algo, config.negatives.kind
+    if algo.name == "sft":
+        return "more sft" if config.input is not None or algo.interactions == "reserved" else "sft"
+    if algo.name == "grpo":
+        return f"grpo {kind}"
+    aim = f"{algo.top_k // 2}-{-(-3 * algo.top_k // 2)}" if algo.top_k is not None else window_text(algo.window)
+    return f"tawin {aim}" if kind == "window" else f"tawin {aim} {kind}"
+
+
+def check_metrics(metrics: Sequence[str]) -> list[str]:
+    """The names, each once; raises UserError for none, or for one that is no metric."""
+    for name in metrics:
+        metric_of_ranks(name, [0], [0], [1])  # an unknown one raises
+    if not metrics:
+        raise UserError("no metric is given: name some, as in --metrics auc,ndcg@10")
+    return list(dict.fromkeys(metrics))
+
+
+def _evaluations(runs: Sequence[Run], excluded: bool) -> list[Evaluation]:
+    trained = []
+    for run in runs:
+        source = run.input_run("train")
+        if source is None:
+            raise UserError(f"the train run that eval run {run.id} scored is gone: its arm cannot be told")
+        trained.append(source)
+    labels = _labels([source.config for source in trained])
+    return [_read(run, source, label, excluded) for run, source, label in zip(runs, trained, labels, strict=True)]
+
+
+def _labels(configs: Sequence[DictConfig]) -> list[str]:
+    """The arms' names; settings in which runs of one name differ are added to it."""
+    names = [arm_label(config) for config in configs]
+    settings = [dict(_leaves(OmegaConf.to_container(config, resolve=True))) for config in configs]
+    labels = []
+    for name, mine in zip(names, settings, strict=True):
+        alike = [theirs for other, theirs in zip(names, settings, strict=True) if other == name]
+        shared = [key for key in mine if all(key in theirs for theirs in alike)]  # others are of another version
+        varied = [key for key in shared if any(theirs[key] != mine[key] for theirs in alike)]
+        labels.append(" ".join([name, *(f"{key}={mine[key]}" for key in varied)]))
+    return labels
+
+
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if not prefix and key in NOT_OF_AN_ARM:
+            continue
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _read(run: Run, trained: Run, arm: str, excluded: bool) -> Evaluation:
+    file = run.path / "ranks.parquet"
+    if not file.is_file():
+        raise UserError(f"eval run {run.id} has no ranks.parquet: evaluate again")
+    columns = [f"{name}_excluded" if excluded else name for name in ("above", "ties", "n")]
+    table = pq.read_table(file, columns=list(dict.fromkeys(["user", "case", "censored", "n", *columns])))
+    table = table.sort_by([("user", "ascending"), ("case", "ascending")])
+    above, ties, negatives = (table[name].to_numpy().astype(np.int64) for name in columns)
+    censored = table["censored"].to_numpy()
+    found = np.inf
+    if run.metrics["ranks"] != "exact":
+        # A positive that the beam did not find counts as ranked last: right as far as the beam went.
+        found = float(above[censored].min(initial=run.config.beam_width))
+        above = np.where(censored, negatives, above)
+    return Evaluation(
+        run=run,
+        trained=trained,
+        arm=arm,
+        seed=int(trained.config.seed),
+        users=table["user"].to_numpy(),
+        positions=table["case"].to_numpy().astype(np.int64),
+        counts=np.stack([above, ties, negatives]),
+        items=int(table["n"].to_numpy().max(initial=0)) + 1,
+        found=found,
+    )
+
+
+def _check_same_cases(evaluations: Sequence[Evaluation]) -> None:
+    first = evaluations[0]
+    for other in evaluations[1:]:
+        pair = f"eval runs {first.run.id} and {other.run.id}"
+        mine, theirs = first.run.data_fingerprint, other.run.data_fingerprint
+        if mine != theirs:
+            shown = f"{first.run.data_name} {str(mine)[:12]} and {other.run.data_name} {str(theirs)[:12]}"
+            raise UserError(f"{pair} are on different data ({shown}): compare runs on one data set")
+        if first.run.config.split != other.run.config.split:
+            shown = f"{first.run.config.split} and {other.run.config.split}"
+            raise UserError(f"{pair} score different splits ({shown}): evaluate both on one, as in split=test")
+        same = len(first.users) == len(other.users)
+        if same and (first.users == other.users).all() and (first.positions == other.positions).all():
+            continue
+        cases = [set(zip(one.users, one.positions.tolist(), strict=True)) for one in (first, other)]
+        limits = f"max_cases={first.run.config.max_cases} and {other.run.config.max_cases}"
+        raise UserError(
+            f"{pair} score different cases: {len(cases[0] - cases[1])} of {len(cases[0])} are in the first only, "
+            f"{len(cases[1] - cases[0])} of {len(cases[1])} in the second only ({limits}): evaluate both alike"
+        )
+
+
+def _known(names: list[str], evaluations: Sequence[Evaluation], note: Callable[[str], None]) -> list[str]:
+    """The metrics that every run's ranks can tell."""
+    most = int(max(one.counts[2].max(initial=0) for one in evaluations))
+    found = min(one.found for one in evaluations)
+    needed = {name: _ranks_needed(name, most) for name in names}
+    for name in names:
+        if "@" in name and needed[name] > evaluations[0].items:
+            raise UserError(f"{name}: the catalogue has {evaluations[0].items} items; give a K of at most that")
+    unknown = [name for name in names if needed[name] > found]
+    if len(unknown) == len(names):
+        raise UserError(f"ranks come from a beam and are known up to {found:g}, too few for {', '.join(names)}")
+    if unknown:
+        note(f"ranks come from a beam and are known up to {found:g}: {', '.join(unknown)} left out")
+    return [name for name in names if name not in unknown]
+
+
+def _ranks_needed(name: str, negatives: int) -> float:
+    if "@" in name:
+        return int(name.partition("@")[2])
+    return float(name.rstrip(")").partition(",")[2] or 1) * negatives
+
+
+def _values(evaluation: Evaluation, names: Sequence[str]) -> NDArray[np.float64]:
+    """Every metric of every case, float64 [C, M]; NaN where a case has no negatives, as `recbench eval` has it."""
+    values = np.full((len(evaluation.users), len(names)), np.nan)
+    defined = evaluation.counts[2] > 0
+    for column, name in enumerate(names):
+        values[defined, column] = metric_of_ranks(name, *evaluation.counts[:, defined])
+    return values
+
+
+def _baseline(evaluations: Sequence[Evaluation], given: Run | None) -> str:
+    if given is not None:
+        return next(one.arm for one in evaluations if one.run.path.resolve() == given.path.resolve())
+    plain = [one.arm for one in evaluations if arm_label(one.trained.config) == "sft"]
+    return (plain or [evaluations[0].arm])[0]
+
+
+def _difference(
+    arm: Mapping[int, NDArray[np.float64]],
+    base: Mapping[int, NDArray[np.float64]],
+    names: Sequence[str],
+    users: NDArray[np.object_],
+) -> dict[str, Any]:
+    found = paired_differences(arm, base, users, samples=SAMPLES)
+    return {
+        "seeds": found.seeds,
+        "values": {
+            name: {
+                "difference": found.mean[column],
+                "low": found.low[column],
+                "high": found.high[column],
+                "relative_percent": found.relative[column],
+                "standard_error": found.standard_error[column],
+                "detectable": found.detectable[column],
+            }
+            for column, name in enumerate(names)
+        },
+    }
+
+
+def _best(evaluations: Sequence[Evaluation], names: Sequence[str]) -> dict[str, Any]:
+    """The best possible values that an evaluation reports; all have the same cases, so the first one's do."""
+    known: dict[str, Any] = next((one.run.metrics["best"] for one in evaluations if "best" in one.run.metrics), {})
+    best = {name: known[name]["value"] for name in names if name in known}
+    return {"best": best} if best else {}

@@ -1,0 +1,137 @@
+"""recbench bench on the smallest market: equal arms from one checkpoint, one table, and nothing made twice."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recbench.execution import compose
+from recbench.runs import Run, find_runs
+from recbench.stages.bench import AIM, ARMS
+
+TINY = [
+    "data.options.size=tiny",
+    "policy.layers=1",
+    "policy.width=16",
+    "policy.feed_forward=16",
+    "policy.history=8",
+    "sft.epochs=2",
+    "algo.steps=3",
+    "algo.batch_size=16",
+    "algo.group_size=8",
+    "eval.bootstrap=20",
+]
+
+
+def bench(workspace, *arguments) -> Run:
+    result = workspace.stage("bench", *TINY, *arguments, "--json")
+    assert result.code == 0, result.err
+    return Run(Path(json.loads(result.out)["path"]))
+
+
+def made(workspace) -> dict[str, int]:
+    return {stage: len(find_runs(workspace.root, stage)) for stage in ("data", "train", "eval", "bench")}
+
+
+def test_arms_differ_in_the_rule_and_nothing_that_costs() -> None:
+    arms = [compose("train", [*ARMS[arm], *([AIM] if arm == "tawin" else [])]) for arm in ARMS if arm != "sft"]
+    for key in ("steps", "batch_size", "learning_rate", "evaluate_every", "patience", "interactions", "warmup"):
+        assert len({arm.algo[key] for arm in arms}) == 1, key
+    assert len({arm.algo.group_size for arm in arms if arm.algo.name != "sft"}) == 1
+    assert len({arm.reserved for arm in arms}) == 1
+
+
+def test_a_bench_from_nothing_then_more_seeds_then_nothing_new(fresh_workspace) -> None:
+    first = bench(fresh_workspace, "--seeds", "0")
+    assert made(fresh_workspace) == {"data": 1, "train": 5, "eval": 5, "bench": 1}
+    assert first.path.parent == fresh_workspace.root / "bench" / "bazaar"
+    trained = find_runs(fresh_workspace.root, "train")
+    (start,) = [run for run in trained if run.config.input is None]
+    for run in trained:  # every arm from that one checkpoint, as an ordinary run
+        assert run.config.input in (None, start.id)
+        assert run.config.algo.steps == 3 or run is start
+    assert [run.metrics["steps"] for run in trained if run.id != start.id] == [3] * 4
+    arms = {arm["arm"]: arm for arm in first.metrics["arms"]}
+    assert list(arms) == ["sft", "more sft", "grpo random", "grpo beam", "tawin 5-15"]
+    assert first.metrics["baseline"] == "sft"
+    assert {"auc", "wpauc(0,0.01)", "wpauc(0.01,0.05)", "hr@1", "hr@10", "hr@50", "ndcg@10"} == set(
+        first.metrics["metrics"]
+    )
+    assert set(first.metrics["best"]) == set(first.metrics["metrics"])
+    for entry in first.manifest["evaluations"]:
+        scored = Run(fresh_workspace.root / "eval" / "bazaar" / entry["eval"])
+        for name, value in arms[entry["arm"]]["values"].items():
+            assert value["mean"] == pytest.approx(scored.metrics["kept"][name]["value"])
+            assert value["deviation"] is None  # of one seed
+    report = (first.path / "report.md").read_text()
+    for words in ("| grpo beam | 0 |", "best possible", "Difference from sft", "eval/bazaar/", "roc_head.png)"):
+        assert words in report
+    for line in report.splitlines():
+        if "[report.md](" in line:
+            assert (first.path / line.split("[report.md](")[1].split(")")[0]).is_file()
+    # another seed: what is there is reused, one SFT and one arm are new
+    second = bench(fresh_workspace, "--seeds", "0,1", "--arms", "sft,tawin")
+    assert made(fresh_workspace) == {"data": 1, "train": 7, "eval": 7, "bench": 2}
+    arms = {arm["arm"]: arm for arm in second.metrics["arms"]}
+    assert arms["tawin 5-15"]["seeds"] == arms["tawin 5-15"]["difference"]["seeds"] == [0, 1]
+    assert arms["sft"]["values"]["auc"]["deviation"] is not None
+    # again: nothing is new, and the bytes are the same
+    third = bench(fresh_workspace, "--seeds", "0,1", "--arms", "sft,tawin")
+    assert made(fresh_workspace) == {"data": 1, "train": 7, "eval": 7, "bench": 3}
+    assert (third.path / "metrics.json").read_bytes() == (second.path / "metrics.json").read_bytes()
+    # anew: the same numbers from new runs
+    forced = bench(fresh_workspace, "--seeds", "1", "--arms", "sft", "--force")
+    assert made(fresh_workspace) == {"data": 2, "train": 8, "eval": 8, "bench": 4}
+    values = {arm["arm"]: arm for arm in second.metrics["arms"]}["sft"]["values"]
+    for name, value in forced.metrics["arms"][0]["values"].items():
+        assert value["per_seed"]["1"] == values[name]["per_seed"]["1"]
+
+
+def test_settings_reach_the_arms_that_take_them(fresh_workspace) -> None:
+    run = bench(
+        fresh_workspace, "--seeds", "3", "--arms", "grpo_random,tawin", "--excluded", "algo.window=[0.1,0.3]",
+        "eval.top_items=2", "--metrics", "auc",
+    )  # fmt: skip
+    assert [arm["arm"] for arm in run.metrics["arms"]] == ["grpo random", "tawin 0.1,0.3"]
+    assert run.metrics["baseline"] == "grpo random"
+    assert run.metrics["seen_items"] == "excluded" and run.metrics["metrics"] == ["auc"]
+    assert {scored.config.top_items for scored in find_runs(fresh_workspace.root, "eval")} == {2}
+    assert {trained.config.seed for trained in find_runs(fresh_workspace.root, "train")} == {3}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--arms", "sft,tawn"], "did you mean 'tawin'?"),
+        (["--seeds", "0,0"], "expected different whole numbers"),
+        (["--seeds", "-1"], "--seeds -1: expected whole numbers of at least 0"),
+        (["seed=1"], "seed is what a bench sets itself: leave it out, and use --seeds"),
+        (["negatives=beam"], "use --arms"),
+        (["algo.stps=3"], "did you mean 'algo.steps'?"),
+        (["algo.window=[0.5,0.1]"], "0 <= a < b <= 1"),
+        (["eval.split=tset"], "split='tset': expected one of validation, test"),
+        (["reserved=0"], "reserved=0 keeps no interactions from SFT for more_sft to train on"),
+        (["--metrics", "ndgc@10"], "metric 'ndgc@10' is not one of"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_made(arguments, words, fresh_workspace, refuse) -> None:
+    refuse(fresh_workspace.stage("bench", *TINY, *arguments), words)
+    assert not fresh_workspace.root.exists()
+
+
+def test_the_demo_is_a_bench_on_the_small_market(monkeypatch, fresh_workspace) -> None:
+    asked = {}
+
+    class Stop(Exception):
+        pass
+
+    def instead(overrides, **choices):
+        asked.update(choices, overrides=overrides)
+        raise Stop
+
+    monkeypatch.setattr("recbench.stages.bench.bench", instead)
+    assert fresh_workspace.command("demo", "--runs", str(fresh_workspace.root), "--seed", "4").code == 1
+    assert asked == {
+        "overrides": ["data=bazaar", "data.options.size=small", f"runs='{fresh_workspace.root}'"],
+        "seeds": [4],
+    }

@@ -1,0 +1,189 @@
+"""recbench compare on run folders written by hand: which arm a run is of, the numbers, and what cannot be compared."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recbench.errors import UserError
+from recbench.execution import compose
+from recbench.metrics.intervals import paired_bootstrap
+from recbench.metrics.summary import summarise_ranks
+from recbench.runs import Run, create_run
+from recbench.stages.compare import arm_label, compare_runs
+
+USERS = 30
+ITEMS = 101
+SFT = ["algo=sft"]
+BEAM = ["algo=grpo", "negatives=beam", "input=start"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "runs"
+
+
+def evaluation(folder, training, seed, shift=0, *, cases=2, fingerprint="a", ranks="exact", **settings) -> Run:
+    """An eval run of a made-up training: ranks drawn by the seed, `shift` places better."""
+    overrides = [f"runs={folder}", f"seed={seed}", *training]
+    train = create_run("train", compose("train", overrides), overrides)
+    train.finish("done", {"steps": 3})
+    rng = np.random.default_rng(seed)
+    above = np.maximum(rng.integers(0, ITEMS, USERS * cases) - shift, 0)
+    table = {
+        "user": [f"u{user}" for user in range(USERS) for _ in range(cases)],
+        "case": np.tile(np.arange(cases) + 4, USERS),
+        "above": above,
+        "ties": np.zeros_like(above),
+        "n": np.full_like(above, ITEMS - 1),
+        "above_excluded": np.clip(above - 1, 0, ITEMS - 5),
+        "ties_excluded": np.zeros_like(above),
+        "n_excluded": np.full_like(above, ITEMS - 5),
+        "censored": above >= 20 if ranks != "exact" else np.zeros(len(above), dtype=bool),
+    }
+    chosen = [f"runs={folder}", *(f"{key}={value}" for key, value in settings.items())]
+    run = create_run("eval", compose("eval", chosen), chosen)
+    run.use(train)
+    run.record(data_fingerprint=fingerprint)
+    rows = rng.permutation(len(above))  # the order of a file says nothing
+    pq.write_table(pa.table(table).take(rows), run.path / "ranks.parquet")
+    run.finish("done", {"ranks": ranks, "best": {"hr@10": {"value": 0.5, "low": 0.4, "high": 0.6}}})
+    return Run(run.path)
+
+
+def counts(run):
+    table = pq.read_table(run.path / "ranks.parquet").sort_by([("user", "ascending"), ("case", "ascending")])
+    return table.to_pandas()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "label"),
+    [
+        (["algo=sft"], "sft"),
+        (["algo=sft", "input=x"], "more sft"),
+        (["algo=more_sft"], "more sft"),
+        (["algo=grpo", "negatives=random"], "grpo random"),
+        (["algo=grpo", "negatives=beam"], "grpo beam"),
+        (["algo=grpo", "negatives=mixed"], "grpo mixed"),
+        (["algo=tawin", "algo.top_k=10"], "tawin 5-15"),
+        (["algo=tawin", "algo.top_k=5"], "tawin 2-8"),  # floor(5/2) to ceil(15/2)
+        (["algo=tawin", "algo.window=[0.01,0.05]"], "tawin 0.01,0.05"),
+        (["algo=tawin", "algo.window=[0,1]", "negatives=random"], "tawin 0,1 random"),
+    ],
+)
+def test_what_a_run_is_called_among_arms(overrides, label) -> None:
+    assert arm_label(compose("train", overrides)) == label
+
+
+def test_means_are_those_of_the_evaluations_and_differences_those_of_the_ranks(folder) -> None:
+    sft = [evaluation(folder, SFT, seed) for seed in (0, 1)]
+    beam = [evaluation(folder, BEAM, seed, shift=5) for seed in (0, 1)]
+    found = compare_runs([*sft, *beam], metrics=["hr@10", "wpauc(0.01,0.05)", "auc"])
+    assert (found["baseline"], found["cases"], found["users"]) == ("sft", 60, 30)
+    assert [(arm["arm"], arm["seeds"]) for arm in found["arms"]] == [("sft", [0, 1]), ("grpo beam", [0, 1])]
+    assert found["best"] == {"hr@10": 0.5}  # the evaluations know no other
+    assert "difference" not in found["arms"][0]
+    for name in found["metrics"]:
+        tables = [counts(run) for run in (*sft, *beam)]
+        own = [
+            summarise_ranks(table.above, table.ties, table.n, [(0.01, 0.05)], [10], samples=0)[name]["value"]
+            for table in tables
+        ]
+        value = found["arms"][1]["values"][name]
+        assert value["per_seed"] == pytest.approx({"0": own[2], "1": own[3]})
+        assert value["mean"] == pytest.approx((own[2] + own[3]) / 2)
+        assert value["deviation"] == pytest.approx(abs(own[2] - own[3]) / 2)
+        difference = found["arms"][1]["difference"]["values"][name]
+        assert difference["difference"] == pytest.approx((own[2] + own[3] - own[0] - own[1]) / 2)
+        assert difference["relative_percent"] == pytest.approx(100 * ((own[2] + own[3]) / (own[0] + own[1]) - 1))
+    hits = [np.array(counts(run).above < 10, dtype=float) for run in (*sft, *beam)]
+    expected = paired_bootstrap(
+        (hits[2] + hits[3]) / 2, (hits[0] + hits[1]) / 2, samples=1000, seed=0, groups=counts(sft[0]).user
+    )
+    hr = found["arms"][1]["difference"]["values"]["hr@10"]
+    assert (hr["low"], hr["high"]) == pytest.approx((expected.low, expected.high))
+    assert hr["detectable"] == pytest.approx(2.8 * expected.standard_error)
+
+
+def test_seen_items_excluded(folder) -> None:
+    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0)]
+    found = compare_runs(runs, metrics=["hr@10"], excluded=True)
+    assert found["arms"][0]["values"]["hr@10"]["mean"] == pytest.approx(np.mean(counts(runs[0]).above_excluded < 10))
+    assert found["seen_items"] == "excluded" and "best" not in found
+
+
+def test_the_baseline_may_be_another(folder) -> None:
+    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0, shift=5)]
+    found = compare_runs(runs, baseline=runs[1], metrics=["hr@10"])
+    assert found["baseline"] == "grpo beam"
+    assert found["arms"][0]["difference"]["values"]["hr@10"]["difference"] < 0
+    assert compare_runs(runs[1:], metrics=["hr@10"])["baseline"] == "grpo beam"  # without SFT: the first
+
+
+def test_runs_of_one_rule_with_other_settings_are_other_arms(folder) -> None:
+    rates = [evaluation(folder, [*BEAM, f"algo.learning_rate={rate}"], 0) for rate in (0.001, 0.002)]
+    found = compare_runs([evaluation(folder, SFT, 0), *rates], metrics=["hr@10"])
+    names = [arm["arm"] for arm in found["arms"]]
+    assert names == ["sft", "grpo beam algo.learning_rate=0.001", "grpo beam algo.learning_rate=0.002"]
+
+
+def test_arms_are_paired_by_common_seeds_only(folder) -> None:
+    notes: list[str] = []
+    runs = [evaluation(folder, SFT, 0), evaluation(folder, SFT, 1), evaluation(folder, BEAM, 1)]
+    other = evaluation(folder, ["algo=grpo", "negatives=random"], 7)
+    found = compare_runs([*runs, other], metrics=["hr@10"], note=notes.append)
+    assert found["arms"][1]["difference"]["seeds"] == [1]
+    assert "difference" not in found["arms"][2]
+    assert notes == ["grpo random and sft have no seed in common: they are not held against each other"]
+
+
+def test_ranks_from_a_beam_tell_the_head_only(folder) -> None:
+    notes: list[str] = []
+    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0, ranks="beam of 20", beam_width=20)]
+    found = compare_runs(runs, metrics=["auc", "hr@10", "hr@50", "wpauc(0,0.1)"], note=notes.append)
+    assert found["metrics"] == ["hr@10", "wpauc(0,0.1)"]  # ten negatives wide, of twenty known
+    assert notes == ["ranks come from a beam and are known up to 20: auc, hr@50 left out"]
+    with pytest.raises(UserError, match="known up to 20, too few for auc"):
+        compare_runs(runs, metrics=["auc"])
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"fingerprint": "b"}, "are on different data (bazaar a and bazaar b)"),
+        ({"split": "validation"}, "score different splits (test and validation)"),
+        ({"cases": 1, "max_cases": 30}, "30 of 60 are in the first only, 0 of 30 in the second only (max_cases=0 and"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(folder, other, words) -> None:
+    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0, **other)]
+    with pytest.raises(UserError) as problem:
+        compare_runs(runs)
+    assert words in str(problem.value) and "\n" not in str(problem.value)
+
+
+def test_the_same_arm_and_seed_twice(folder) -> None:
+    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0), evaluation(folder, BEAM, 0)]
+    with pytest.raises(UserError, match="both of arm 'grpo beam' with seed 0"):
+        compare_runs(runs)
+
+
+def test_the_command(fresh_workspace, folder, refuse) -> None:
+    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0, shift=5)]
+    base = ["--runs", str(folder)]
+    shown = fresh_workspace.command("compare", runs[0].id, str(runs[1].path), *base, "--metrics", "hr@10, auc")
+    assert shown.code == 0, shown.err
+    for words in ("grpo beam", "hr@10", "best possible", "difference from sft", "detectable"):
+        assert words in shown.out
+    result = fresh_workspace.command(
+        "compare", runs[0].id, "--baseline", runs[1].id, *base, "--metrics", "hr@10,wpauc(0, 0.05)", "--json"
+    )
+    comparison = json.loads(result.out)
+    assert comparison["metrics"] == ["hr@10", "wpauc(0,0.05)"] and comparison["baseline"] == "grpo beam"
+    refuse(fresh_workspace.command("compare", "nothing", *base), "no run 'nothing'")
+    refuse(fresh_workspace.command("compare", runs[0].id, *base, "--metrics", "ndgc@10"), "metric 'ndgc@10' is not one")
+    refuse(fresh_workspace.command("compare", runs[0].id, *base, "--metrics", "hr@500"), "the catalogue has 101 items")
+    train = runs[0].input_run("train")
+    refuse(fresh_workspace.command("compare", train.id, *base), "is a train run")
