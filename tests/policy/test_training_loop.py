@@ -54,6 +54,7 @@ class Loops:
     def make(self, values: list[float] | None = None, *, steps: int = 6, every: int = 1, stop_at: int = -1, **config):
         policy = nn.Linear(1, 1, bias=False)
         nn.init.zeros_(policy.weight)
+        policy.device = torch.device("cpu")  # type: ignore[assignment]  # as a policy has it
 
         def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
             if step == stop_at:
