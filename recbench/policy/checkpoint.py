@@ -83,5 +83,5 @@ def load_training_state(
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
     average_file = folder / "average.safetensors"
-    average = load_file(average_file) if average_file.is_file() else None
+    average = load_file(average_file, device=str(policy.device)) if average_file.is_file() else None
     return average, json.loads((folder / "state.json").read_text(encoding="utf-8"))

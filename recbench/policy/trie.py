@@ -11,7 +11,7 @@ import numpy as np
 
 from recbench.errors import UserError
 
-NODES_PER_FORWARD = 256  # trie nodes scored together; attention among them grows with the square
+NODES_PER_FORWARD = 128  # trie nodes scored together: attention among them grows with the square
 NO_CODE = -1  # pads the codes of items whose sequence is shorter than the longest
 
 
