@@ -119,13 +119,10 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
                 trained = reuse("train", [*overrides, f"seed={seed}", f"input={start.id}"], run, force=config.force)
             scored = reuse("eval", [*to_evaluate, f"seed={seed}", f"input={trained.id}"], run, force=config.force)
             evaluated.append(scored)
-            made.append((trained, scored))
+            made.append((trained, {"seed": seed, "train": trained.id, "eval": scored.id}))
     comparison = compare_runs(evaluated, metrics=config.metrics, excluded=config.excluded, note=run.note)
     run.record(
-        evaluations=[
-            {"arm": arm_label(trained.config), "seed": int(trained.config.seed), "train": trained.id, "eval": scored.id}
-            for trained, scored in made
-        ],
+        evaluations=[{"arm": arm_label(trained.config), **ids} for trained, ids in made],
         cost=_cost([trained for trained, _ in made]),
     )
     return comparison
@@ -133,10 +130,12 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
 
 def _cost(trained: Sequence[Run]) -> list[dict[str, Any]]:
     """What each arm was given: steps, contexts and candidates with gradient; its time is the mean over seeds."""
+    configs = [one.config for one in trained]
+    labels = [arm_label(config) for config in configs]
     cost = []
-    for label in dict.fromkeys(arm_label(one.config) for one in trained):
-        runs = [one for one in trained if arm_label(one.config) == label]
-        algo = runs[0].config.algo
+    for label in dict.fromkeys(labels):
+        runs = [one for one, other in zip(trained, labels) if other == label]
+        algo = configs[labels.index(label)].algo
         cost.append(
             {
                 "arm": label,
