@@ -9,6 +9,7 @@ from recbench.runs import Run
 COST_COLUMNS = {  # key in the manifest -> title
     "arm": "arm",
     "steps": "steps",
+    "kept": "kept at step, a seed",
     "contexts": "contexts a step",
     "candidates": "candidates a context",
     "seconds": "training seconds, mean",
@@ -59,7 +60,11 @@ def bench_sections(run: Run) -> list[str]:
     ]
     cost = [[number(entry[key]) for key in COST_COLUMNS] for entry in manifest["cost"]]
     lines += ["## What the arms were given", "", markdown(Grid("", list(COST_COLUMNS.values()), cost))]
-    lines += ["Every arm but sft itself went on from the SFT checkpoint of its seed.", ""]
+    lines += [
+        "Every arm but sft itself went on from the SFT checkpoint of its seed; what validation kept at step 0 is that "
+        "checkpoint. Candidates are those that receive gradient a context; the seconds count all else, too.",
+        "",
+    ]
     lines += ["## Runs", ""]
     linked = []
     for entry in manifest["evaluations"]:

@@ -129,7 +129,10 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
 
 
 def _cost(trained: Sequence[Run]) -> list[dict[str, Any]]:
-    """What each arm was given: steps, contexts and candidates with gradient; its time is the mean over seeds."""
+    """What each arm was given: steps (and the one that validation kept), contexts, candidates with gradient, time.
+
+    Steps and seconds are means over seeds.
+    """
     configs = [one.config for one in trained]
     labels = [arm_label(config) for config in configs]
     cost = []
@@ -140,6 +143,7 @@ def _cost(trained: Sequence[Run]) -> list[dict[str, Any]]:
             {
                 "arm": label,
                 "steps": _mean_of(runs, lambda one: one.metrics["steps"]),
+                "kept": ", ".join(str(one.metrics["best_step"]) for one in runs),
                 "contexts": int(algo.batch_size),
                 "candidates": "all" if algo.name == "sft" else int(algo.group_size),
                 "seconds": _mean_of(runs, lambda one: one.manifest["training_seconds"]),
