@@ -39,9 +39,9 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 
 def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
-    """Take over the data of `input=RUN`, then check every value; raises UserError. Makes no folder."""
+    """Take over what `input=RUN` settles, then check every value; raises UserError. Makes no folder."""
     if config.get("input") is not None and stage in INPUT_STAGES:
-        _adopt_data(stage, config, overrides)
+        _adopt(stage, config, overrides)
     schema.validate(stage, config)
     return config
 
@@ -103,7 +103,8 @@ def _stage_function(stage: str) -> Callable[[DictConfig, Run], dict[str, Any]]:
     return cast(Callable[[DictConfig, Run], dict[str, Any]], getattr(importlib.import_module(module), name))
 
 
-def _adopt_data(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
+def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
+    """Set the data of the input run, and for a training its policy and item tokens; asking for others is a mistake."""
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     data_given = any(key in ("data", "experiment") or key.startswith("data.") for key in keys)
     name = str(config.data.name) if data_given else None
@@ -116,6 +117,16 @@ def _adopt_data(stage: str, config: DictConfig, overrides: Sequence[str]) -> Non
         )
     with open_dict(config.data):
         config.data = OmegaConf.merge(OmegaConf.structured(schema.DataConfig), theirs)
+    if stage != "train" or other.stage != "train":
+        return
+    for node, structure in (("policy", schema.PolicyConfig), ("item_tokens", schema.ItemTokensConfig)):
+        given = any(key in (node, "experiment") or key.startswith(f"{node}.") for key in keys)
+        if given and config[node] != other.config[node]:
+            raise UserError(
+                f"input={config.input} was trained with another {node} than asked for, and its weights fit no other: "
+                f"leave {node} out, or name another input"
+            )
+        config[node] = OmegaConf.merge(OmegaConf.structured(structure), other.config[node])
 
 
 def _resumed(config: DictConfig, overrides: Sequence[str]) -> tuple[Run, DictConfig]:

@@ -30,7 +30,7 @@ def score_catalogue(policy: "LlamaPolicy", histories: Tensor) -> Tensor:
     for depth in range(2, trie.depth + 1):  # sums along the paths: parents are complete before their children
         level = torch.nonzero(tables.depths == depth)[:, 0]
         scores[:, level] += scores[:, tables.ancestors[level, depth - 1]]
-    return scores[:, tables.leaf_of_item]
+    return scores.index_select(1, tables.leaf_of_item)
 
 
 def _score_children(policy: "LlamaPolicy", scores: Tensor, hidden: Tensor, nodes: Tensor) -> None:
@@ -48,7 +48,10 @@ def _score_children(policy: "LlamaPolicy", scores: Tensor, hidden: Tensor, nodes
         of = torch.repeat_interleave(torch.arange(len(rows), device=nodes.device), counts)
         within = torch.arange(len(of), device=nodes.device) - (counts.cumsum(0) - counts)[of]
         children = tables.child_offsets[parents][of] + within + 1
-        scores[:, children] = log_probs[:, of, tables.node_tokens[children] - first]
+        if depth == 0:  # every token of the level, in order: a copy, where an index would cost more than the softmax
+            scores[:, 1 : 1 + len(children)] = log_probs[:, 0]
+        else:
+            scores[:, children] = log_probs[:, of, tables.node_tokens[children] - first]
 
 
 def score_groups(policy: "LlamaPolicy", histories: Tensor, candidates: Tensor) -> Tensor:

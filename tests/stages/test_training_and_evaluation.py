@@ -176,3 +176,11 @@ def test_validation_scores_what_training_saw(workspace, sft_run) -> None:
     best = sft_run.metrics["validation"]["best"]
     for name in ("auc", "hr@10", "hr@50", "ndcg@10"):
         assert metrics["kept"][name]["value"] == pytest.approx(best[name], abs=1e-12)
+
+
+def test_a_continued_policy_keeps_its_own_settings_and_refuses_others(workspace, sft_run, refuse) -> None:
+    continued = workspace.rl(sft_run, "algo=more_sft", "algo.steps=1")
+    assert continued.config.policy == sft_run.config.policy
+    assert continued.config.item_tokens == sft_run.config.item_tokens
+    refuse(workspace.stage("train", f"input={sft_run.path}", "policy.width=32"), "another policy than asked for")
+    refuse(workspace.stage("train", f"input={sft_run.path}", "item_tokens=semantic_ids"), "another item_tokens")
