@@ -121,7 +121,7 @@ def compare_runs(
         "baseline": base,
         "metrics": names,
         "arms": rows,
-        **({} if excluded else _best(evaluations, names)),
+        **_best(evaluations, names, "best_excluded" if excluded else "best"),
     }
 
 
@@ -289,8 +289,8 @@ def _difference(
     }
 
 
-def _best(evaluations: Sequence[Evaluation], names: Sequence[str]) -> dict[str, Any]:
+def _best(evaluations: Sequence[Evaluation], names: Sequence[str], key: str) -> dict[str, Any]:
     """The best possible values that an evaluation reports; all have the same cases, so the first one's do."""
-    known: dict[str, Any] = next((one.run.metrics["best"] for one in evaluations if "best" in one.run.metrics), {})
+    known: dict[str, Any] = next((one.run.metrics[key] for one in evaluations if key in one.run.metrics), {})
     best = {name: known[name]["value"] for name in names if name in known}
     return {"best": best} if best else {}
