@@ -1,5 +1,6 @@
 """Scalars for TensorBoard, in a file whose name says nothing of the machine (SummaryWriter's holds its host name)."""
 
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,10 +25,11 @@ class Scalars:
             self._records.write(Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString())
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Write one value a tag at a step."""
+        """Write one value a tag at a step; what is undefined there is left out."""
         event = self._event(wall_time=time.time(), step=step)
         for tag, value in values.items():
-            event.summary.value.add(tag=tag, simple_value=value)
+            if math.isfinite(value):
+                event.summary.value.add(tag=tag, simple_value=value)
         self._records.write(event.SerializeToString())
 
     def __enter__(self) -> Self:

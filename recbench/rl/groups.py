@@ -16,7 +16,7 @@ from recbench.rl.negatives import (
     window_negatives,
 )
 from recbench.rl.objective import beam_width, context_windows, positives_rule, uses_window
-from recbench.rl.ranking import RankedNegatives, rank_beam, rank_catalogue
+from recbench.rl.ranking import RankedNegatives, RankError, rank_beam, rank_catalogue, rank_error
 from recbench.rl.windows import (
     context_ranks,
     hard_context_weights,
@@ -100,6 +100,21 @@ def build_groups(
         policy.train(was_training)
 
 
+def near_exact_error(
+    policy: ScoringPolicy, histories: Tensor, positives: Tensor, config: AlgoConfig, negatives_config: NegativesConfig
+) -> RankError:
+    """How far the ranks of ranks=beam are from exact ones on histories [B, T] with positives [B]; scores them in full.
+
+    The configuration is one with a window; dropout is as the caller has it.
+    """
+    with torch.no_grad():
+        exclude = histories if negatives_config.exclude_seen else None
+        exact = rank_catalogue(policy.score_catalogue(histories), positives, exclude)
+        near = _ask(policy, histories, positives, config, negatives_config, exclude).beam
+    assert near is not None
+    return rank_error(exact, near, *context_windows(config, exact.negatives))
+
+
 def _ask(
     policy: ScoringPolicy,
     histories: Tensor,
@@ -118,9 +133,8 @@ def _ask(
     elif windowed:
         _, upper = context_windows(config, torch.full_like(positives, policy.catalogue_size - 1))
         last = int(upper.max().ceil())
-        width = (
-            max(round(config.threshold_beam * last), last + 1) + 1
-        )  # t_b needs one negative beyond, the positive a place
+        # t_b needs one negative beyond the window, and the positive a place
+        width = max(round(config.threshold_beam * last), last + 1) + 1
     found_by_beam = positives_rule(config, negatives_config) == "on_policy" and exact is None
     if negatives_config.kind in ("beam", "mixed") or found_by_beam:
         width = max(width, beam_width(config, negatives_config))

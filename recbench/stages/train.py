@@ -31,7 +31,7 @@ from recbench.policy.ranking import CaseRanks, rank_cases
 from recbench.policy.sequences import bucketed_batches, padded, segments, target_positions, training_cases
 from recbench.policy.sft import sft_loss
 from recbench.reporting.scalars import Scalars
-from recbench.rl.groups import build_groups
+from recbench.rl.groups import build_groups, near_exact_error
 from recbench.rl.objective import check_objective, objective_metric
 from recbench.rl.trainer import rl_step
 from recbench.runs import Run, atomic_path
@@ -41,6 +41,8 @@ from recbench.stages.upstream import require, require_sft
 
 SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects
 VALIDATION_BEAM = 50  # width of validation on tries of several levels, where the metrics that select need no more
+ERROR_CASES = 64  # on which near-exact ranks are compared with exact ones
+LOGGED_KL = 10  # steps between logs of the KL to the SFT policy, where it is no term of the loss: it takes a forward
 
 Update = Callable[[int, torch.optim.Optimizer], dict[str, float]]
 
@@ -111,6 +113,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
             loop.resume()
             bar.start_at(loop.state.step)
         state = loop.run()
+    near_exact = _near_exact_error(config, policy, data, validation)
     run.record(training_seconds=round(time.perf_counter() - started, 1))
     with atomic_path(run.path / "policy") as partial:
         partial.mkdir()
@@ -127,7 +130,20 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         "item_tokens": _describe_tokens(policy, tokens),
         "validation": {"cases": len(validation.user), "best": at[state.best_step], "initial": at[first]},
         "curve": state.history,
+        **({"near_exact_ranks": near_exact} if near_exact else {}),
     }
+
+
+def _near_exact_error(
+    config: TrainStageConfig, policy: LlamaPolicy, data: RecommendationData, cases: Cases
+) -> dict[str, float] | None:
+    """For TAWin with ranks by beam: their error against exact ones, on the first validation cases."""
+    if config.algo.name != "tawin" or config.algo.ranks != "beam":
+        return None
+    some = Cases(cases.user[:ERROR_CASES], cases.position[:ERROR_CASES])
+    past = torch.from_numpy(histories(data.interactions, some, policy.history).astype(np.int64)).to(policy.device)
+    positives = torch.from_numpy(data.interactions.items[some.position].astype(np.int64)).to(policy.device)
+    return near_exact_error(policy.eval(), past, positives, config.algo, config.negatives)._asdict()
 
 
 def _shown(values: dict[str, float], state: LoopState) -> dict[str, float]:
@@ -261,7 +277,7 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPo
     past = histories(data.interactions, cases, policy.history).astype(np.int64)
     positives = data.interactions.items[cases.position].astype(np.int64)
     per_epoch = -(-len(positives) // algo.batch_size)
-    reference = copy.deepcopy(policy).eval().requires_grad_(False) if algo.kl > 0 else None
+    reference = copy.deepcopy(policy).eval().requires_grad_(False)
 
     def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         epoch, index = divmod(step, per_epoch)
@@ -271,7 +287,8 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPo
         generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
         with autocast(device, config.precision):
             groups = build_groups(policy, batch, targets, algo, config.negatives, generator)
-            log = rl_step(policy, reference, optimizer, groups, batch, algo)
+            compared = algo.kl > 0 or step % LOGGED_KL == 0
+            log = rl_step(policy, reference if compared else None, optimizer, groups, batch, algo)
         return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
 
     steps = -(-algo.steps // algo.updates_per_rollout)  # the loop counts sets of groups
