@@ -32,6 +32,7 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
     device = choose_device(config.device)
     trained = require("train", config, run, input=config.input)  # type: ignore[arg-type]
     data_run = trained.input_run("data") or require("data", config, run)  # type: ignore[arg-type]
+    run.use(data_run)
     data = load_data(data_run.path)
     run.record(data_fingerprint=data.fingerprint, device=str(device))
     policy, _ = load_policy(trained.path / "policy")
