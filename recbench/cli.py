@@ -315,7 +315,9 @@ def demo(
     from recbench.dispatch import one_line_errors, quote
 
     with one_line_errors("demo", debug):
-        _bench(["data=bazaar", "data.options.size=small", f"runs={quote(runs)}"], False, seeds=[seed])
+        # a third of the usual rate: three thousand reserved interactions are soon learned by heart
+        market = ["data=bazaar", "data.options.size=small", "algo.learning_rate=1e-4"]
+        _bench([*market, f"runs={quote(runs)}"], False, seeds=[seed])
 
 
 def _bench(overrides: list[str], as_json: bool, **choices: Any) -> None:

@@ -132,6 +132,11 @@ def test_the_demo_is_a_bench_on_the_small_market(monkeypatch, fresh_workspace) -
     monkeypatch.setattr("recbench.stages.bench.bench", instead)
     assert fresh_workspace.command("demo", "--runs", str(fresh_workspace.root), "--seed", "4").code == 1
     assert asked == {
-        "overrides": ["data=bazaar", "data.options.size=small", f"runs='{fresh_workspace.root}'"],
+        "overrides": [
+            "data=bazaar",
+            "data.options.size=small",
+            "algo.learning_rate=1e-4",
+            f"runs='{fresh_workspace.root}'",
+        ],
         "seeds": [4],
     }
