@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recbench import schema
@@ -32,10 +33,15 @@ def config_folder() -> Path:
 
 
 def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config of `conf/<stage>.yaml` with overrides; raises Hydra's own errors."""
+    """The config of `conf/<stage>.yaml` with overrides; raises Hydra's own errors. A multirun's job may call it."""
     schema.register()
-    with initialize_config_dir(str(config_folder()), job_name=stage, version_base="1.3"):
-        return hydra_compose(stage, overrides=list(overrides))
+    sweeping = GlobalHydra.instance().hydra  # of the multirun that this job belongs to: Hydra allows one at a time
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(config_folder()), job_name=stage, version_base="1.3"):
+            return hydra_compose(stage, overrides=list(overrides))
+    finally:
+        GlobalHydra.instance().hydra = sweeping
 
 
 def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:

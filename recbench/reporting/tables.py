@@ -47,7 +47,7 @@ def interval(cell: Any) -> str:
 
 
 def metric_grids(metrics: Mapping[str, Any], leave_out: Sequence[str] = ()) -> list[Grid]:
-    """The tables of one run: metrics with intervals side by side (kept and excluded, each beside its best), then every other number.
+    """The tables of one run: metrics with intervals, kept and excluded, each beside its best; then every other number.
 
     `leave_out` names first-level keys that are not shown.
     """
