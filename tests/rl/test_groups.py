@@ -22,11 +22,12 @@ def build(policy, algo, negatives, seed=0, positives=POSITIVES):
         ({"kind": "random", "positives": "on_policy"}, ["beam 16"]),
         ({"name": "tawin", "kind": "window", "top_k": 10}, ["catalogue"]),
         ({"name": "tawin", "kind": "beam", "top_k": 5}, ["catalogue", "beam 16"]),
-        # the window ends at rank 15: 1.5 times that, rounded, and one for the positive
-        ({"name": "tawin", "kind": "window", "top_k": 10, "ranks": "beam"}, ["beam 23"]),
+        # the window ends at rank 15: twice that, and one for the positive; 1.5 times that, rounded to 22
+        ({"name": "tawin", "kind": "window", "top_k": 10, "ranks": "beam"}, ["beam 31"]),
+        ({"name": "tawin", "kind": "window", "top_k": 10, "ranks": "beam", "threshold_beam": 1.5}, ["beam 23"]),
         # t_b lies between ranks 15 and 16
         ({"name": "tawin", "kind": "window", "top_k": 10, "ranks": "beam", "threshold_beam": 1.0}, ["beam 17"]),
-        ({"name": "tawin", "kind": "beam", "top_k": 10, "ranks": "beam", "beam_width": 30}, ["beam 30"]),
+        ({"name": "tawin", "kind": "beam", "top_k": 10, "ranks": "beam", "beam_width": 40}, ["beam 40"]),
     ],
 )
 def test_only_what_is_needed_is_asked_of_the_policy(tabular, settings, changes, asked):
