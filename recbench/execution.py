@@ -1,7 +1,9 @@
 """Run one stage: compose its config, check it, make the run folder, and see the run to its end, good or bad."""
 
 import importlib
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,31 +58,47 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
     """Run a stage with a checked config in a new run folder, or in that of the run that `config.resume` names.
 
     What the stage returns becomes metrics.json; then the report is written. A stage that raises leaves its run
-    `failed`, an interrupt leaves it `interrupted`; both are raised again.
+    `failed`, an interrupt leaves it `interrupted`; both are raised again. A user's mistake that the stage found before
+    it had made anything leaves no folder.
     """
     function = _stage_function(stage)
     if config.get("resume"):
         run, config = _resumed(config, overrides)
     else:
         run = create_run(stage, config, overrides)
-    with run.logging(), short_warnings(run.log):
-        run.log.info("%s %s", stage, " ".join(overrides))
-        try:
-            metrics = function(config, run)
-            run.finish("done", metrics)
-        except KeyboardInterrupt:
-            run.finish("interrupted")
-            say(f"interrupted: {run.path}")
-            raise
-        except BaseException as problem:
-            run.log.exception("failed")
-            run.finish("failed", error=f"{type(problem).__name__}: {problem}")
-            problem.add_note(f"run: {run.path}")
-            raise
-        from recbench.reporting.report import write_report
+    nothing_made = False
+    try:
+        with run.logging(), short_warnings(run.log):
+            run.log.info("%s %s", stage, " ".join(overrides))
+            try:
+                metrics = function(config, run)
+                run.finish("done", metrics)
+            except KeyboardInterrupt:
+                run.finish("interrupted")
+                say(f"interrupted: {run.path}")
+                raise
+            except BaseException as problem:
+                nothing_made = isinstance(problem, UserError) and not config.get("resume") and not run.artifacts()
+                if not nothing_made:
+                    run.log.exception("failed")
+                    run.finish("failed", error=f"{type(problem).__name__}: {problem}")
+                    problem.add_note(f"run: {run.path}")
+                raise
+            from recbench.reporting.report import write_report
 
-        write_report(run.path)
+            write_report(run.path)
+    finally:
+        if nothing_made:
+            _remove(run)
     return run
+
+
+def _remove(run: Run) -> None:
+    """Delete a run's folder, and those above it that are empty then."""
+    shutil.rmtree(run.path)
+    with suppress(OSError):
+        for folder in list(run.path.parents)[:3]:  # data set, stage, runs
+            folder.rmdir()
 
 
 def differences(stage: str, config: DictConfig) -> list[str]:

@@ -71,8 +71,20 @@ def test_a_mistake_is_one_line_and_leaves_nothing(arguments, words, command, tra
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_mistake_found_by_a_stage_names_the_failed_run(command, stub, tmp_path):
+def test_a_mistake_that_a_stage_finds_at_once_leaves_nothing(command, stub, tmp_path):
     def train(config, run):
+        raise UserError("the beam is wider than the catalogue: give a smaller one")
+
+    stub("train", train)
+    result = command("train")
+    assert result.code == 2
+    assert result.err == "error: the beam is wider than the catalogue: give a smaller one\n"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_mistake_found_after_something_was_made_names_the_failed_run(command, stub, tmp_path):
+    def train(config, run):
+        run.write_json("made.json", {})
         raise UserError("the beam is wider than the catalogue: give a smaller one")
 
     stub("train", train)
