@@ -47,6 +47,17 @@ def held_out_cases(interactions: Interactions, split: int) -> Cases:
     return Cases(user[chosen], position[chosen])
 
 
+def sample_cases(cases: Cases, limit: int) -> Cases:
+    """A fixed random sample of at most `limit` cases in their order, all of them for 0.
+
+    It is the same for every seed, so that runs compare and results on it are paired.
+    """
+    if not limit or limit >= len(cases.user):
+        return cases
+    chosen = np.sort(np.random.default_rng(0).choice(len(cases.user), limit, replace=False))
+    return Cases(cases.user[chosen], cases.position[chosen])
+
+
 def histories(interactions: Interactions, cases: Cases, length: int) -> np.ndarray:
     """The last `length` items before each case, oldest first from the left, padded with -1 on the right.
 

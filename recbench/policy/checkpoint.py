@@ -19,9 +19,19 @@ from recbench.policy.model import LlamaPolicy
 from recbench.schema import PolicyConfig
 
 
+def save_weights(folder: Path, policy: LlamaPolicy) -> None:
+    """Write a policy's weights as model.safetensors into an existing folder."""
+    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")
+
+
+def load_weights(folder: Path, policy: LlamaPolicy) -> None:
+    """Read what `save_weights` wrote into a policy of the same shape."""
+    policy.load_state_dict(load_file(folder / "model.safetensors"))
+
+
 def save_policy(folder: Path, policy: LlamaPolicy, tokens: ItemTokens) -> None:
     """Write a policy as model.safetensors, item_tokens.safetensors and policy.json into an existing folder."""
-    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")
+    save_weights(folder, policy)
     save_arrays({"codes": np.ascontiguousarray(tokens.codes)}, folder / "item_tokens.safetensors")
     description = {"policy": _plain(policy.settings), "item_tokens": tokens.origin}
     (folder / "policy.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -38,7 +48,7 @@ def load_policy(folder: Path) -> tuple[LlamaPolicy, ItemTokens]:
     description = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
     tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
     policy = LlamaPolicy(tokens.trie(), PolicyConfig(**description["policy"]))
-    policy.load_state_dict(load_file(folder / "model.safetensors"))
+    load_weights(folder, policy)
     return policy.eval(), tokens
 
 
@@ -60,7 +70,7 @@ def save_training_state(
 
     Nothing random is kept: every step draws from a generator made of (seed, step).
     """
-    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")
+    save_weights(folder, policy)
     moments = {
         f"{index}.{name}": torch.as_tensor(value).contiguous()
         for index, state in optimizer.state_dict()["state"].items()
@@ -76,7 +86,7 @@ def load_training_state(
     folder: Path, policy: LlamaPolicy, optimizer: torch.optim.Optimizer
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
     """Restore what `save_training_state` wrote into the policy and optimizer; returns the average and the numbers."""
-    policy.load_state_dict(load_file(folder / "model.safetensors"))
+    load_weights(folder, policy)
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in load_file(folder / "optimizer.safetensors").items():
         index, name = key.split(".", 1)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recbench.policy.checkpoint import load_training_state, save_training_state
+from recbench.policy.checkpoint import load_training_state, load_weights, save_training_state, save_weights
 from recbench.policy.model import LlamaPolicy
 from recbench.runs import atomic_path
 from recbench.schema import AlgoConfig
@@ -107,7 +107,7 @@ class TrainingLoop:
             self.report(self.state, {**logs, "learning_rate": self.config.learning_rate * factor}, False)
             if self.state.step % self.evaluate_every == 0 or self.state.step == self.total_steps:
                 self._validate()
-        self.policy.load_state_dict(self._load_best())
+        load_weights(self.folder / "best", self.policy)
         return self.state
 
     def _move_average(self) -> None:
@@ -134,7 +134,7 @@ class TrainingLoop:
             self.state.best_value, self.state.best_step, self.state.stale = value, self.state.step, 0
             with atomic_path(self.folder / "best") as partial:
                 partial.mkdir(parents=True)
-                _save_weights(partial, self.policy)
+                save_weights(partial, self.policy)
         else:
             self.state.stale += 1
         if own is not None:
@@ -145,14 +145,3 @@ class TrainingLoop:
             numbers: dict[str, Any] = {**vars(self.state)}
             save_training_state(partial, self.policy, self.optimizer, self.average, numbers)
         self.report(self.state, metrics, True)
-
-    def _load_best(self) -> dict[str, Tensor]:
-        from safetensors.torch import load_file
-
-        return load_file(self.folder / "best" / "model.safetensors")
-
-
-def _save_weights(folder: Path, policy: LlamaPolicy) -> None:
-    from safetensors.torch import save_file
-
-    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")

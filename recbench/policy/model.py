@@ -45,14 +45,28 @@ class TrieTables(nn.Module):
 
     def __init__(self, trie: ItemTrie) -> None:
         super().__init__()
-        for name in ("child_offsets", "child_counts", "node_tokens", "depths", "ancestors", "leaf_of_item"):
-            self.register_buffer(name, torch.from_numpy(np.asarray(getattr(trie, name))), persistent=False)
-        for name in ("item_tokens", "needs_forward", "item_offsets", "items"):
+        of_nodes = (
+            "child_offsets",
+            "child_counts",
+            "node_tokens",
+            "depths",
+            "ancestors",
+            "needs_forward",
+            "item_offsets",
+        )
+        for name in (*of_nodes, "leaf_of_item", "item_tokens", "items"):
             self.register_buffer(name, torch.from_numpy(np.asarray(getattr(trie, name))), persistent=False)
         keys = trie.parents[1:] * trie.vocabulary_size + trie.node_tokens[1:]
         self.register_buffer("edge_keys", torch.from_numpy(keys), persistent=False)
         self.vocabulary_size = trie.vocabulary_size
         self.level_starts: list[int] = trie.level_starts.tolist()
+
+    def children_of(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """All children of nodes [M], one after the other, and which of the M each belongs to; int64 [edges] both."""
+        counts = self.child_counts[nodes]
+        of = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), counts)
+        within = torch.arange(len(of), device=nodes.device) - (counts.cumsum(0) - counts)[of]
+        return self.child_offsets[nodes][of] + within + 1, of
 
     def child(self, nodes: Tensor, tokens: Tensor) -> Tensor:
         """The node behind a legal token, any shape: edges are sorted by (parent, token) and edge e leads to e + 1."""
@@ -151,11 +165,9 @@ class LlamaPolicy(nn.Module):
         first, end = self.tables.level_starts[depth : depth + 2]
         logits = (hidden @ self.embeddings[first:end].T).float()
         if depth > 0:  # the root allows its whole level
-            counts = self.tables.child_counts[nodes]
-            rows = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), counts)
-            within = torch.arange(len(rows), device=nodes.device) - (counts.cumsum(0) - counts)[rows]
+            children, rows = self.tables.children_of(nodes)
             legal = torch.zeros_like(logits, dtype=torch.bool)
-            legal[rows, self.tables.node_tokens[self.tables.child_offsets[nodes][rows] + within + 1] - first] = True
+            legal[rows, self.tables.node_tokens[children] - first] = True
             logits = logits.masked_fill(~legal, float("-inf"))
         return functional.log_softmax(logits, dim=-1), first
 
@@ -211,6 +223,10 @@ class LlamaPolicy(nn.Module):
             mask |= ancestors[:, :, depth, None] == torch.where(keys >= 0, keys, -2)[:, None, :]
         return mask
 
+    def node_positions(self, lengths: Tensor, nodes: Tensor) -> Tensor:
+        """Positions int64 [B, Q] of trie nodes [B, Q] (-1 is padding) behind histories of lengths [B] tokens."""
+        return lengths[:, None] + (self.tables.depths[nodes.clamp(min=0)] - 1).clamp(min=0)
+
     def forward_nodes(self, encoded: Encoded, cache: DynamicCache, nodes: Tensor, earlier: Tensor) -> Tensor:
         """Hidden states [B, Q, width] of trie nodes as extra query positions behind the shared histories.
 
@@ -220,8 +236,7 @@ class LlamaPolicy(nn.Module):
         tree = self.sees(nodes, everything)
         # Padding queries would see nothing and turn into NaN: let them see the history, their output is unused.
         mask = torch.cat([encoded.visible[:, None].expand(-1, nodes.shape[1], -1), tree], dim=2)
-        depths = self.tables.depths[nodes.clamp(min=0)]
-        positions = encoded.lengths[:, None] + (depths - 1).clamp(min=0)
+        positions = self.node_positions(encoded.lengths, nodes)
         return self.hidden(self.tables.node_tokens[nodes.clamp(min=0)], mask=mask, positions=positions, cache=cache)
 
     @torch.no_grad()

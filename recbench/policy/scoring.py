@@ -44,10 +44,7 @@ def _score_children(policy: "LlamaPolicy", scores: Tensor, hidden: Tensor, nodes
         repeated = parents.repeat(len(scores))
         log_probs, first = policy.token_log_probs(hidden[:, rows].flatten(0, 1), repeated)
         log_probs = log_probs.unflatten(0, (len(scores), len(rows)))
-        counts = tables.child_counts[parents]
-        of = torch.repeat_interleave(torch.arange(len(rows), device=nodes.device), counts)
-        within = torch.arange(len(of), device=nodes.device) - (counts.cumsum(0) - counts)[of]
-        children = tables.child_offsets[parents][of] + within + 1
+        children, of = tables.children_of(parents)
         if depth == 0:  # every token of the level, in order: a copy, where an index would cost more than the softmax
             scores[:, 1 : 1 + len(children)] = log_probs[:, 0]
         else:
@@ -72,14 +69,8 @@ def score_groups(policy: "LlamaPolicy", histories: Tensor, candidates: Tensor) -
         causal = torch.ones(span, span, dtype=torch.bool, device=device).tril().expand(batch, -1, -1)
         top = torch.cat([causal, torch.zeros(batch, span, extra, dtype=torch.bool, device=device)], dim=2)
         bottom = torch.cat([visible[:, None].expand(-1, extra, -1), policy.sees(nodes, nodes)], dim=2)
-        depths = tables.depths[nodes.clamp(min=0)]
-        positions = torch.cat(
-            [
-                torch.arange(span, device=device).expand(batch, -1),
-                lengths[:, None] + (depths - 1).clamp(min=0),
-            ],
-            dim=1,
-        )
+        of_history = torch.arange(span, device=device).expand(batch, -1)
+        positions = torch.cat([of_history, policy.node_positions(lengths, nodes)], dim=1)
         packed = torch.cat([tokens, tables.node_tokens[nodes.clamp(min=0)]], dim=1)
         hidden = policy.hidden(packed, mask=torch.cat([top, bottom], dim=1), positions=positions)
     else:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from recbench.data.dataset import RecommendationData, load_data
-from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases
+from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases, sample_cases
 from recbench.errors import UserError
 from recbench.metrics.summary import summarise_ranks
 from recbench.policy.checkpoint import load_policy
@@ -97,11 +97,7 @@ def _cases(data: RecommendationData, config: EvalStageConfig) -> Cases:
     cases = held_out_cases(data.interactions, SPLIT_NAMES.index(config.split))
     if not len(cases.user):
         raise UserError(f"data set {data.name} has no {config.split} interactions with a history before them")
-    if not config.max_cases or config.max_cases >= len(cases.user):
-        return cases
-    # The same sample for every seed and policy: results on it are paired.
-    chosen = np.sort(np.random.default_rng(0).choice(len(cases.user), config.max_cases, replace=False))
-    return Cases(cases.user[chosen], cases.position[chosen])
+    return sample_cases(cases, config.max_cases)
 
 
 def _summary(

@@ -4,13 +4,14 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 
 from recbench.data.dataset import RecommendationData, load_data
-from recbench.data.interactions import SPLIT_NAMES, VALIDATION, Cases, held_out_cases, histories
+from recbench.data.interactions import SPLIT_NAMES, VALIDATION, Cases, held_out_cases, histories, sample_cases
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
 from recbench.policy.checkpoint import load_policy, save_policy
@@ -200,10 +201,7 @@ def _validation_sample(data: RecommendationData, limit: int) -> Cases:
             f"data set {data.name} has no {SPLIT_NAMES[VALIDATION]} interactions with a history; "
             "expected users with at least three interactions"
         )
-    if not limit or limit >= len(cases.user):
-        return cases
-    chosen = np.sort(np.random.default_rng(0).choice(len(cases.user), limit, replace=False))
-    return Cases(cases.user[chosen], cases.position[chosen])
+    return sample_cases(cases, limit)
 
 
 def _validate(policy: LlamaPolicy, data: RecommendationData, cases: Cases, select: str) -> dict[str, float]:
@@ -238,17 +236,15 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaP
         )
     stretches = segments(data.interactions, targets, policy.history)
     per_epoch = -(-len(stretches.start) // algo.batch_size)
-    order: dict[int, list[np.ndarray]] = {}  # of the current epoch only
+
+    @lru_cache(maxsize=1)  # of the current epoch only
+    def batches(epoch: int) -> list[np.ndarray]:
+        return list(bucketed_batches(stretches, algo.batch_size, random_stream(config.seed, DATA_ORDER, epoch)))
 
     def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         epoch, index = divmod(step, per_epoch)
-        if epoch not in order:
-            order.clear()
-            order[epoch] = list(
-                bucketed_batches(stretches, algo.batch_size, random_stream(config.seed, DATA_ORDER, epoch))
-            )
         random = random_stream(config.seed, NEGATIVES, step)
-        items, learned = padded(data.interactions, stretches, order[epoch][index], algo.item_dropout, random)
+        items, learned = padded(data.interactions, stretches, batches(epoch)[index], algo.item_dropout, random)
         started = time.perf_counter()
         with autocast(device, config.precision):
             loss = sft_loss(
@@ -279,10 +275,13 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPo
     per_epoch = -(-len(positives) // algo.batch_size)
     reference = copy.deepcopy(policy).eval().requires_grad_(False)
 
+    @lru_cache(maxsize=1)  # of the current epoch only: drawing it takes time in the number of users
+    def order(epoch: int) -> np.ndarray:
+        return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(positives))
+
     def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         epoch, index = divmod(step, per_epoch)
-        order = random_stream(config.seed, DATA_ORDER, epoch).permutation(len(positives))
-        rows = order[index * algo.batch_size : (index + 1) * algo.batch_size]
+        rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
         batch, targets = torch.from_numpy(past[rows]).to(device), torch.from_numpy(positives[rows]).to(device)
         generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
         with autocast(device, config.precision):
