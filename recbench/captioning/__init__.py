@@ -1,0 +1,1 @@
+"""Content interpretation: captioners behind one small interface, and what a caption run needs around them."""

@@ -1,0 +1,46 @@
+"""What a captioner is: a batch of items in, one caption an item out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item as a captioner sees it."""
+
+    row: int  # of the catalogue
+    id: str
+    title: str
+    text: str
+    fields: dict[str, str]  # the catalogue's other columns; a null is an empty string
+    image: "Image | None"  # RGB, decoded; None where there is none, or none that can be read
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What a captioner wrote about one item."""
+
+    text: str
+    tokens: int  # that it generated, the end token not counted; 0 where none were
+
+
+@dataclass(frozen=True)
+class NoCaption:
+    """One item that a captioner could not caption; the fallback takes over, or the item is listed and skipped."""
+
+    reason: str  # in words, on one line
+
+
+class Captioner(Protocol):
+    """Anything that captions; a greedy caption of an item does not depend on what else is in its batch."""
+
+    name: str  # in the captioner column of captions.parquet
+    reads_images: bool  # False: items without an image are captioned like all others
+
+    def caption(self, items: Sequence[Item]) -> Sequence[Caption | NoCaption]:
+        """One answer for each item, in the same order; where `reads_images`, every item given has an image."""
+        ...
