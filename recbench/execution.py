@@ -20,11 +20,30 @@ from recbench.runs import Run, create_run, resolve_run
 # Where each stage's `run(config, run) -> metrics` is; named, not imported, because stages import torch.
 STAGES = {
     "data": "recbench.stages.data:run",
+    "caption": "recbench.stages.caption:run",
+    "tokenize": "recbench.stages.tokenize:run",
+    "ctr": "recbench.stages.ctr:run",
+    "simulate": "recbench.stages.simulate:run",
     "train": "recbench.stages.train:run",
     "eval": "recbench.stages.evaluate:run",
     "bench": "recbench.stages.bench:run",
 }
-INPUT_STAGES = {"train": "train", "eval": "train"}  # the stage of the run that `input=` names
+# the stage of the run that `input=` names
+INPUT_STAGES = {
+    "train": "train",
+    "eval": "train",
+    "caption": "data",
+    "tokenize": "caption",
+    "ctr": "tokenize",
+    "simulate": "ctr",
+}
+# what a stage takes over from its input, beside the data: its weights or columns fit nothing else
+ADOPTED = {
+    "train": ("policy", "item_tokens"),
+    "tokenize": ("captioner",),
+    "ctr": ("captioner", "features"),
+    "simulate": ("captioner", "features", "ctr"),
+}
 RESUME_KEYS = {"resume", "runs", "threads", "device"}  # what may change between a run and its continuation
 
 
@@ -63,7 +82,7 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
     """
     function = _stage_function(stage)
     if config.get("resume"):
-        run, config = _resumed(config, overrides)
+        run, config = _resumed(stage, config, overrides)
     else:
         run = create_run(stage, config, overrides)
     nothing_made = False
@@ -128,7 +147,7 @@ def _stage_function(stage: str) -> Callable[[DictConfig, Run], dict[str, Any]]:
 
 
 def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
-    """Set the data of the input run, and for a training its policy and item tokens; asking for others is a mistake."""
+    """Set the data of the input run, and what else the stage takes over from it; asking for others is a mistake."""
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     data_given = any(key in ("data", "experiment") or key.startswith("data.") for key in keys)
     name = str(config.data.name) if data_given else None
@@ -141,28 +160,28 @@ def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
         )
     with open_dict(config.data):
         config.data = OmegaConf.merge(OmegaConf.structured(schema.DataConfig), theirs)
-    if stage != "train" or other.stage != "train":
-        return
-    for node, structure in (("policy", schema.PolicyConfig), ("item_tokens", schema.ItemTokensConfig)):
+    for node in ADOPTED.get(stage, ()):
+        if node not in other.config:  # a train run's input may be a data run
+            continue
         given = any(key in (node, "experiment") or key.startswith(f"{node}.") for key in keys)
         if given and config[node] != other.config[node]:
             raise UserError(
-                f"input={config.input} was trained with another {node} than asked for, and its weights fit no other: "
+                f"input={config.input} was made with another {node} than asked for, and what it made fits no other: "
                 f"leave {node} out, or name another input"
             )
-        config[node] = OmegaConf.merge(OmegaConf.structured(structure), other.config[node])
+        config[node] = OmegaConf.merge(OmegaConf.structured(OmegaConf.get_type(config[node])), other.config[node])
 
 
-def _resumed(config: DictConfig, overrides: Sequence[str]) -> tuple[Run, DictConfig]:
-    run = resolve_run(config.runs, config.resume, "train", statuses=("interrupted", "failed"))
+def _resumed(stage: str, config: DictConfig, overrides: Sequence[str]) -> tuple[Run, DictConfig]:
+    run = resolve_run(config.runs, config.resume, stage, statuses=("interrupted", "failed"))
     if run.status == "done":
-        raise UserError(f"train run {run.id} is done: there is nothing to resume")
+        raise UserError(f"{stage} run {run.id} is done: there is nothing to resume")
     if run.status == "running":
-        raise UserError(f"train run {run.id} is still running: wait for it, or stop it first")
+        raise UserError(f"{stage} run {run.id} is still running: wait for it, or stop it first")
     others = [override for override in overrides if override.partition("=")[0] not in RESUME_KEYS]
     if others:
         raise UserError(f"--resume goes on with the run's own config: leave {others[0]} out, or start a new run")
-    theirs = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema.TrainStageConfig), run.config))
+    theirs = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema.STAGE_SCHEMAS[stage]), run.config))
     theirs.resume = run.id  # in memory only: this is how the stage knows
     for key in ("runs", "threads", "device"):
         if any(override.startswith(f"{key}=") for override in overrides):

@@ -1,0 +1,53 @@
+"""Every configuration key with its type, range and unit; Hydra checks the types, `validate` the ranges.
+
+The field's `help` metadata is what `recbench STAGE --help-config` and the README print.
+"""
+
+from recbench.schema.captions import (
+    CaptionerConfig,
+    CaptionStageConfig,
+    CtrModelConfig,
+    CtrStageConfig,
+    FeaturesConfig,
+    SimulateStageConfig,
+    TokenizeStageConfig,
+)
+from recbench.schema.options import DataConfig, DataStageConfig, StageConfig, option
+from recbench.schema.recommender import (
+    AlgoConfig,
+    EvalStageConfig,
+    ItemTokensConfig,
+    NegativesConfig,
+    PolicyConfig,
+    TrainStageConfig,
+)
+from recbench.schema.stages import STAGE_SCHEMAS, register
+from recbench.schema.validation import check_window, describe, did_you_mean, expected, options, validate
+
+__all__ = [
+    "STAGE_SCHEMAS",
+    "AlgoConfig",
+    "CaptionStageConfig",
+    "CaptionerConfig",
+    "CtrModelConfig",
+    "CtrStageConfig",
+    "DataConfig",
+    "DataStageConfig",
+    "EvalStageConfig",
+    "FeaturesConfig",
+    "ItemTokensConfig",
+    "NegativesConfig",
+    "PolicyConfig",
+    "SimulateStageConfig",
+    "StageConfig",
+    "TokenizeStageConfig",
+    "TrainStageConfig",
+    "check_window",
+    "describe",
+    "did_you_mean",
+    "expected",
+    "option",
+    "options",
+    "register",
+    "validate",
+]

@@ -1,0 +1,193 @@
+"""Configuration of the caption chain: `recbench caption`, `tokenize`, `ctr` and `simulate`."""
+
+from dataclasses import dataclass, field
+
+from recbench.schema.options import StageConfig, option
+
+
+@dataclass
+class CaptionerConfig:
+    """Who writes the captions."""
+
+    kind: str = option(
+        "llava_small",
+        "file: captions you have; llava_small: a small LLaVA, trained here when it has no checkpoint; llava: any "
+        "image-text-to-text checkpoint; endpoint: an OpenAI-compatible server; text: a causal LM, from texts alone",
+        one_of=("file", "llava_small", "llava", "endpoint", "text"),
+    )
+    path: str | None = option(
+        None, "file: csv or parquet with columns item, caption; llava_small, llava, text: checkpoint folder or hub name"
+    )
+    prompt: str = option(
+        "Describe the item in one sentence.", "template: {title}, {text} and every catalogue column may stand in it"
+    )
+    batch_size: int = option(32, "items captioned together", least=1)
+    max_tokens: int = option(64, "longest caption, in tokens", least=1)
+    temperature: float = option(0.0, "sampling temperature; 0 decodes greedily", least=0)
+    fallback: str = option(
+        "skip",
+        "items whose picture is missing or broken, or that fail for good: skip (listed), fields (title and fields in "
+        "words), text (a causal LM from captioner.fallback_path)",
+        one_of=("skip", "fields", "text"),
+    )
+    fallback_path: str | None = option(None, "fallback=text: checkpoint folder or hub name of the causal LM")
+    max_pixels: int = option(50_000_000, "larger pictures are refused undecoded: they are bombs, or mistakes", least=1)
+    shard_size: int = option(256, "items a shard; a killed run resumes at the first missing shard", least=1)
+    price_per_million_tokens: float | None = option(
+        None, "--estimate: price of a million generated tokens", least=0
+    )
+    # checkpoints: llava, text
+    dtype: str = option("auto", "weights in memory", one_of=("auto", "float32", "bfloat16", "float16"))
+    device_map: str | None = option(None, "accelerate's device map, such as auto; none: all on the stage's device")
+    four_bit: bool = option(False, "load in four bits (needs bitsandbytes and a GPU)")
+    trust_remote_code: bool = option(False, "run code that comes with a hub checkpoint; only if you trust it")
+    # endpoint
+    url: str | None = option(None, "endpoint: base address, such as http://localhost:8000/v1")
+    model: str | None = option(None, "endpoint: name of the model that the server serves")
+    key_variable: str | None = option(None, "endpoint: environment variable that holds the API key")
+    concurrency: int = option(8, "endpoint: requests in flight", least=1)
+    timeout: float = option(60.0, "endpoint: seconds to wait for an answer", least=0.001)
+    retries: int = option(6, "endpoint: tries after the first, with exponential back-off", least=0)
+    back_off: float = option(0.5, "endpoint: seconds before the first retry; doubles with each", least=0)
+    # llava_small: which items it learns from
+    folds: int = option(3, "items are cut into this many folds, variants (data.family) together; 1: no fold", least=1)
+    cross_fit: bool = option(
+        False, "train one captioner a fold on the others, so that no item is captioned by one that saw its text"
+    )
+    # llava_small: architecture
+    language_model: str | None = option(None, "LLaMA checkpoint folder that the language model starts from")
+    image_size: int = option(64, "pixels a side", least=8)
+    patch_size: int = option(8, "pixels a side of a vision patch; divides image_size", least=1)
+    vision_layers: int = option(3, "layers of the vision tower", least=1)
+    language_layers: int = option(3, "layers of the language model", least=1)
+    width: int = option(128, "hidden width of both; a multiple of the heads", least=8)
+    heads: int = option(4, "attention heads of both", least=1)
+    least_word_count: int = option(3, "rarer words of the reference captions are unknown", least=1)
+    # llava_small: training
+    epochs: float = option(20.0, "passes over the captioned pictures", least=0)
+    training_batch: int = option(64, "pictures a step", least=1)
+    learning_rate: float = option(1e-3, "peak learning rate of AdamW", least=0)
+    weight_decay: float = option(0.05, "AdamW's weight decay", least=0)
+    dropout: float = option(0.1, "dropout while training", least=0, most=0.99)
+    weight_averaging: float = option(
+        0.0, "decay a step of an average of the weights, which is then kept; 0 is off", least=0, most=0.99999
+    )
+
+
+@dataclass
+class FeaturesConfig:
+    """Which categorical columns captions become."""
+
+    kinds: list[str] = option(
+        ["words"],
+        "any of tokens, words, hashed, semantic_ids, clusters",
+        one_of=("tokens", "words", "hashed", "semantic_ids", "clusters"),
+    )
+    longest: int = option(48, "ids kept of an item, a column", least=1)
+    tokenizer: str | None = option(None, "tokens: checkpoint folder or hub name; none: the captioner's own")
+    vocabulary: int = option(4096, "tokens: size of a vocabulary that is trained because there is none", least=300)
+    least_items: int = option(3, "words: in at least this many training items", least=1)
+    most_share: float = option(0.5, "words: in at most this share of training items", least=0, most=1)
+    bits: int = option(12, "hashed: 2^bits buckets", least=1, most=24)
+    signed: bool = option(True, "hashed: each word adds or subtracts, so that collisions cancel on average")
+    embedding: str = option("tfidf", "semantic_ids, clusters: tfidf, or the folder of a sentence encoder")
+    dimensions: int = option(64, "semantic_ids, clusters: dimensions after SVD", least=2)
+    levels: int = option(3, "semantic_ids: levels of residual k-means", least=1, most=8)
+    codebook_size: int = option(64, "semantic_ids: clusters a level", least=2)
+    clusters: int = option(256, "clusters: number of clusters", least=2)
+
+
+@dataclass
+class CtrModelConfig:
+    """The click model and how it is trained."""
+
+    kind: str = option(
+        "deepfm",
+        "architecture",
+        one_of=("lr", "fm", "wide_deep", "deepfm", "dcnv2", "autoint", "finalmlp", "din"),
+    )
+    embedding_size: int = option(16, "dimensions of an embedding", least=1)
+    hidden: list[int] = option([128, 64], "widths of the deep part")
+    layers: int = option(3, "dcnv2: cross layers; autoint: attention layers", least=1)
+    heads: int = option(2, "autoint, finalmlp: heads", least=1)
+    dropout: float = option(0.2, "dropout in the deep part", least=0, most=0.99)
+    pooling: str = option("mean", "of multi-valued columns", one_of=("mean", "sum", "attention"))
+    history: int = option(0, "the user's last clicked items that the model reads; din needs some", least=0)
+    least_count: int = option(1, "ids in fewer training impressions are out of vocabulary", least=1)
+    id_dropout: float = option(
+        0.1, "share of training ids read as out of vocabulary, so that the model knows unseen ones", least=0, most=0.99
+    )
+    # optimisation
+    epochs: int = option(10, "most passes over the training impressions", least=0)
+    patience: int = option(2, "epochs without a better validation AUC before stopping; 0 never stops early", least=0)
+    batch_size: int = option(2048, "impressions a step", least=1)
+    learning_rate: float = option(1e-3, "Adam's learning rate", least=0)
+    embedding_decay: float = option(1e-5, "L2 on the embeddings that a batch reads", least=0)
+    sparse_updates: bool = option(False, "update only the embeddings that a batch reads")
+
+
+@dataclass
+class CaptionStageConfig(StageConfig):
+    """recbench caption"""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
+    precision: str = option("float32", "autocast precision on an accelerator", one_of=("float32", "bfloat16"))
+    resume: str | None = option(None, "continue this interrupted run (--resume)")
+    estimate: bool = option(False, "caption a sample, print items, tokens, hours and price, and stop (--estimate)")
+    sheet_items: int = option(24, "pictures on the contact sheet; 0 draws none", least=0)
+    captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
+
+
+@dataclass
+class TokenizeStageConfig(StageConfig):
+    """recbench tokenize"""
+
+    captioner: CaptionerConfig = field(default_factory=CaptionerConfig)  # how captions are made when there are none
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+
+
+@dataclass
+class CtrStageConfig(StageConfig):
+    """recbench ctr"""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
+    precision: str = option("float32", "autocast precision on an accelerator", one_of=("float32", "bfloat16"))
+    resume: str | None = option(None, "continue this interrupted run (--resume)")
+    seeds: list[int] = option([0], "every arm is trained once with each (--seeds 0,1,2)")
+    arms: list[str] = option(
+        ["without", "with", "shuffled"],
+        "without captions, with them, and with captions shuffled between items, the control",
+        one_of=("without", "with", "shuffled"),
+    )
+    columns: str = option(
+        "fields",
+        "what every arm reads beside captions: ids (of user, item and query), or fields: also data.fields, "
+        "data.user_fields and the context",
+        one_of=("ids", "fields"),
+    )
+    windows: list[list[float]] = option([[0.0, 0.01], [0.01, 0.05]], "FPR windows [a, b] (--window a,b, repeatable)")
+    ks: list[int] = option([1, 5, 10], "Top-K cut-offs among a user's impressions (--k 1,5,10)")
+    cold: int = option(5, "an item with at most this many training impressions is cold", least=0)
+    latency_batch: int = option(1024, "impressions a batch whose scoring is timed", least=1)
+    latency_repeats: int = option(200, "batches timed an arm; 0 times none", least=0)
+    captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    ctr: CtrModelConfig = field(default_factory=CtrModelConfig)
+
+
+@dataclass
+class SimulateStageConfig(StageConfig):
+    """recbench simulate"""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
+    a: str = option("without", "control: an arm of the ctr run, or RUN:ARM")
+    b: str = option("with", "treatment: an arm of the ctr run, or RUN:ARM")
+    visits: int = option(20, "visits a user", least=1)
+    candidates: int = option(50, "items that a visit's candidate set holds", least=1)
+    shown: int = option(5, "top items of the candidate set that are shown", least=1)
+    lift: float = option(0.0002, "relative lift whose sample size is reported", least=1e-9)
+    temperature: float = option(0.1, "logged data: of the softmax policy over scores; 0 is greedy", least=0)
+    bootstrap: int = option(1000, "logged data: bootstrap samples over rounds", least=0)
+    captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
+    ctr: CtrModelConfig = field(default_factory=CtrModelConfig)

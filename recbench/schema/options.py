@@ -1,0 +1,62 @@
+"""What every configuration class is made of: fields with a help text and a range, the data, and what stages share."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    one_of: tuple[str, ...] | None = None,
+) -> Any:
+    """A dataclass field with a default, a one-line help text, and the values it may take."""
+    metadata = {"help": help, "least": least, "most": most, "one_of": one_of}
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class DataConfig:
+    """Where interactions come from and how they are split."""
+
+    name: str = option(MISSING, "name of the data set; names its folder under runs/")
+    source: str = option(
+        MISSING,
+        "format of the data",
+        one_of=("bazaar", "sequences", "minionerec", "table", "movielens", "amazon_reviews", "hm", "open_bandit"),
+    )
+    path: str | None = option(None, "folder or file of the data (none for bazaar)")
+    split: str = option("leave_one_out", "how interactions are split", one_of=("leave_one_out", "global_time"))
+    min_user_interactions: int = option(3, "users with fewer interactions are dropped", least=1)
+    min_item_interactions: int = option(1, "items with fewer interactions are dropped", least=1)
+    fields: list[str] = option([], "catalogue columns that click models read as categories")
+    user_fields: list[str] = option([], "fields of users that click models read as categories")
+    attributes: list[str] = option([], "catalogue columns that a caption should name")
+    family: str | None = option(None, "catalogue column whose equal values are variants of one product, kept together")
+    options: dict[str, Any] = option({}, "settings of the source: bazaar's size and seed, table's columns ...")
+
+
+@dataclass
+class StageConfig:
+    """What every stage has."""
+
+    seed: int = option(0, "seed of everything random; 0 is a seed like any other", least=0)
+    runs: str = option("runs", "folder that runs are written to")
+    input: str | None = option(
+        None, "run to start from: a path, a unique prefix of its id, or latest; none: found or made"
+    )
+    upstream: bool = option(True, "make missing inputs; false fails instead (--no-upstream)")
+    force: bool = option(False, "make inputs anew (--force)")
+    threads: int = option(0, "CPU threads; 0 is torch's own choice", least=0)
+    data: DataConfig = field(default_factory=DataConfig)
+
+
+@dataclass
+class DataStageConfig(StageConfig):
+    """recbench data"""

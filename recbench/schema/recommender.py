@@ -1,0 +1,164 @@
+"""Configuration of the LLM recommender: item tokens, policy, training rules, `recbench train` and `recbench eval`."""
+
+from dataclasses import dataclass, field
+
+from recbench.schema.options import StageConfig, option
+
+
+@dataclass
+class ItemTokensConfig:
+    """How an item is written as tokens."""
+
+    kind: str = option("atomic", "how an item becomes tokens", one_of=("atomic", "semantic_ids", "given"))
+    source: str = option(
+        "text", "semantic_ids: what items are embedded from: text, cooccurrence, or the folder of a sentence encoder"
+    )
+    path: str | None = option(None, "given: the index file (MiniOneRec's or LETTER's json)")
+    levels: int = option(
+        3, "semantic_ids: levels of residual k-means, the collision level not counted", least=1, most=8
+    )
+    codebook_size: int = option(256, "semantic_ids: clusters a level", least=2)
+    dimensions: int = option(64, "semantic_ids: dimensions after SVD", least=2)
+    break_collisions: bool = option(True, "semantic_ids: a last level tells apart items that share all codes")
+
+
+@dataclass
+class PolicyConfig:
+    """The LLM recommender."""
+
+    kind: str = option("llama_small", "policy architecture", one_of=("llama_small",))
+    layers: int = option(2, "transformer layers", least=1)
+    width: int = option(128, "hidden width; a multiple of twice the heads", least=4)
+    heads: int = option(2, "attention heads", least=1)
+    feed_forward: int = option(256, "width of the gated feed-forward layer", least=4)
+    embedding_dropout: float = option(0.4, "dropout on token embeddings while training", least=0, most=0.99)
+    output_dropout: float = option(0.4, "dropout on the last hidden state while training", least=0, most=0.99)
+    initial_embeddings: str = option(
+        "random",
+        "where token embeddings start: random, or vectors of the items under each token, made from titles and texts "
+        "(text) or from training interactions (cooccurrence)",
+        one_of=("random", "text", "cooccurrence"),
+    )
+    initial_scale: float = option(
+        0.05, "standard deviation of embeddings made from vectors; random ones start with 0.02", least=1e-6
+    )
+    history: int = option(30, "most recent items that the policy reads", least=1)
+
+
+@dataclass
+class NegativesConfig:
+    """Which negatives join the positive in a group."""
+
+    kind: str = option(
+        "beam",
+        "source of negatives: the whole catalogue uniformly (random), the policy's own beam, half of "
+        "each (mixed), or ranks inside the FPR window (window)",
+        one_of=("random", "beam", "mixed", "window"),
+    )
+    beam_width: int | None = option(None, "beam width B; none: the group size", least=1)
+    exclude_seen: bool = option(False, "leave out items of the history that the policy reads")
+
+
+@dataclass
+class AlgoConfig:
+    """The training rule: sft (next-item cross-entropy), grpo, or tawin."""
+
+    name: str = option("grpo", "training rule", one_of=("sft", "grpo", "tawin"))
+    # what is trained on
+    interactions: str = option(
+        "reserved",
+        "which training interactions are targets: those of SFT (seen), those kept from it (reserved), or both (all)",
+        one_of=("seen", "reserved", "all"),
+    )
+    # optimisation
+    epochs: float = option(30.0, "sft: passes over the training sequences", least=0)
+    steps: int = option(150, "optimiser steps of rl, and of sft that continues a checkpoint", least=0)
+    batch_size: int = option(48, "sft: sequences a step; rl: contexts a step", least=1)
+    learning_rate: float = option(3e-4, "peak learning rate of AdamW", least=0)
+    weight_decay: float = option(0.0, "AdamW's weight decay", least=0)
+    warmup: float = option(0.05, "share of steps over which the learning rate rises", least=0, most=1)
+    max_gradient_norm: float = option(1.0, "gradient norm is clipped here", least=0)
+    schedule: str = option("constant", "learning rate after the warm-up", one_of=("constant", "cosine"))
+    label_smoothing: float = option(0.0, "sft: probability spread evenly over legal tokens", least=0, most=0.99)
+    item_dropout: float = option(0.0, "sft: share of history items left out of each sequence", least=0, most=0.99)
+    weight_averaging: float = option(
+        0.0,
+        "sft: decay a step of an exponential moving average of the weights, which is "
+        "then what is evaluated and kept; 0 is off",
+        least=0,
+        most=0.99999,
+    )
+    # selection
+    evaluate_every: int = option(
+        25, "steps between validations; epochs for an sft that is not counted in steps", least=1
+    )
+    patience: int = option(0, "validations without improvement before stopping; 0 never stops early", least=0)
+    select_by: str = option(
+        "target",
+        "validation metric that picks the checkpoint: target (the one the rule optimises) or "
+        "one of auc, ndcg@10, hr@K, wpauc(a,b)",
+    )
+    validation_cases: int = option(1000, "validation cases scored at each validation; 0 is all", least=0)
+    # groups and rewards (rl)
+    group_size: int = option(16, "candidates a group, the positive included (G)", least=2)
+    advantage: str = option("population", "group standardisation of rewards", one_of=("population", "sample", "none"))
+    advantage_epsilon: float = option(1e-4, "added to the standard deviation of rewards", least=0)
+    positives: str = option(
+        "auto",
+        "injected: always in the group; on_policy: only if the beam found it; window: weighted "
+        "by its rank (9); auto: on_policy for beam and mixed, window for tawin, else injected",
+        one_of=("auto", "injected", "on_policy", "window"),
+    )
+    surrogate: str = option("linear", "pairwise surrogate", one_of=("linear", "logistic", "sigmoid"))
+    surrogate_temperature: float = option(1.0, "T of the logistic and sigmoid surrogates, in nats", least=1e-6)
+    clip: float = option(0.2, "ratio clipping epsilon; 0 is off", least=0)
+    updates_per_rollout: int = option(1, "optimiser steps on each set of groups", least=1)
+    kl: float = option(0.0, "weight of the KL term to the frozen SFT policy", least=0)
+    sft_weight: float = option(0.0, "weight of the SFT loss on the positives", least=0)
+    dropout: bool = option(True, "rl: dropout stays on in the gradient pass")
+    # windows (tawin)
+    window: list[float] | None = option(None, "tawin: FPR window [a, b]")
+    top_k: int | None = option(None, "tawin: aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1)
+    window_shape: str = option("hard", "tawin: weights at the window's ends", one_of=("hard", "soft"))
+    window_temperature: float = option(0.5, "tawin: T of soft windows, in nats", least=1e-6)
+    ranks: str = option(
+        "exact", "tawin: where ranks come from: full-catalogue scoring, or a wide beam", one_of=("exact", "beam")
+    )
+    threshold_beam: float = option(
+        2.0, "tawin, ranks=beam: beam width as a multiple of the window's last rank", least=1
+    )
+
+
+@dataclass
+class TrainStageConfig(StageConfig):
+    """recbench train"""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
+    precision: str = option("float32", "autocast precision on an accelerator", one_of=("float32", "bfloat16"))
+    reserved: int = option(1, "each user's last training interactions that SFT does not see and RL trains on", least=0)
+    resume: str | None = option(None, "continue this interrupted run (--resume)")
+    item_tokens: ItemTokensConfig = field(default_factory=ItemTokensConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    sft: AlgoConfig = field(default_factory=AlgoConfig)  # how the SFT run is made when rl finds none
+    algo: AlgoConfig = field(default_factory=AlgoConfig)
+    negatives: NegativesConfig = field(default_factory=NegativesConfig)
+
+
+@dataclass
+class EvalStageConfig(StageConfig):
+    """recbench eval"""
+
+    device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
+    split: str = option("test", "which held-out interactions are scored", one_of=("validation", "test"))
+    windows: list[list[float]] = option([[0.0, 0.01], [0.01, 0.05]], "FPR windows [a, b] (--window a,b, repeatable)")
+    ks: list[int] = option([1, 5, 10, 20, 50], "Top-K cut-offs (--k 1,5,10)")
+    ranks: str = option(
+        "auto",
+        "exact: full-catalogue scoring; beam: ranks beyond the width are censored; auto: exact where affordable",
+        one_of=("auto", "exact", "beam"),
+    )
+    beam_width: int = option(50, "width for ranks=beam and for the recall check", least=1)
+    max_cases: int = option(0, "score a fixed random sample of this many cases; 0 is all", least=0)
+    top_items: int = option(10, "best items kept per case in ranks.parquet", least=0)
+    bootstrap: int = option(1000, "bootstrap samples over users", least=0)
+    batch_size: int = option(64, "contexts scored together", least=1)

@@ -1,0 +1,134 @@
+"""Checks of a composed config, each told in one line, and what `--help-config` prints."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import Field, fields, is_dataclass
+from typing import Any, cast
+
+from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
+
+from recbench.errors import UserError
+from recbench.schema.stages import STAGE_SCHEMAS
+
+METRIC_NAME = re.compile(r"target|auc|(hr|ndcg|mrr)@[1-9]\d*|(wpauc|mcclish|pauc)\([^,()]+,[^,()]+\)")
+
+
+def did_you_mean(word: str, words: Sequence[str]) -> str:
+    """A question to end an error line with, or nothing when no word is near; `steps` is near `algo.steps`."""
+    near = difflib.get_close_matches(word, words, n=1) or [other for other in words if other.startswith(word)][:1]
+    ends = {dotted.rpartition(".")[2]: dotted for dotted in words}
+    near = near or [ends[end] for end in difflib.get_close_matches(word, list(ends), n=1)]
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def options(schema: type, prefix: str = "") -> Iterator[tuple[str, Field[Any]]]:
+    """Every (dotted key, dataclass field) of a schema, nested ones included."""
+    for item in fields(schema):
+        if is_dataclass(item.type):
+            yield from options(cast(type, item.type), f"{prefix}{item.name}.")
+        else:
+            yield prefix + item.name, item
+
+
+def expected(item: Field[Any]) -> str:
+    """What a field takes, in words: `one of a, b`, `at least 1 and at most 8`, or its type."""
+    one_of, least, most = (item.metadata.get(key) for key in ("one_of", "least", "most"))
+    if one_of:
+        return "one of " + ", ".join(one_of)
+    bounds = [f"{word} {bound:g}" for word, bound in (("at least", least), ("at most", most)) if bound is not None]
+    return " and ".join(bounds) or str(getattr(item.type, "__name__", item.type))
+
+
+def describe(stage: str) -> list[tuple[str, str, str, str]]:
+    """(key, default, what it takes, help) of every option of a stage; conf/ may set other defaults."""
+    rows = []
+    for key, item in options(STAGE_SCHEMAS[stage]):
+        default = item.default if item.default_factory is NO_DEFAULT else item.default_factory()
+        shown = "required" if default == MISSING else "none" if default is None else str(default)
+        rows.append((key, shown, expected(item), item.metadata.get("help", "")))
+    return rows
+
+
+def validate(stage: str, config: DictConfig) -> None:
+    """Check every value against its field's range and choices, and what spans fields; raises UserError in one line."""
+    _check_keys(config, STAGE_SCHEMAS[stage])
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise UserError(f"{missing[0]} has no value: give {missing[0]}=VALUE")
+    for key, item in options(STAGE_SCHEMAS[stage]):
+        _check_value(key, OmegaConf.select(config, key), item)
+    if stage == "train":
+        _check_training(config)
+    if stage == "eval" and not config.windows and not config.ks:
+        raise UserError("windows and ks are both empty: give --window a,b or --k K")
+    if stage in ("eval", "ctr"):
+        for window in config.windows:
+            check_window("windows", window)
+        for k in config.ks:
+            if k < 1:
+                raise UserError(f"ks={list(config.ks)}: expected whole numbers of at least 1, as in --k 1,5,10")
+
+
+def check_window(name: str, window: Sequence[float]) -> None:
+    """Raise UserError unless `window` is [a, b] with 0 <= a < b <= 1."""
+    if len(window) != 2 or not 0 <= window[0] < window[1] <= 1:
+        shown = "[" + ", ".join(f"{end:g}" for end in window) + "]"
+        raise UserError(f"{name}={shown}: expected two false positive rates a,b with 0 <= a < b <= 1, as in 0.01,0.05")
+
+
+def _check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:
+    known = {item.name: item.type for item in fields(schema)}
+    for key in config:
+        if key not in known:  # Hydra lets +key=value add anything
+            raise UserError(f"unknown key {prefix}{key!s}{did_you_mean(str(key), [str(name) for name in known])}")
+        if is_dataclass(known[str(key)]):
+            _check_keys(config[key], cast(type, known[str(key)]), f"{prefix}{key}.")
+
+
+def _check_value(key: str, value: Any, item: Field[Any]) -> None:
+    one_of, least, most = (item.metadata.get(name) for name in ("one_of", "least", "most"))
+    if value is None:
+        return
+    if isinstance(value, ListConfig):
+        for entry in value:
+            _check_value(key, entry, item)
+        return
+    if one_of and value not in one_of:
+        raise UserError(f"{key}={value!r}: expected {expected(item)}{did_you_mean(str(value), one_of)}")
+    if isinstance(value, int | float):
+        if value != value or value in (float("inf"), float("-inf")):
+            raise UserError(f"{key}={value}: expected a finite number")
+        if (least is not None and value < least) or (most is not None and value > most):
+            raise UserError(f"{key}={value:g}: expected {expected(item)}")
+
+
+def _check_training(config: DictConfig) -> None:
+    algo = config.algo
+    given = [name for name in ("window", "top_k") if algo[name] is not None]
+    if algo.name == "tawin" and len(given) != 1:
+        problem = "both are given" if given else "neither is given"
+        raise UserError(f"algo=tawin needs either --window a,b or --top-k K: {problem}")
+    if algo.name != "tawin" and given:
+        raise UserError(f"algo.{given[0]} is for tawin, and algo is {algo.name}: add --algo=tawin or leave it out")
+    if algo.name != "tawin" and config.negatives.kind == "window":
+        raise UserError(f"negatives=window is for tawin, and algo is {algo.name}: use --neg=random, beam or mixed")
+    if algo.name != "tawin" and algo.positives == "window":
+        raise UserError(f"algo.positives=window is for tawin, and algo is {algo.name}: use injected, on_policy or auto")
+    if algo.window is not None:
+        check_window("algo.window", algo.window)
+    if config.sft.name != "sft":
+        raise UserError(
+            f"sft.name={config.sft.name!r}: the node 'sft' tells how an SFT run is made; its name stays sft"
+        )
+    for node in ("algo", "sft"):
+        if not METRIC_NAME.fullmatch(config[node].select_by):
+            raise UserError(
+                f"{node}.select_by={config[node].select_by!r}: expected target, auc, hr@K, ndcg@K, mrr@K or wpauc(a,b)"
+            )
+    if config.policy.width % (2 * config.policy.heads):
+        raise UserError(
+            f"policy.width={config.policy.width}: expected a multiple of twice the heads ({2 * config.policy.heads})"
+        )
+    if config.item_tokens.kind == "given" and config.item_tokens.path is None:
+        raise UserError("item_tokens=given needs the index file: give item_tokens.path=FILE")
