@@ -10,6 +10,29 @@ from typing import Annotated, Any
 
 import typer
 
+from recbench.commands import captions
+from recbench.commands.options import (
+    AsJson,
+    Cfg,
+    Debug,
+    Excluded,
+    Force,
+    HelpConfig,
+    Ks,
+    Metrics,
+    Multirun,
+    NoUpstream,
+    Overrides,
+    Resume,
+    RunName,
+    RunsFolder,
+    Windows,
+    input_flags,
+    parse_metrics,
+    parse_windows,
+    run_stage,
+    whole_numbers,
+)
 from recbench.completion import complete_group, complete_override, complete_run
 
 app = typer.Typer(
@@ -36,50 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-# ---- options that several commands share
-
-Overrides = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[KEY=VALUE]...",
-        autocompletion=complete_override,
-        help="Any option of the stage, such as data=amazon_beauty seed=1; --help-config lists them.",
-        show_default=False,
-    ),
-]
-Multirun = Annotated[bool, typer.Option("--multirun", "-m", help="Run every combination of comma-separated values.")]
-Cfg = Annotated[bool, typer.Option("--cfg", help="Print the composed config and run nothing.")]
-HelpConfig = Annotated[bool, typer.Option("--help-config", help="List every option of the stage and exit.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-NoUpstream = Annotated[
-    bool, typer.Option("--no-upstream", help="Fail when an input is missing; else it is made first.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Make the inputs anew.")]
-Windows = Annotated[
-    list[str] | None,
-    typer.Option("--window", metavar="A,B", help="FPR window, such as 0.01,0.05; repeatable.", show_default=False),
-]
-Ks = Annotated[
-    list[str] | None,
-    typer.Option("--k", metavar="K,K,...", help="Top-K cut-offs, such as 1,5,10; repeatable.", show_default=False),
-]
-Metrics = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--metrics",
-        metavar="NAME,NAME,...",
-        help="Such as auc,wpauc(0.01,0.05),hr@10,ndcg@10; repeatable.",
-        show_default=False,
-    ),
-]
-Excluded = Annotated[bool, typer.Option("--excluded", help="Leave out items that a user has seen; else they count.")]
-RunsFolder = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")]
-RunName = Annotated[
-    str, typer.Argument(metavar="RUN", autocompletion=complete_run, help="A path, the beginning of an id, or latest.")
-]
-
-
 # ---- commands
 
 
@@ -93,7 +72,11 @@ def data(
     debug: Debug = False,
 ) -> None:
     """Build, check and describe a data set."""
-    _stage("data", [], overrides, multirun, cfg, help_config, as_json, debug)
+    run_stage("data", [], overrides, multirun, cfg, help_config, as_json, debug)
+
+
+for command in (captions.caption, captions.tokenize, captions.ctr, captions.simulate):
+    app.command()(command)
 
 
 @app.command()
@@ -113,10 +96,7 @@ def train(
     ] = None,
     windows: Windows = None,
     top_k: Annotated[str | None, typer.Option("--top-k", metavar="K", help="tawin: aim at Top-K.")] = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(metavar="RUN", autocompletion=complete_run, help="Go on with an interrupted run; or latest."),
-    ] = None,
+    resume: Resume = None,
     no_upstream: NoUpstream = False,
     force: Force = False,
     multirun: Multirun = False,
@@ -133,12 +113,12 @@ def train(
         flags += [f"algo={algo}"] if algo else []
         flags += [f"negatives={neg}"] if neg else []
         if windows:
-            flags.append("algo.window=" + ",".join(quote(window) for window in _windows(windows, many=multirun)))
+            flags.append("algo.window=" + ",".join(quote(window) for window in parse_windows(windows, many=multirun)))
         if top_k is not None:
-            flags.append(f"algo.top_k={','.join(map(str, _whole_numbers('--top-k', [top_k], many=multirun)))}")
+            flags.append(f"algo.top_k={','.join(map(str, whole_numbers('--top-k', [top_k], many=multirun)))}")
         flags += [f"resume={quote(resume)}"] if resume is not None else []
-    flags += _input_flags(no_upstream, force)
-    _stage("train", flags, overrides, multirun, cfg, help_config, as_json, debug)
+    flags += input_flags(no_upstream, force)
+    run_stage("train", flags, overrides, multirun, cfg, help_config, as_json, debug)
 
 
 @app.command("eval")
@@ -159,10 +139,10 @@ def evaluate(
 
     flags: list[str] = []
     with one_line_errors("eval", debug):
-        flags += [f"windows={quote(_windows(windows))}"] if windows else []
-        flags += [f"ks={quote(_whole_numbers('--k', ks))}"] if ks else []
-    flags += _input_flags(no_upstream, force)
-    _stage("eval", flags, overrides, multirun, cfg, help_config, as_json, debug)
+        flags += [f"windows={quote(parse_windows(windows))}"] if windows else []
+        flags += [f"ks={quote(whole_numbers('--k', ks))}"] if ks else []
+    flags += input_flags(no_upstream, force)
+    run_stage("eval", flags, overrides, multirun, cfg, help_config, as_json, debug)
 
 
 @app.command()
@@ -190,8 +170,8 @@ def score(
         from recbench.stages.score import score_file
 
         defaults = EvalStageConfig()
-        chosen = _windows(windows) if windows else [(low, high) for low, high in defaults.windows]
-        metrics = score_file(file, chosen, _whole_numbers("--k", ks) if ks else defaults.ks, samples=samples, seed=seed)
+        chosen = parse_windows(windows) if windows else [(low, high) for low, high in defaults.windows]
+        metrics = score_file(file, chosen, whole_numbers("--k", ks) if ks else defaults.ks, samples=samples, seed=seed)
         if as_json:
             print_json(metrics)
         else:
@@ -211,7 +191,7 @@ def report(run: RunName = "latest", runs: RunsFolder = Path("runs"), debug: Debu
 
 @app.command("runs")
 def list_runs(
-    stage: Annotated[str | None, typer.Option(help="Only this stage's: data, train or eval.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only this stage's, such as data, ctr or eval.")] = None,
     data: Annotated[str | None, typer.Option(help="Only this data set's.")] = None,
     runs: RunsFolder = Path("runs"),
     as_json: AsJson = False,
@@ -258,7 +238,7 @@ def compare(
         from recbench.stages.compare import METRICS
         from recbench.stages.compare import compare as compare_named
 
-        chosen = _metrics(metrics) if metrics else METRICS
+        chosen = parse_metrics(metrics) if metrics else METRICS
         comparison = compare_named(runs, names, baseline=baseline, metrics=chosen, excluded=excluded)
         if as_json:
             print_json(comparison)
@@ -297,11 +277,11 @@ def bench(
         _bench(
             overrides or [],
             as_json,
-            seeds=_whole_numbers("--seeds", [seeds], least=0),
+            seeds=whole_numbers("--seeds", [seeds], least=0),
             arms=[arm.strip() for arm in arms.split(",")] if arms is not None else list(ARMS),
             excluded=excluded,
             force=force,
-            **({"metrics": _metrics(metrics)} if metrics else {}),
+            **({"metrics": parse_metrics(metrics)} if metrics else {}),
         )
 
 
@@ -333,66 +313,3 @@ def _bench(overrides: list[str], as_json: bool, **choices: Any) -> None:
     else:
         show(comparison_grids(run.metrics))
     say(f"report: {run.path / 'report.md'}")
-
-
-# ---- from options to overrides
-
-
-def _stage(
-    stage: str,
-    flags: list[str],
-    overrides: list[str] | None,
-    multirun: bool,
-    cfg: bool,
-    help_config: bool,
-    as_json: bool,
-    debug: bool,
-) -> None:
-    from recbench.dispatch import dispatch, one_line_errors
-
-    with one_line_errors(stage, debug):
-        if help_config:
-            from recbench.reporting.tables import Grid, show
-            from recbench.schema import describe
-
-            rows = [list(row) for row in describe(stage)]
-            show([Grid(f"options of recbench {stage}", ["key", "default", "takes", "what it is"], rows, prose=True)])
-            return
-        given = overrides or []
-        keys = {override.partition("=")[0] for override in given}
-        kept = [
-            flag for flag in flags if flag.partition("=")[0] not in keys
-        ]  # an explicit override wins, in sweeps too
-        dispatch(stage, [*kept, *given], multirun=multirun, print_config=cfg, as_json=as_json)
-
-
-def _input_flags(no_upstream: bool, force: bool) -> list[str]:
-    return (["upstream=false"] if no_upstream else []) + (["force=true"] if force else [])
-
-
-def _windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, float]]:
-    from recbench.errors import UserError
-    from recbench.metrics.windows import parse_window
-
-    windows = [parse_window(text) for text in texts]
-    if len(windows) > 1 and not many:
-        raise UserError(f"{len(windows)} windows, and one run trains on one: add -m to train on each")
-    return windows
-
-
-def _metrics(texts: Sequence[str]) -> list[str]:
-    import re
-
-    names = [name.strip() for text in texts for name in re.split(r",(?![^(]*\))", text)]  # not inside wpauc(a,b)
-    return [re.sub(r"\s+", "", name) for name in names if name]
-
-
-def _whole_numbers(flag: str, texts: Sequence[str], many: bool = True, least: int = 1) -> list[int]:
-    from recbench.errors import UserError
-
-    words = [word.strip() for text in texts for word in text.split(",")]
-    if not all(word.isdecimal() and int(word) >= least for word in words):
-        raise UserError(f"{flag} {','.join(words)}: expected whole numbers of at least {least}")
-    if len(words) > 1 and not many:
-        raise UserError(f"{flag} {','.join(words)}: one run takes one value; add -m to run each")
-    return [int(word) for word in words]

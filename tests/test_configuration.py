@@ -21,7 +21,7 @@ def test_the_folder_is_found():
     assert (CONF / "train.yaml").is_file()
 
 
-@pytest.mark.parametrize("stage", ["data", "train", "eval"])
+@pytest.mark.parametrize("stage", ["data", "caption", "tokenize", "ctr", "simulate", "train", "eval"])
 def test_the_defaults_of_a_stage_are_valid(stage):
     prepare(stage, compose(stage), ())
 
@@ -37,7 +37,7 @@ def test_every_choice_of_a_group_composes(group):
 
 @pytest.mark.parametrize("name", names("data"))
 def test_every_data_set_composes(name):
-    for stage in ("data", "train", "eval"):
+    for stage in ("data", "caption", "tokenize", "ctr", "simulate", "train", "eval"):
         assert compose(stage, [f"data={name}"]).data.source
 
 

@@ -133,7 +133,6 @@ class CaptionStageConfig(StageConfig):
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
     precision: str = option("float32", "autocast precision on an accelerator", one_of=("float32", "bfloat16"))
     resume: str | None = option(None, "continue this interrupted run (--resume)")
-    estimate: bool = option(False, "caption a sample, print items, tokens, hours and price, and stop (--estimate)")
     sheet_items: int = option(24, "pictures on the contact sheet; 0 draws none", least=0)
     captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
 

@@ -1,0 +1,1 @@
+"""The commands of `recbench`, those of a chain in a module each, and the options that they share."""

@@ -1,0 +1,122 @@
+"""Options that several commands share, and how a command's options become Hydra overrides, before the user's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recbench.completion import complete_override, complete_run
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[KEY=VALUE]...",
+        autocompletion=complete_override,
+        help="Any option of the stage, such as data=amazon_beauty seed=1; --help-config lists them.",
+        show_default=False,
+    ),
+]
+Multirun = Annotated[bool, typer.Option("--multirun", "-m", help="Run every combination of comma-separated values.")]
+Cfg = Annotated[bool, typer.Option("--cfg", help="Print the composed config and run nothing.")]
+HelpConfig = Annotated[bool, typer.Option("--help-config", help="List every option of the stage and exit.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+NoUpstream = Annotated[
+    bool, typer.Option("--no-upstream", help="Fail when an input is missing; else it is made first.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Make the inputs anew.")]
+Resume = Annotated[
+    str | None,
+    typer.Option(metavar="RUN", autocompletion=complete_run, help="Go on with an interrupted run; or latest."),
+]
+Windows = Annotated[
+    list[str] | None,
+    typer.Option("--window", metavar="A,B", help="FPR window, such as 0.01,0.05; repeatable.", show_default=False),
+]
+Ks = Annotated[
+    list[str] | None,
+    typer.Option("--k", metavar="K,K,...", help="Top-K cut-offs, such as 1,5,10; repeatable.", show_default=False),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metrics",
+        metavar="NAME,NAME,...",
+        help="Such as auc,wpauc(0.01,0.05),hr@10,ndcg@10; repeatable.",
+        show_default=False,
+    ),
+]
+Excluded = Annotated[bool, typer.Option("--excluded", help="Leave out items that a user has seen; else they count.")]
+RunsFolder = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Folder that holds the runs.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", autocompletion=complete_run, help="A path, the beginning of an id, or latest.")
+]
+
+
+# ---- from options to overrides
+
+
+def run_stage(
+    stage: str,
+    flags: list[str],
+    overrides: list[str] | None,
+    multirun: bool,
+    cfg: bool,
+    help_config: bool,
+    as_json: bool,
+    debug: bool,
+) -> None:
+    """Run a stage with the overrides that its options became, then the user's own; or print its options."""
+    from recbench.dispatch import dispatch, one_line_errors
+
+    with one_line_errors(stage, debug):
+        if help_config:
+            from recbench.reporting.tables import Grid, show
+            from recbench.schema import describe
+
+            rows = [list(row) for row in describe(stage)]
+            show([Grid(f"options of recbench {stage}", ["key", "default", "takes", "what it is"], rows, prose=True)])
+            return
+        given = overrides or []
+        keys = {override.partition("=")[0] for override in given}
+        kept = [
+            flag for flag in flags if flag.partition("=")[0] not in keys
+        ]  # an explicit override wins, in sweeps too
+        dispatch(stage, [*kept, *given], multirun=multirun, print_config=cfg, as_json=as_json)
+
+
+def input_flags(no_upstream: bool, force: bool) -> list[str]:
+    """The overrides of --no-upstream and --force."""
+    return (["upstream=false"] if no_upstream else []) + (["force=true"] if force else [])
+
+
+def parse_windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, float]]:
+    """FPR windows from A,B texts; one alone unless `many`. Raises UserError."""
+    from recbench.errors import UserError
+    from recbench.metrics.windows import parse_window
+
+    windows = [parse_window(text) for text in texts]
+    if len(windows) > 1 and not many:
+        raise UserError(f"{len(windows)} windows, and one run trains on one: add -m to train on each")
+    return windows
+
+
+def parse_metrics(texts: Sequence[str]) -> list[str]:
+    """Metric names from comma-separated texts; commas inside brackets belong to a name."""
+    import re
+
+    names = [name.strip() for text in texts for name in re.split(r",(?![^(]*\))", text)]  # not inside wpauc(a,b)
+    return [re.sub(r"\s+", "", name) for name in names if name]
+
+
+def whole_numbers(flag: str, texts: Sequence[str], many: bool = True, least: int = 1) -> list[int]:
+    """Whole numbers from the comma-separated texts of an option; one alone unless `many`. Raises UserError."""
+    from recbench.errors import UserError
+
+    words = [word.strip() for text in texts for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) >= least for word in words):
+        raise UserError(f"{flag} {','.join(words)}: expected whole numbers of at least {least}")
+    if len(words) > 1 and not many:
+        raise UserError(f"{flag} {','.join(words)}: one run takes one value; add -m to run each")
+    return [int(word) for word in words]
