@@ -5,8 +5,10 @@ import importlib
 
 import pytest
 
+NAMES = ["windows", "topk", "rankings", "intervals", "summary", "comparison", "delong", "clicks"]
 
-@pytest.mark.parametrize("name", ["windows", "topk", "rankings", "intervals", "summary", "comparison"])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_examples_hold(name: str) -> None:
     results = doctest.testmod(importlib.import_module(f"recbench.metrics.{name}"))
     assert results.attempted > 0
