@@ -26,6 +26,7 @@ class Caption:
 
     text: str
     tokens: int  # that it generated, the end token not counted; 0 where none were
+    prompt_tokens: int = 0  # that it read, those of the image included; 0 where that is unknown
 
 
 @dataclass(frozen=True)

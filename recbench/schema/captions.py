@@ -31,10 +31,14 @@ class CaptionerConfig:
         one_of=("skip", "fields", "text"),
     )
     fallback_path: str | None = option(None, "fallback=text: checkpoint folder or hub name of the causal LM")
+    fallback_prompt: str = option(
+        "Describe this product in one sentence. {title}. {text}", "fallback=text: template, as captioner.prompt"
+    )
     max_pixels: int = option(50_000_000, "larger pictures are refused undecoded: they are bombs, or mistakes", least=1)
+    longest_side: int = option(1024, "larger pictures are scaled down to this many pixels a side", least=16)
     shard_size: int = option(256, "items a shard; a killed run resumes at the first missing shard", least=1)
     price_per_million_tokens: float | None = option(
-        None, "--estimate: price of a million generated tokens", least=0
+        None, "--estimate: price of a million tokens, read and written", least=0
     )
     # checkpoints: llava, text
     dtype: str = option("auto", "weights in memory", one_of=("auto", "float32", "bfloat16", "float16"))
