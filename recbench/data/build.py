@@ -11,8 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recbench.data.describe import content_fingerprint, describe
-from recbench.data.interactions import SPLIT_NAMES, Interactions, user_of_interaction
+from recbench.data.describe import content_fingerprint, describe, describe_images, describe_impressions
+from recbench.data.impression_table import impression_rows, prepare_impressions
+from recbench.data.impressions import Impressions
+from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions, user_of_interaction
 from recbench.data.sources.raw import RawData
 from recbench.data.splits import global_time, leave_one_out
 from recbench.errors import UserError
@@ -20,19 +22,20 @@ from recbench.runs import atomic_path, write_json
 from recbench.schema import DataConfig
 
 SOURCES: tuple[str, ...] = next(field.metadata["one_of"] for field in fields(DataConfig) if field.name == "source")
-TEXT_COLUMNS = ("item", "title", "text", "image")
+TEXT_COLUMNS = ("item", "title", "text", "image")  # in every catalogue, in this order
 
 
 @dataclass(frozen=True)
 class PreparedData:
     """A data set ready to be written."""
 
-    catalogue: pa.Table  # item, title, text, image, then categorical columns
-    interactions: Interactions
+    catalogue: pa.Table  # item, title, text, image, a reference caption where there are any, then categorical columns
+    interactions: Interactions  # of no users where the source has no sequences
     ratings: np.ndarray | None  # float64 [N]
     dropped: dict[str, int]  # what was left out on the way, by reason
     problems: list[str]
     best: pa.Table | None
+    impressions: Impressions | None
 
 
 def build(config: DataConfig, folder: Path) -> dict[str, Any]:
@@ -48,18 +51,40 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
     if config.source not in SOURCES:
         raise UserError(f"data.source is {config.source!r}, expected one of {', '.join(SOURCES)}")
     read: Callable[[DataConfig], RawData] = import_module(f"recbench.data.sources.{config.source}").read
-    data = prepare(read(config), config)
-    numbers = describe(data.interactions, data.catalogue.num_rows) | {"dropped": data.dropped}
+    raw = read(config)
+    data = prepare(raw, config)
+    check_columns_named(config, data)
+    if raw.write_files is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        raw.write_files(folder)
+    images = image_folder(config)
+    image_numbers, image_problems, image_sizes = describe_images(data.catalogue, images or folder)
+    numbers = describe(data.interactions, data.catalogue.num_rows)
+    if data.impressions is not None:
+        numbers["impressions"] = describe_impressions(data.impressions)
+    if image_numbers:
+        numbers["images"] = image_numbers
+    numbers["dropped"] = data.dropped
     description = {
         "name": config.name,
         "source": config.source,
         "split": config.split,
-        "fingerprint": content_fingerprint(data.catalogue, data.interactions, data.ratings),
+        "images": None if images is None else str(images),
+        # Pictures that the source makes follow from the catalogue; their bytes may differ between library versions.
+        "fingerprint": content_fingerprint(
+            data.catalogue,
+            data.interactions,
+            data.ratings,
+            data.impressions,
+            image_sizes if raw.write_files is None else None,
+        ),
         "columns": data.catalogue.column_names,
-        "problems": data.problems,
+        "problems": data.problems + image_problems,
         "numbers": numbers,
     }
     tables = {"catalogue": data.catalogue, "interactions": interaction_rows(data.interactions, data.ratings)}
+    if data.impressions is not None:
+        tables["impressions"], tables["users"] = impression_rows(data.impressions)
     if data.best is not None:
         tables["best"] = data.best
     for name, table in tables.items():
@@ -69,20 +94,73 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
     return numbers
 
 
+def image_folder(config: DataConfig) -> Path | None:
+    """The folder that image paths start from: data.path, or the folder of the file it names; None: the data run's."""
+    if not config.path:
+        return None
+    path = Path(str(config.path)).expanduser()
+    return path.parent if path.is_file() else path
+
+
+def check_columns_named(config: DataConfig, data: PreparedData) -> None:
+    """Raise UserError for a name in data.fields, attributes, family or user_fields that the data have no column for."""
+    user_fields = [] if data.impressions is None else list(data.impressions.user_fields)
+    for key, names, found in (
+        ("fields", config.fields, data.catalogue.column_names),
+        ("attributes", config.attributes, data.catalogue.column_names),
+        ("family", [config.family] if config.family else [], data.catalogue.column_names),
+        ("user_fields", config.user_fields, user_fields),
+    ):
+        for name in names:
+            if name not in found:
+                known = ", ".join(found) or "none"
+                raise UserError(f"data.{key} names {name!r}, no column of data set {config.name}; it has: {known}")
+
+
 def prepare(raw: RawData, config: DataConfig) -> PreparedData:
     """Drop negatives, duplicates and users or items outside the core; order and split what is left.
 
+    Impressions keep all their rows but those of items outside the core.
+
     Raises:
-        UserError: no interactions are left, or a split by time without times.
+        UserError: nothing is left, or a split by time without times.
     """
     dropped = {f"skipped lines: {reason}": count for reason, count in sorted(raw.skipped.items())}
-    rows = raw.interactions
-    if "label" in rows.column_names:
-        positive = pc.fill_null(pc.greater(rows["label"], 0), False)
-        dropped["negatives"] = rows.num_rows - int(pc.sum(positive).as_py() or 0)
-        rows = rows.filter(positive)
-    catalogue, without_description = complete_catalogue(raw.catalogue, rows["item"])
+    positives, rows = raw.interactions, 0 if raw.interactions is None else raw.interactions.num_rows
+    if positives is not None and "label" in positives.column_names:
+        positives = positives.filter(pc.fill_null(pc.greater(positives["label"], 0), False))
+        dropped["negatives"] = rows - positives.num_rows
+    tables = [(positives, ("item",)), (raw.impressions, ("item", "query"))]
+    used = [table[name] for table, names in tables if table is not None for name in names if name in table.column_names]
+    catalogue, without_description = complete_catalogue(raw.catalogue, used)
     dropped["items without a description"] = without_description
+    interactions, ratings = NO_INTERACTIONS, None
+    if positives is not None:
+        interactions, ratings, items = prepare_sequences(positives, catalogue, config, dropped)
+        catalogue = catalogue.take(pa.array(items))
+    impressions = None
+    if raw.impressions is not None:
+        items_left = catalogue["item"].combine_chunks()
+        impressions, without_item = prepare_impressions(raw.impressions, raw.user_fields, items_left, config.name)
+        dropped |= without_item
+    elif raw.interactions is None:
+        raise UserError(f"data set {config.name} has neither interactions nor impressions; check data.options")
+    best = raw.best(interactions) if raw.best is not None else None
+    return PreparedData(catalogue, interactions, ratings, dropped, raw.problems, best, impressions)
+
+
+def prepare_sequences(
+    rows: pa.Table, catalogue: pa.Table, config: DataConfig, dropped: dict[str, int]
+) -> tuple[Interactions, np.ndarray | None, np.ndarray]:
+    """Interactions, their ratings (float64 [N]) if known, and the rows of the catalogue that are left (int64).
+
+    Args:
+        rows: positives alone.
+        dropped: gets how many were left out, by reason.
+
+    Raises:
+        UserError: nothing is left, or a split by time without times.
+    """
     user_names, user = encode(rows["user"])
     item = pc.index_in(rows["item"].combine_chunks(), value_set=catalogue["item"].combine_chunks())
     item = item.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -97,7 +175,7 @@ def prepare(raw: RawData, config: DataConfig) -> PreparedData:
     dropped["outside the core"] = len(user) - dropped.get("duplicates", 0) - int(keep.sum())
     if not keep.any():
         raise UserError(
-            f"no interactions of data set {config.name} are left after filtering {raw.interactions.num_rows}; lower "
+            f"no interactions of data set {config.name} are left after filtering {rows.num_rows}; lower "
             f"data.min_user_interactions ({config.min_user_interactions}) or data.min_item_interactions "
             f"({config.min_item_interactions}), or check the file"
         )
@@ -107,10 +185,10 @@ def prepare(raw: RawData, config: DataConfig) -> PreparedData:
     chosen, user = chosen[order], user[order]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(kept_users)))]).astype(np.int64)
     item = item[chosen]
+    # With a threshold of 1 the catalogue stays whole: an item without interactions can still be recommended.
+    kept_items = np.arange(catalogue.num_rows)
     if config.min_item_interactions > 1:
-        # With a threshold of 1 the catalogue stays whole: an item without interactions can still be recommended.
         kept_items, item = np.unique(item, return_inverse=True)
-        catalogue = catalogue.take(pa.array(kept_items))
     times = None if timestamps is None else timestamps[chosen]
     interactions = Interactions(
         users=user_names.take(pa.array(kept_users)).to_pylist(),
@@ -119,10 +197,7 @@ def prepare(raw: RawData, config: DataConfig) -> PreparedData:
         split=split_of(config, offsets, times),
         timestamps=times,
     )
-    best = raw.best(interactions) if raw.best is not None else None
-    return PreparedData(
-        catalogue, interactions, None if ratings is None else ratings[chosen], dropped, raw.problems, best
-    )
+    return interactions, None if ratings is None else ratings[chosen], kept_items
 
 
 def encode(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
@@ -131,22 +206,23 @@ def encode(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
     return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
 
 
-def complete_catalogue(catalogue: pa.Table, used: pa.ChunkedArray) -> tuple[pa.Table, int]:
-    """The four text columns first, no null title or text, and every used item; and how many items were lacking.
+def complete_catalogue(catalogue: pa.Table, used: list[pa.ChunkedArray]) -> tuple[pa.Table, int]:
+    """The text columns first, no null title or text, and every used item; and how many items were lacking.
 
-    Items that occur only in interactions are appended in the order of their first appearance.
+    Used items that the catalogue lacks are appended in the order of their first appearance.
     """
     known = catalogue["item"].combine_chunks()
-    distinct = used.combine_chunks().unique()
-    missing = distinct.filter(pc.invert(pc.is_in(distinct, value_set=known)))
+    distinct = pa.chunked_array([chunk for column in used for chunk in column.chunks], pa.string()).unique()
+    missing = distinct.filter(pc.invert(pc.is_in(distinct, value_set=known))).drop_null()
     if len(missing):
         catalogue = pa.concat_tables([catalogue, pa.table({"item": missing})], promote_options="default")
     empty = pa.nulls(catalogue.num_rows, pa.string())
     columns = {name: catalogue[name] if name in catalogue.column_names else empty for name in TEXT_COLUMNS}
     for name in ("title", "text"):
         columns[name] = pc.fill_null(columns[name], "")
-    others = {name: catalogue[name] for name in catalogue.column_names if name not in TEXT_COLUMNS}
-    return pa.table(columns | others), len(missing)
+    first = ["caption"] if "caption" in catalogue.column_names else []
+    others = first + [name for name in catalogue.column_names if name not in (*TEXT_COLUMNS, "caption")]
+    return pa.table(columns | {name: catalogue[name] for name in others}), len(missing)
 
 
 def timestamps_of(rows: pa.Table, config: DataConfig) -> np.ndarray | None:

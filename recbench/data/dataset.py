@@ -2,30 +2,51 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
 
+from recbench.data.impression_table import read_impressions
+from recbench.data.impressions import Impressions
 from recbench.data.interactions import SPLIT_NAMES, Interactions
 from recbench.errors import UserError
 
 
 @dataclass(frozen=True)
 class RecommendationData:
-    """Catalogue, interactions and, for a generated market, the best that any recommender can reach."""
+    """Catalogue, interactions, impressions and, for a generated market, the best that any recommender can reach."""
 
     name: str
-    catalogue: Dataset  # memory-mapped: item, title, text, image (path or None), then categorical columns
-    interactions: Interactions
+    # Memory-mapped: item, title, text, image (path or None), caption (a reference, or None) where the source has any,
+    # then categorical columns; one of lists is multi-valued.
+    catalogue: Dataset
+    interactions: Interactions  # of no users where the source has no sequences
     fingerprint: str  # SHA-256 of the content, hex
     # Ranks under the exact optimal predictor, one entry a held-out case: split, user, position as in Cases; above,
     # ties, n with seen items kept; above_unseen, ties_unseen, n_unseen without them. None where the truth is unknown.
     best: dict[str, np.ndarray] | None
     directory: Path
+    images: Path | None = None  # folder that image paths start from; None: directory
+
+    @cached_property
+    def impressions(self) -> Impressions | None:
+        """What was shown and whether it was clicked, read on first use; None where the source does not know."""
+        if not (self.directory / "impressions.parquet").is_file():
+            return None
+        names = ("impressions", "users")
+        rows, users = (pq.read_table(self.directory / f"{name}.parquet", memory_map=True) for name in names)
+        return read_impressions(rows, users)
+
+    def image_path(self, row: int) -> Path | None:
+        """Where the picture of the item in this row of the catalogue should lie; None for an item without one."""
+        image = self.catalogue[row]["image"]
+        return None if image is None else (self.images or self.directory) / image
 
 
 def load_data(folder: Path) -> RecommendationData:
@@ -49,6 +70,7 @@ def load_data(folder: Path) -> RecommendationData:
         fingerprint=description["fingerprint"],
         best=best,
         directory=folder,
+        images=Path(description["images"]) if description.get("images") else None,
     )
 
 
@@ -80,8 +102,8 @@ def read_interactions(rows: Dataset) -> Interactions:
     return Interactions(
         users=users,
         offsets=np.array([*starts, count], dtype=np.int64),
-        items=np.concatenate(arrays["item"]).astype(np.int32, copy=False),
-        split=np.concatenate(arrays["split"]),
+        items=np.concatenate([np.zeros(0, np.int32), *arrays["item"]]),
+        split=np.concatenate([np.zeros(0, np.int8), *arrays["split"]]),
         timestamps=np.concatenate(arrays["timestamp"]) if arrays["timestamp"] else None,
     )
 

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from recbench.data.impressions import Impressions, cold_rows
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Interactions, held_out_cases
 
+LISTED_IMAGES = 20  # missing pictures that are named; all are counted
 QUANTILES = {"min": 0.0, "p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0}
 
 
@@ -16,8 +19,11 @@ def describe(interactions: Interactions, catalogue_size: int) -> dict[str, Any]:
     """Counts, density and history lengths.
 
     Density is the share of all user-item pairs that occur. `cases` counts the held-out interactions that have a
-    history; `unseen_targets` those of them whose item does not occur in training.
+    history; `unseen_targets` those of them whose item does not occur in training. Without sequences there is but the
+    number of items.
     """
+    if not len(interactions.items):
+        return {"items": catalogue_size, "interactions": 0}
     lengths = np.diff(interactions.offsets)
     distinct = len(np.unique(pair_codes(interactions, catalogue_size)))
     trained = np.bincount(interactions.items[interactions.split == TRAIN], minlength=catalogue_size)
@@ -46,25 +52,101 @@ def pair_codes(interactions: Interactions, catalogue_size: int) -> np.ndarray:
     return user * catalogue_size + interactions.items
 
 
-def content_fingerprint(catalogue: pa.Table, interactions: Interactions, ratings: np.ndarray | None) -> str:
-    """SHA-256 (hex) of everything that a later stage can read, independent of file format and library versions."""
+def describe_impressions(impressions: Impressions) -> dict[str, Any]:
+    """Rows, clicks and click rate, in all and by split; `cold` is the share of rows with a cold item (see `cold_rows`).
+
+    A split without rows has rows 0 and nothing else.
+    """
+    cold = cold_rows(impressions)
+    numbers: dict[str, Any] = {
+        "rows": len(impressions.label),
+        "clicks": int(impressions.label.sum()),
+        "click_rate": float(impressions.label.mean()),
+        "users": len(impressions.users),
+        "items": len(np.unique(impressions.item)),
+        "context": sorted(impressions.context),
+        "user_fields": sorted(impressions.user_fields),
+        "splits": {},
+    }
+    if impressions.query is not None:
+        numbers["queries"] = len(np.unique(impressions.query))
+    for code, name in enumerate(SPLIT_NAMES):
+        rows = impressions.split == code
+        numbers["splits"][name] = {"rows": int(rows.sum())}
+        if rows.any():
+            numbers["splits"][name] |= {
+                "clicks": int(impressions.label[rows].sum()),
+                "click_rate": float(impressions.label[rows].mean()),
+                "cold": float(cold[rows].mean()),
+            }
+    return numbers
+
+
+def describe_images(catalogue: pa.Table, folder: Path) -> tuple[dict[str, int], list[str], list[int]]:
+    """How many items have a picture, a path to none, or no path; which files are missing or empty; and all sizes.
+
+    Returns:
+        Counts (none where no item has a path), one line a missing file (the first few), and the size of every item's
+        file in bytes: 0 if it is missing or empty, -1 for an item without a path.
+    """
+    paths = catalogue["image"].to_pylist()
+    sizes, problems = [], []
+    for item, path in zip(catalogue["item"].to_pylist(), paths, strict=True):
+        size = -1 if path is None else (folder / path).stat().st_size if (folder / path).is_file() else 0
+        sizes.append(size)
+        if size == 0:
+            problems.append(f"picture {path} of item {item} is missing or empty")
+    if max(sizes, default=-1) < 0:
+        return {}, [], sizes
+    if len(problems) > LISTED_IMAGES:
+        problems = [*problems[:LISTED_IMAGES], f"{len(problems) - LISTED_IMAGES} more pictures are missing or empty"]
+    counts = {
+        "present": sum(size > 0 for size in sizes),
+        "missing": sum(size == 0 for size in sizes),
+        "items_without": sum(size < 0 for size in sizes),
+    }
+    return counts, problems, sizes
+
+
+def content_fingerprint(
+    catalogue: pa.Table,
+    interactions: Interactions,
+    ratings: np.ndarray | None,
+    impressions: Impressions | None = None,
+    image_sizes: list[int] | None = None,
+) -> str:
+    """SHA-256 (hex) of everything that a later stage can read, independent of file format and library versions.
+
+    Pictures count by their sizes in bytes: a picture that was missing or broken, and no longer is, makes other data.
+    """
     digest = hashlib.sha256()
     for name in catalogue.column_names:
         digest.update(json.dumps(["column", name]).encode())
         for batch in catalogue.select([name]).to_batches(max_chunksize=65536):
             for value in batch.column(0).to_pylist():
                 digest.update(json.dumps(value).encode() + b"\n")
-    for user in interactions.users:
-        digest.update(json.dumps(user).encode() + b"\n")
-    arrays = {
+    arrays: dict[str, np.ndarray | list[Any] | None] = {
+        "users": interactions.users,
         "offsets": interactions.offsets,
         "items": interactions.items,
         "split": interactions.split,
         "timestamps": interactions.timestamps,
         "ratings": ratings,
+        "image sizes": None if image_sizes is None else np.array(image_sizes, dtype=np.int64),
     }
+    if impressions is not None:
+        plain = {name: value for name, value in vars(impressions).items() if not isinstance(value, dict)}
+        arrays |= {f"impressions {name}": value for name, value in plain.items()}
+        arrays |= {f"context {name}": value for name, value in impressions.context.items()}
+        arrays |= {f"user field {name}": value for name, value in impressions.user_fields.items()}
     for name, array in arrays.items():
         digest.update(json.dumps(["array", name]).encode())
-        if array is not None:
+        if isinstance(array, np.ndarray) and array.dtype == object:
+            encoded = pa.array(array, pa.string()).dictionary_encode(null_encoding="encode")
+            array, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+            digest.update(json.dumps(names).encode())
+        if isinstance(array, np.ndarray):
             digest.update(np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).tobytes())
+        else:
+            digest.update(json.dumps(array).encode())
     return digest.hexdigest()

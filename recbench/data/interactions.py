@@ -23,6 +23,9 @@ class Interactions:
     timestamps: np.ndarray | None  # int64 [N] seconds; None where the source has only an order
 
 
+NO_INTERACTIONS = Interactions([], np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int8), None)
+
+
 class Cases(NamedTuple):
     """Interactions to predict, each from what its user did before."""
 

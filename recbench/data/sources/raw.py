@@ -18,12 +18,18 @@ from recbench.schema import DataConfig
 class RawData:
     """A source's content before filtering, ordering and splitting."""
 
-    catalogue: pa.Table  # item (string, distinct), any of title, text, image, and categorical columns
-    interactions: pa.Table  # user, item (strings); timestamp (seconds), label (1 positive, 0 negative), rating if known
+    catalogue: pa.Table  # item (string, distinct), any of title, text, image, caption, and categorical columns
+    # user, item (strings); timestamp (seconds), label (1 positive, 0 negative), rating if known. None: no sequences.
+    interactions: pa.Table | None
     problems: list[str] = field(default_factory=list)  # one line each: file, line number, what is wrong
     skipped: dict[str, int] = field(default_factory=dict)  # lines left out, by reason
     # A generated market's exact best ranks, once the splits are known: see bazaar.
     best: Callable[[Interactions], pa.Table] | None = None
+    # What was shown, clicked or not; columns as in recbench.data.impression_table. None: clicks are not known.
+    impressions: pa.Table | None = None
+    user_fields: pa.Table | None = None  # user (string, distinct), then string columns
+    # Writes what the catalogue's image paths name into the data run's folder, where the source makes the pictures.
+    write_files: Callable[[Path], None] | None = None
 
 
 class BrokenLines:
