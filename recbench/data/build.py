@@ -82,7 +82,9 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
         "problems": data.problems + image_problems,
         "numbers": numbers,
     }
-    tables = {"catalogue": data.catalogue, "interactions": interaction_rows(data.interactions, data.ratings)}
+    tables = {"catalogue": data.catalogue}
+    if raw.interactions is not None:
+        tables["interactions"] = interaction_rows(data.interactions, data.ratings)
     if data.impressions is not None:
         tables["impressions"], tables["users"] = impression_rows(data.impressions)
     if data.best is not None:

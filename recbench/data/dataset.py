@@ -14,7 +14,7 @@ from datasets.utils.logging import disable_progress_bar
 
 from recbench.data.impression_table import read_impressions
 from recbench.data.impressions import Impressions
-from recbench.data.interactions import SPLIT_NAMES, Interactions
+from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions
 from recbench.errors import UserError
 
 
@@ -59,6 +59,9 @@ def load_data(folder: Path) -> RecommendationData:
     if not (folder / "description.json").is_file():
         raise UserError(f"{folder} holds no complete data set (no description.json); make one with: recbench data")
     description = json.loads((folder / "description.json").read_text(encoding="utf-8"))
+    interactions = NO_INTERACTIONS
+    if (folder / "interactions.parquet").is_file():
+        interactions = read_interactions(memory_mapped(folder / "interactions.parquet"))
     best = None
     if (folder / "best.parquet").is_file():
         table = memory_mapped(folder / "best.parquet").with_format("arrow")[:]
@@ -66,7 +69,7 @@ def load_data(folder: Path) -> RecommendationData:
     return RecommendationData(
         name=description["name"],
         catalogue=memory_mapped(folder / "catalogue.parquet"),
-        interactions=read_interactions(memory_mapped(folder / "interactions.parquet")),
+        interactions=interactions,
         fingerprint=description["fingerprint"],
         best=best,
         directory=folder,
@@ -102,8 +105,8 @@ def read_interactions(rows: Dataset) -> Interactions:
     return Interactions(
         users=users,
         offsets=np.array([*starts, count], dtype=np.int64),
-        items=np.concatenate([np.zeros(0, np.int32), *arrays["item"]]),
-        split=np.concatenate([np.zeros(0, np.int8), *arrays["split"]]),
+        items=np.concatenate(arrays["item"]).astype(np.int32, copy=False),
+        split=np.concatenate(arrays["split"]),
         timestamps=np.concatenate(arrays["timestamp"]) if arrays["timestamp"] else None,
     )
 
