@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from recbench import schema
 from recbench.errors import UserError
 from recbench.reporting.progress import say, short_warnings
-from recbench.runs import Run, create_run, resolve_run
+from recbench.runs import Run, create_run, require_finished, resolve_run
 
 # Where each stage's `run(config, run) -> metrics` is; named, not imported, because stages import torch.
 STAGES = {
@@ -70,7 +70,29 @@ def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictCon
     if config.get("input") is not None and stage in INPUT_STAGES:
         _adopt(stage, config, overrides)
     schema.validate(stage, config)
+    if stage == "train" and config.item_tokens.kind == "semantic_ids" and config.input is None:
+        _settle_item_tokens(config)
     return config
+
+
+def _settle_item_tokens(config: DictConfig) -> None:
+    """Where `item_tokens.source` names a tokenize run, put its folder there: what is `latest` today is not tomorrow."""
+    source = str(config.item_tokens.source)
+    if source in ("text", "cooccurrence") or (Path(source) / "config.json").is_file():
+        return
+    try:
+        found = require_finished(resolve_run(config.runs, source, "tokenize", data=str(config.data.name)))
+    except UserError as problem:
+        raise UserError(
+            f"item_tokens.source={source}: expected text, cooccurrence, the folder of a sentence encoder (with "
+            f"config.json, tokenizer and weights), or a tokenize run: {problem}"
+        ) from problem
+    if not (found.path / "semantic_ids.json").is_file():
+        raise UserError(
+            f"item_tokens.source={source}: tokenize run {found.id} has no semantic IDs; make them with "
+            "recbench tokenize features=semantic_ids"
+        )
+    config.item_tokens.source = str(found.path)
 
 
 def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Run:

@@ -1,4 +1,7 @@
-"""How items are written as tokens: one token each, semantic IDs by residual k-means, or an index file as given."""
+"""How items are written as tokens: one token each, semantic IDs by residual k-means, or an index file as given.
+
+Semantic IDs are made here from texts or interactions, or taken over from a tokenize run, made from captions.
+"""
 
 import json
 from collections.abc import Sequence
@@ -30,6 +33,8 @@ class ItemTokens:
 def make_item_tokens(config: ItemTokensConfig, data: RecommendationData, reserved: int, seed: int) -> ItemTokens:
     """Item tokens of a data set, by the config's kind; semantic IDs see no interaction that SFT does not see.
 
+    Those of a tokenize run know of interactions only which items the training period has.
+
     Raises:
         UserError: the data cannot serve the kind asked for (no texts, no index file, items missing from it).
     """
@@ -41,17 +46,35 @@ def make_item_tokens(config: ItemTokensConfig, data: RecommendationData, reserve
             raise UserError("item_tokens.path is not set; item_tokens=given reads an index file: item_tokens.path=FILE")
         codes = read_index_file(Path(config.path), data.catalogue["item"])
         return ItemTokens(codes, f"given by {Path(config.path).name}; how it was made is unknown to recbench")
-    vectors, origin = item_vectors(config.source, data, config.dimensions, reserved, seed)
-    codes = residual_kmeans(vectors, config.levels, config.codebook_size, seed)
+    if (index := captions_index(config)) is not None:
+        remedy = f"the tokenize run has another catalogue: make one on data {data.name}"
+        codes = read_index_file(index, data.catalogue["item"], remedy)
+        origin = "captions, by a tokenize run"
+    else:
+        vectors, origin = item_vectors(config.source, data, config.dimensions, reserved, seed)
+        codes = residual_kmeans(vectors, config.levels, config.codebook_size, seed)
     if config.break_collisions:
         codes = break_collisions(codes)
     return ItemTokens(codes, f"semantic IDs: residual k-means of {origin}")
 
 
-def read_index_file(path: Path, items: Sequence[str]) -> np.ndarray:
+def captions_index(config: ItemTokensConfig) -> Path | None:
+    """The semantic IDs of the tokenize run whose folder `source` is, or None where it is no such folder."""
+    if config.kind != "semantic_ids":
+        return None
+    index = Path(config.source) / "semantic_ids.json"
+    return index if index.is_file() else None
+
+
+def read_index_file(
+    path: Path, items: Sequence[str], remedy: str = "give it an entry for every item of the catalogue"
+) -> np.ndarray:
     """Codes int64 [N, L] from a JSON object of item id -> list of token texts.
 
     MiniOneRec and LETTER write such files. A token's text is arbitrary; equal texts at one level are one token.
+
+    Args:
+        remedy: what the error about items without an entry tells the user to do.
 
     Raises:
         UserError: no such file, no JSON object of lists of texts, or items without an entry.
@@ -67,8 +90,7 @@ def read_index_file(path: Path, items: Sequence[str]) -> np.ndarray:
     missing = [item for item in items if item not in index]
     if missing:
         raise UserError(
-            f"{path} has no tokens for {len(missing)} of {len(items)} items, the first being {missing[0]!r}; "
-            "give it an entry for every item of the catalogue"
+            f"{path} has no tokens for {len(missing)} of {len(items)} items, the first being {missing[0]!r}; {remedy}"
         )
     longest = max(len(index[item]) for item in items)
     codes = np.full((len(items), longest), NO_CODE, dtype=np.int64)
@@ -80,15 +102,22 @@ def read_index_file(path: Path, items: Sequence[str]) -> np.ndarray:
     return codes
 
 
-def residual_kmeans(vectors: np.ndarray, levels: int, codebook_size: int, seed: int) -> np.ndarray:
-    """Codes int64 [N, levels]: k-means of the vectors, then of what its centroids leave over, and so on."""
+def residual_kmeans(
+    vectors: np.ndarray, levels: int, codebook_size: int, seed: int, fitted: np.ndarray | None = None
+) -> np.ndarray:
+    """Codes int64 [N, levels]: k-means of the vectors, then of what its centroids leave over, and so on.
+
+    Args:
+        fitted: bool [N]; the vectors that centroids are learned from, by default all. The others get the nearest.
+    """
     residual = np.array(vectors, dtype=np.float64)
     codes = np.empty((len(residual), levels), dtype=np.int64)
     for level in range(levels):
-        clusters = min(codebook_size, len(np.unique(residual, axis=0)))
-        kmeans = KMeans(clusters, n_init=1, random_state=seed + level).fit(residual)
-        codes[:, level] = kmeans.labels_
-        residual -= kmeans.cluster_centers_[kmeans.labels_]
+        learned = residual if fitted is None else residual[fitted]
+        clusters = min(codebook_size, len(np.unique(learned, axis=0)))
+        kmeans = KMeans(clusters, n_init=1, random_state=seed + level).fit(learned)
+        codes[:, level] = kmeans.labels_ if fitted is None else kmeans.predict(residual)
+        residual -= kmeans.cluster_centers_[codes[:, level]]
     return codes
 
 

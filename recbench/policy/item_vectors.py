@@ -52,15 +52,30 @@ def text_vectors(texts: list[str], dimensions: int, seed: int) -> np.ndarray:
     Raises:
         UserError: no words are left to count.
     """
-    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2 if len(texts) > 100 else 1)
-    try:
-        matrix = words.fit_transform(texts)
-    except ValueError as error:  # scikit-learn's for an empty vocabulary
+    vectors = tfidf_vectors(texts, dimensions, seed)
+    if vectors is None:
         raise UserError(
             "titles and texts hold no words of two letters or more to make item vectors from, or none that two items "
             "have in common; use cooccurrence instead of text, or item_tokens=atomic"
-        ) from error
-    return _reduced(matrix, dimensions, seed)
+        )
+    return vectors
+
+
+def tfidf_vectors(texts: list[str], dimensions: int, seed: int, fitted: np.ndarray | None = None) -> np.ndarray | None:
+    """As `text_vectors`, or None when no words are left to count.
+
+    Args:
+        fitted: bool [N]; the texts that words and SVD are learned from, by default all. The others may be zero vectors.
+    """
+    chosen = texts if fitted is None else [text for text, is_fitted in zip(texts, fitted, strict=True) if is_fitted]
+    words = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2), min_df=2 if len(chosen) > 100 else 1)
+    try:
+        matrix = words.fit_transform(chosen)
+    except ValueError:  # scikit-learn's for an empty vocabulary
+        return None
+    if fitted is None:
+        return _reduced(matrix, dimensions, seed)
+    return _reduced(matrix, dimensions, seed, words.transform(texts))
 
 
 def cooccurrence_vectors(
@@ -87,11 +102,15 @@ def cooccurrence_vectors(
     return _reduced(matrix, dimensions, seed)
 
 
-def _reduced(matrix: scipy.sparse.csr_matrix, dimensions: int, seed: int) -> np.ndarray:
+def _reduced(
+    matrix: scipy.sparse.csr_matrix, dimensions: int, seed: int, others: scipy.sparse.csr_matrix | None = None
+) -> np.ndarray:
+    """Unit vectors of the rows of `matrix` by its own SVD, or of those of `others` by the SVD of `matrix`."""
     dimensions = min(dimensions, min(matrix.shape) - 1)
     if dimensions < 1:
-        return np.asarray(matrix.toarray(), dtype=np.float64)
-    vectors = TruncatedSVD(dimensions, random_state=seed).fit_transform(matrix)
+        return np.asarray((matrix if others is None else others).toarray(), dtype=np.float64)
+    svd = TruncatedSVD(dimensions, random_state=seed)
+    vectors = svd.fit_transform(matrix) if others is None else svd.fit(matrix).transform(others)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
@@ -106,8 +125,7 @@ def encoder_vectors(texts: list[str], folder: Path) -> np.ndarray:
 
     if not (folder / "config.json").is_file():
         raise UserError(
-            f"item_tokens.source={folder}: expected text, cooccurrence, or the folder of a sentence encoder "
-            "(with config.json, tokenizer and weights)"
+            f"{folder}: expected the folder of a sentence encoder (with config.json, tokenizer and weights)"
         )
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     pooled = []

@@ -87,17 +87,22 @@ class FeaturesConfig:
         "any of tokens, words, hashed, semantic_ids, clusters",
         one_of=("tokens", "words", "hashed", "semantic_ids", "clusters"),
     )
-    longest: int = option(48, "ids kept of an item, a column", least=1)
-    tokenizer: str | None = option(None, "tokens: checkpoint folder or hub name; none: the captioner's own")
-    vocabulary: int = option(4096, "tokens: size of a vocabulary that is trained because there is none", least=300)
-    least_items: int = option(3, "words: in at least this many training items", least=1)
-    most_share: float = option(0.5, "words: in at most this share of training items", least=0, most=1)
+    longest: int = option(48, "tokens, words, hashed: the first distinct ones of a caption that are kept", least=1)
+    tokenizer: str | None = option(
+        None, "tokens: checkpoint folder or hub name; none: the captioner's own, or one trained on the captions"
+    )
+    vocabulary: int = option(4096, "tokens: size of a tokenizer that is trained because there is none", least=300)
+    least_items: int = option(3, "tokens, words: out of vocabulary in fewer training items", least=1)
+    most_share: float = option(0.95, "tokens, words: left out in a larger share of training items", least=0, most=1)
     bits: int = option(12, "hashed: 2^bits buckets", least=1, most=24)
     signed: bool = option(True, "hashed: each word adds or subtracts, so that collisions cancel on average")
     embedding: str = option("tfidf", "semantic_ids, clusters: tfidf, or the folder of a sentence encoder")
     dimensions: int = option(64, "semantic_ids, clusters: dimensions after SVD", least=2)
     levels: int = option(3, "semantic_ids: levels of residual k-means", least=1, most=8)
     codebook_size: int = option(64, "semantic_ids: clusters a level", least=2)
+    level_columns: bool = option(
+        True, "semantic_ids: a column a level; false: one column of all levels, pooled, whose ids tell the level"
+    )
     clusters: int = option(256, "clusters: number of clusters", least=2)
 
 

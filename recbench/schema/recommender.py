@@ -11,7 +11,9 @@ class ItemTokensConfig:
 
     kind: str = option("atomic", "how an item becomes tokens", one_of=("atomic", "semantic_ids", "given"))
     source: str = option(
-        "text", "semantic_ids: what items are embedded from: text, cooccurrence, or the folder of a sentence encoder"
+        "text",
+        "semantic_ids: what items are embedded from: text, cooccurrence, or the folder of a sentence encoder; or a "
+        "tokenize run (path, beginning of its id, latest) that has them ready, made from captions",
     )
     path: str | None = option(None, "given: the index file (MiniOneRec's or LETTER's json)")
     levels: int = option(

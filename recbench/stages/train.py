@@ -16,7 +16,7 @@ from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
-from recbench.policy.item_tokens import ItemTokens, make_item_tokens
+from recbench.policy.item_tokens import ItemTokens, captions_index, make_item_tokens
 from recbench.policy.item_vectors import item_vectors
 from recbench.policy.loop import (
     DATA_ORDER,
@@ -170,6 +170,8 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
     """The policy to train: fresh for SFT, that of an SFT run for RL, for reserved interactions, or as `input` says."""
     if config.algo.name == "sft" and config.input is None and config.algo.interactions != "reserved":
         tokens = make_item_tokens(config.item_tokens, data, config.reserved, config.seed)
+        if (index := captions_index(config.item_tokens)) is not None:
+            run.use(Run(index.parent))
         torch.manual_seed(stream_seed(config.seed, INITIAL_WEIGHTS))
         policy = LlamaPolicy(tokens.trie(), config.policy)
         if config.policy.initial_embeddings != "random":
