@@ -77,8 +77,8 @@ def bootstrap_intervals(
     Raises UserError for values that are not two-dimensional, groups of another length, samples < 0 or confidence
     outside (0, 1).
     """
-    mean, resampled = _resampled_means(np.asarray(values, dtype=np.float64), samples, seed, groups)
-    ends = np.array([_percentile_ends(column, confidence) for column in resampled.T])
+    mean, resampled = resampled_means(np.asarray(values, dtype=np.float64), samples, seed, groups)
+    ends = np.array([percentile_ends(column, confidence) for column in resampled.T])
     return Intervals(mean, ends[:, 0], ends[:, 1])
 
 
@@ -107,17 +107,17 @@ def paired_bootstraps(
 
     `standard_error` is the standard deviation of the resampled differences: NaN with fewer than two of them.
     """
-    mean, resampled = _resampled_means(
+    mean, resampled = resampled_means(
         np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64), samples, seed, groups
     )
-    ends = np.array([_percentile_ends(column, confidence) for column in resampled.T])
+    ends = np.array([percentile_ends(column, confidence) for column in resampled.T])
     known = [column[~np.isnan(column)] for column in resampled.T]
     below = [float(np.mean(column < 0)) if column.size else float("nan") for column in known]
     spread = [float(np.std(column, ddof=1)) if column.size > 1 else float("nan") for column in known]
     return Differences(mean, ends[:, 0], ends[:, 1], np.array(below), np.array(spread))
 
 
-def _percentile_ends(resampled: FloatArray, confidence: float) -> tuple[float, float]:
+def percentile_ends(resampled: FloatArray, confidence: float) -> tuple[float, float]:
     """Ends of the central interval that holds the share `confidence` of the resampled means."""
     if not 0 < confidence < 1:
         raise UserError(f"confidence {confidence} is not a probability; give a number between 0 and 1, such as 0.95")
@@ -129,10 +129,13 @@ def _percentile_ends(resampled: FloatArray, confidence: float) -> tuple[float, f
     return float(low), float(high)
 
 
-def _resampled_means(
+def resampled_means(
     values: FloatArray, samples: int, seed: int, groups: ArrayLike | None
 ) -> tuple[FloatArray, FloatArray]:
-    """Mean of each metric [M], and its means in every resample of users [samples, M]."""
+    """Mean of each metric [M], and its means in every resample of users [samples, M]; `bootstrap_intervals` has more.
+
+    With fewer than two users there are no resamples: [0, M].
+    """
     if values.ndim != 2 or values.shape[1] == 0:
         raise UserError(f"values have shape {values.shape}; give one row a case and one column a metric")
     if samples < 0:

@@ -5,10 +5,21 @@ import importlib
 
 import pytest
 
-NAMES = ["windows", "topk", "rankings", "intervals", "summary", "comparison", "delong", "clicks"]
+NAMES = [
+    "windows",
+    "topk",
+    "rankings",
+    "intervals",
+    "summary",
+    "comparison",
+    "delong",
+    "clicks",
+    "ab_test",
+    "off_policy",
+]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*RANKINGS, *CLICKS])
 def test_examples_hold(name: str) -> None:
     results = doctest.testmod(importlib.import_module(f"recbench.metrics.{name}"))
     assert results.attempted > 0
