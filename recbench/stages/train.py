@@ -69,6 +69,11 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     data_run = require("data", config, run)  # type: ignore[arg-type]
     data = load_data(data_run.path)
     run.record(data_fingerprint=data.fingerprint, device=str(device))
+    if not data.interactions.users:
+        raise UserError(
+            f"data set {data.name} has impressions but no sequences of interactions to train on: give other data, or "
+            "train a click model on it with recbench ctr"
+        )
     for note in check_objective(config.algo, config.negatives, data.catalogue.num_rows):
         run.note(note)
     policy, tokens = _start(config, run, data)
