@@ -1,4 +1,10 @@
-"""MovieLens: ratings (ratings.parquet or ratings.dat) and movies (movies.dat); high ratings are the positives."""
+"""MovieLens: ratings (ratings.parquet or ratings.dat), movies (movies.dat), users (users.dat), posters.
+
+High ratings are the positives, of sequences and as clicks; a lower rating is an impression without a click. A copy of
+MovieLens-1M that is in use lacks the times of low-rated training rows. A missing time, and the history that would
+follow from any guess at it, gives such a row's label away; `placed_times` says what is done instead. Ratings themselves
+are no context of an impression: they are its label.
+"""
 
 import html
 import re
@@ -8,31 +14,38 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources.raw import BrokenLines, RawData, existing_file, read_options, source_file, source_path
 from recbench.data.sources.tabular import check_columns, open_parquet
+from recbench.data.splits import global_time
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
 OPTIONS = {
     "ratings_file": str,  # none: ratings.parquet if it is there, else ratings.dat
     "movies_file": "movies.dat",
+    "users_file": "users.dat",  # gender, age, occupation; used if it is there
     "posters": "posters",  # folder of <movie>.jpg; used if it is there
-    "positive_rating": 4.0,  # this and more is positive, what is rated lower is left out
+    "positive_rating": 4.0,  # this and more is positive, less is an impression without a click
+    "seed": 0,  # of the places of ratings without a time
     "skip_bad_lines": False,
 }
 COLUMNS = {"user": "user_id", "item": "movie_id", "rating": "rating", "timestamp": "timestamp"}
+SPLITS = {"train": "train", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 def read(config: DataConfig) -> RawData:
-    """Read movies and ratings.
+    """Read movies, users and ratings.
 
     Raises:
-        UserError: a missing or empty file, a missing column, a line that does not parse, by its number.
+        UserError: a missing or empty file, a missing column, an unknown split; a line that does not parse, by number.
     """
     options = read_options(config, OPTIONS)
     folder = source_path(config)
     broken = BrokenLines(options["skip_bad_lines"])
     movies = read_movies(source_file(folder, options["movies_file"]), folder, options["posters"], broken)
+    users = folder / options["users_file"]
+    fields = read_users(existing_file(users), broken) if users.exists() else None
     name = options["ratings_file"] or next(
         (name for name in ("ratings.parquet", "ratings.dat") if (folder / name).exists()), None
     )
@@ -41,15 +54,83 @@ def read(config: DataConfig) -> RawData:
     path = existing_file(folder / name)
     ratings = read_ratings_parquet(path) if path.suffix == ".parquet" else read_ratings_dat(path, broken)
     label = pc.greater_equal(ratings["rating"], options["positive_rating"]).cast(pa.int8())
-    return RawData(movies, ratings.append_column("label", label), broken.problems, dict(broken.skipped))
+    ratings = ratings.append_column("label", label)
+    impressions = impressions_of(ratings, np.random.default_rng(options["seed"])) if ratings.num_rows else None
+    sequences = ratings.drop_columns(["split"]) if "split" in ratings.column_names else ratings
+    return RawData(
+        movies, sequences, broken.problems, dict(broken.skipped), impressions=impressions, user_fields=fields
+    )
+
+
+def impressions_of(ratings: pa.Table, rng: np.random.Generator) -> pa.Table:
+    """Every rating as an impression, split as the file says; where it does not, by time, 8:1:1.
+
+    Without a split in the file, ratings without a time count as training.
+    """
+    known = ratings["timestamp"].is_valid().to_numpy()
+    times = ratings["timestamp"].fill_null(0).to_numpy().astype(np.int64)
+    if "split" in ratings.column_names:
+        split = pc.index_in(ratings["split"], value_set=pa.array(SPLIT_NAMES)).to_numpy()
+    else:
+        split = np.zeros(len(times), dtype=np.int8)
+        if known.any():
+            split[known] = global_time(times[known])
+    user = ratings["user"].combine_chunks().dictionary_encode().indices.to_numpy()
+    times, placed = placed_times(user, times, known, ratings["label"].to_numpy() == 1, split == 0, rng)
+    return pa.table(
+        {
+            "user": ratings["user"],
+            "item": ratings["item"],
+            "label": ratings["label"],
+            "split": pa.array(SPLIT_NAMES).take(pa.array(split)),
+            "timestamp": pa.array(times, mask=~placed),
+        }
+    )
+
+
+def placed_times(
+    user: np.ndarray,
+    times: np.ndarray,
+    known: np.ndarray,
+    clicked: np.ndarray,
+    training: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Times with each missing one of a training row set to that of a random training click of the same user.
+
+    The row then has the very history of that click (clicks at an earlier second), so that the length of histories is
+    distributed alike for both labels. A time drawn evenly from the user's span would not do that: users rate in
+    bursts, so most such times fall after most of the clicks, and long histories would tell negatives. A user without
+    a training click has no history at any time: those rows take the time of a random training click of anyone's.
+
+    Args:
+        user: int [M] codes; times: int64 [M]; known, clicked, training: bool [M].
+
+    Returns:
+        Times (int64 [M]) and which of them are known now (bool [M]): not those of held-out rows without one, nor any
+        where no training click has a time.
+    """
+    clicks = np.flatnonzero(known & clicked & training)
+    missing = np.flatnonzero(~known & training)
+    if not len(clicks):
+        return times, known
+    clicks = clicks[np.argsort(user[clicks], kind="stable")]
+    first = np.searchsorted(user[clicks], user[missing], side="left")
+    count = np.searchsorted(user[clicks], user[missing], side="right") - first
+    first, count = np.where(count > 0, first, 0), np.where(count > 0, count, len(clicks))
+    placed, times = known.copy(), times.copy()
+    times[missing] = times[clicks[first + (rng.random(len(missing)) * count).astype(np.int64)]]
+    placed[missing] = True
+    return times, placed
 
 
 def read_movies(path: Path, folder: Path, posters: str | None, broken: BrokenLines) -> pa.Table:
-    """The catalogue: titles as printed, genres and year as categorical columns, posters as paths inside the folder.
+    """The catalogue: titles as printed, genres (a list), year and decade, posters as paths inside the folder.
 
-    The file is Latin-1 as distributed, but copies mix it with UTF-8: each line is read as UTF-8 if it is that.
+    The reference caption says what a poster may tell: genres and decade. The file is Latin-1 as distributed, but copies
+    mix it with UTF-8: each line is read as UTF-8 if it is that.
     """
-    columns: dict[str, list[str | None]] = {name: [] for name in ("item", "title", "image", "genres", "year")}
+    rows: list[dict[str, str | list[str] | None]] = []
     images = {image.name for image in (folder / posters).glob("*.jpg")} if posters else set()
     for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
         try:
@@ -62,21 +143,47 @@ def read_movies(path: Path, folder: Path, posters: str | None, broken: BrokenLin
         if len(fields) != 3:
             broken.report(path, number, "expected MovieID::Title::Genres", line)
             continue
-        movie, title, genres = (field.strip() for field in fields)
+        movie, title, joined = (field.strip() for field in fields)
+        genres = [genre for genre in joined.split("|") if genre]
         year = re.search(r"\((\d{4})\)$", title)
-        image = f"{posters}/{movie}.jpg" if f"{movie}.jpg" in images else None
-        values = (movie, title, image, genres, year.group(1) if year else None)
-        for column, value in zip(columns.values(), values, strict=True):
-            column.append(value)
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+        decade = f"{year.group(1)[:3]}0s" if year else None
+        rows.append(
+            {
+                "item": movie,
+                "title": title,
+                "image": f"{posters}/{movie}.jpg" if f"{movie}.jpg" in images else None,
+                "caption": f"{', '.join(genres)} film of the {decade}" if genres and decade else None,
+                "genres": genres,
+                "year": year.group(1) if year else None,
+                "decade": decade,
+            }
+        )
+    text = ("item", "title", "image", "caption", "year", "decade")
+    schema = pa.schema([(name, pa.string()) for name in text] + [("genres", pa.list_(pa.string()))])
+    return pa.Table.from_pylist(rows, schema)
+
+
+def read_users(path: Path, broken: BrokenLines) -> pa.Table:
+    """user, gender, age (the lower end of its range), occupation (a code) of UserID::Gender::Age::Occupation::Zip."""
+    rows: list[list[str]] = []
+    for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), start=1):
+        fields = line.strip().split("::")
+        if len(fields) == 5:
+            rows.append(fields[:4])
+        elif line.strip():
+            broken.report(path, number, "expected UserID::Gender::Age::Occupation::Zip-code", line)
+    columns = zip(*rows, strict=True) if rows else [()] * 4
+    names = ("user", "gender", "age", "occupation")
+    return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
 
 
 def read_ratings_parquet(path: Path) -> pa.Table:
-    """user, item, rating, timestamp (null where the file has none)."""
+    """user, item, rating, timestamp (null where the file has none), and split where the file has it."""
     with open_parquet(path) as file:
         check_columns(path, file.schema_arrow.names, COLUMNS)
-        rows = file.read(columns=list(COLUMNS.values()))
-    return pa.table(
+        has_split = "split" in file.schema_arrow.names
+        rows = file.read(columns=[*COLUMNS.values(), *(["split"] if has_split else [])])
+    table = pa.table(
         {
             "user": rows["user_id"].cast(pa.string()),
             "item": rows["movie_id"].cast(pa.string()),
@@ -84,6 +191,13 @@ def read_ratings_parquet(path: Path) -> pa.Table:
             "timestamp": rows["timestamp"].cast(pa.int64()),
         }
     )
+    if not has_split:
+        return table
+    place = pc.index_in(rows["split"].cast(pa.string()), value_set=pa.array(SPLITS))
+    if place.null_count:
+        wrong = rows["split"].filter(place.is_null())[0].as_py()
+        raise UserError(f"{path} has a row of split {wrong!r}, expected one of {', '.join(SPLITS)}; correct it")
+    return table.append_column("split", pa.chunked_array([pa.array(SPLITS.values()).take(place.combine_chunks())]))
 
 
 def read_ratings_dat(path: Path, broken: BrokenLines) -> pa.Table:

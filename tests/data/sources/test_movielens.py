@@ -32,8 +32,10 @@ def test_movies_of_mixed_encodings(folder):
     (folder / "ratings.dat").write_text("7::1::5::100\n")
     catalogue = read(config(folder)).catalogue.to_pylist()
     assert [row["title"] for row in catalogue] == ["Heat (1995)", "Misérables, Les (1995)", "Amélie", "Dieu…"]
-    assert catalogue[0]["genres"] == "Action|Crime"
+    assert [row["genres"] for row in catalogue] == [["Action", "Crime"], ["Drama"], ["Comedy"], ["War"]]
     assert [row["year"] for row in catalogue] == ["1995", "1995", None, None]
+    captions = ["Action, Crime film of the 1990s", "Drama film of the 1990s", None, None]
+    assert [row["caption"] for row in catalogue] == captions
     assert [row["image"] for row in catalogue] == [None, "posters/2.jpg", None, None]
 
 
