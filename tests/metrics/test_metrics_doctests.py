@@ -5,18 +5,8 @@ import importlib
 
 import pytest
 
-NAMES = [
-    "windows",
-    "topk",
-    "rankings",
-    "intervals",
-    "summary",
-    "comparison",
-    "delong",
-    "clicks",
-    "ab_test",
-    "off_policy",
-]
+RANKINGS = ["windows", "topk", "rankings", "intervals", "summary", "comparison"]
+CLICKS = ["delong", "clicks", "ab_test", "off_policy", "captions"]
 
 
 @pytest.mark.parametrize("name", [*RANKINGS, *CLICKS])
