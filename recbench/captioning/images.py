@@ -1,4 +1,4 @@
-"""Pictures as captioners read them: decoded to RGB within bounds, or refused with a reason; a file never crashes a run."""
+"""Pictures as captioners read them: decoded to RGB within bounds, or refused with a reason, never a crash."""
 
 import warnings
 from contextlib import suppress

@@ -31,11 +31,17 @@ def check_prompt(template: str, columns: Collection[str], key: str = "captioner.
             raise UserError(f"{key} has the placeholder {{{name}{form}}}: write {{{name}}}; values stand as they are")
 
 
-def fill_prompt(template: str, item: Item) -> str:
-    """The template with the item's values; white space in a value becomes single spaces, long values are cut."""
+def fill_prompt(template: str, item: Item, forbidden: Collection[str] = ()) -> str:
+    """The template with the item's values; white space in a value becomes single spaces, long values are cut.
+
+    Args:
+        forbidden: what is taken out of values, such as a tokenizer's special tokens: a title that has the text of an
+            image's place or of a turn's end would be read as one.
+    """
     values = {**item.fields, "title": item.title, "text": item.text}
-    shortened = {name: " ".join(value.split())[:LONGEST_VALUE] for name, value in values.items()}
-    return template.format_map(shortened)
+    for word in forbidden:
+        values = {name: value.replace(word, " ") for name, value in values.items()}
+    return template.format_map({name: " ".join(value.split())[:LONGEST_VALUE] for name, value in values.items()})
 
 
 def prompt_hash(template: str) -> str:

@@ -1,0 +1,63 @@
+"""Captions that the user already has: a csv, tsv or Parquet file with columns item and caption."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from recbench.captioning.interface import Caption, Item, NoCaption
+from recbench.data.sources.raw import BrokenLines, existing_file
+from recbench.data.sources.tabular import read_rows
+from recbench.errors import UserError
+
+COLUMNS = {"item": "item", "caption": "caption"}
+NAMED = 5  # unknown items named in the note
+
+
+class FileCaptioner:
+    """Looks captions up by item."""
+
+    name = "file"
+    reads_images = False
+
+    def __init__(self, captions: dict[str, str]) -> None:
+        self.captions = captions
+
+    def caption(self, items: Sequence[Item]) -> list[Caption | NoCaption]:
+        """The file's caption of every item; none for an item that it lacks or leaves blank."""
+        found = [self.captions.get(item.id, "") for item in items]
+        return [Caption(text, tokens=0) if text.strip() else NoCaption("no caption in the file") for text in found]
+
+
+def read_file(path: str | None) -> dict[str, str]:
+    """Item -> caption.
+
+    Raises:
+        UserError: no path, no such file, a missing column, a line that does not parse, an item with two captions.
+    """
+    if not path:
+        raise UserError("captioner=file needs captioner.path=FILE: a csv, tsv or Parquet file with item and caption")
+    file = Path(path).expanduser()
+    if not file.is_file():
+        raise UserError(f"captioner.path={path} is no file: give a csv, tsv or Parquet file with item and caption")
+    broken = BrokenLines(skip=True)
+    captions: dict[str, str] = {}
+    try:
+        for line, row in read_rows(existing_file(file), COLUMNS, broken):
+            item, caption = str(row["item"] or ""), str(row["caption"] or "")
+            if captions.get(item, caption) != caption:
+                raise UserError(f"{file.name} line {line}: item {item!r} has another caption already; keep one of them")
+            captions[item] = caption
+    except UserError as problem:  # of readers that also read data sets: their advice is about data.options
+        raise UserError(f"captioner.path={path}: {str(problem).replace('; map it in data.options', '')}") from problem
+    if broken.problems:
+        raise UserError(f"captioner.path={path}: {broken.problems[0]}; correct the line")
+    return captions
+
+
+def unknown_items(captions: Collection[str], items: Collection[str]) -> str | None:
+    """One line that names items of the file which the catalogue lacks; None where it has all."""
+    known = set(items)
+    unknown = [item for item in captions if item not in known]
+    if not unknown:
+        return None
+    named = ", ".join(unknown[:NAMED]) + (", ..." if len(unknown) > NAMED else "")
+    return f"{len(unknown)} of {len(captions)} captions in the file are of items that the catalogue lacks: {named}"

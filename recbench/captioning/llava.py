@@ -1,0 +1,78 @@
+"""Any image-text-to-text checkpoint (LLaVA-1.5 by default), as it is published: its processor, its chat template."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+from recbench.captioning.checkpoints import generate, generation_settings, load, load_model
+from recbench.captioning.interface import Caption, Item
+from recbench.captioning.prompts import fill_prompt
+from recbench.captioning.text import short_name
+from recbench.errors import UserError
+from recbench.schema import CaptionerConfig
+
+
+class LlavaCaptioner:
+    """A picture and a prompt in, the model's answer out; prompts are padded on the left."""
+
+    reads_images = True
+
+    def __init__(self, config: CaptionerConfig, seed: int, device: torch.device) -> None:
+        """Load processor and model of `captioner.path`.
+
+        Raises:
+            UserError: no path, no such checkpoint there, or a package that a setting needs is missing.
+        """
+        self.prompt, self.seed = config.prompt, seed
+        self.processor = load(AutoProcessor, config.path, config, "captioner.path")
+        self.tokenizer: Any = getattr(self.processor, "tokenizer", None)
+        if self.tokenizer is None or not hasattr(self.processor, "image_processor"):
+            raise UserError(
+                f"captioner.path={config.path} has no processor of images and texts: give an image-text-to-text "
+                "checkpoint, or use captioner=text"
+            )
+        self.tokenizer.padding_side = "left"
+        if self.tokenizer.pad_token is None:
+            self.tokenizer.pad_token = self.tokenizer.eos_token
+        self.model = load_model(AutoModelForImageTextToText, config.path, config, device, "captioner.path")
+        self.name = f"llava:{short_name(str(config.path))}"
+        self.settings = generation_settings(self.model, config, self.tokenizer.pad_token_id)
+
+    def caption(self, items: Sequence[Item]) -> list[Caption]:
+        """One caption an item; every item has an image."""
+        inputs = self._inputs(items)
+        moved = {
+            name: value.to(self.model.device, self.model.dtype if value.is_floating_point() else None)
+            for name, value in inputs.items()
+            if isinstance(value, torch.Tensor)
+        }
+        tokens, lengths = generate(self.model, moved, self.settings, self.seed, items[0].row)
+        read = moved["attention_mask"].sum(1).tolist()
+        return [
+            Caption(self.tokenizer.decode(row[:length], skip_special_tokens=True), length, prompt_tokens=prompt)
+            for row, length, prompt in zip(tokens.tolist(), lengths, read, strict=True)
+        ]
+
+    def _inputs(self, items: Sequence[Item]) -> Any:
+        prompts = [fill_prompt(self.prompt, item, self.tokenizer.all_special_tokens) for item in items]
+        if getattr(self.processor, "chat_template", None) or self.tokenizer.chat_template:
+            texts = [self._chat(prompt) for prompt in prompts]
+            begun = self.tokenizer.bos_token is not None and texts[0].startswith(self.tokenizer.bos_token)
+        else:  # the prompt as it is, after the image's place where it does not name that
+            mark = getattr(self.processor, "image_token", None)
+            texts = [prompt if mark is None or mark in prompt else f"{mark}\n{prompt}" for prompt in prompts]
+            begun = False
+        return self.processor(
+            images=[[item.image] for item in items],
+            text=texts,
+            padding=True,
+            return_tensors="pt",
+            add_special_tokens=not begun,  # the beginning would stand twice
+        )
+
+    def _chat(self, prompt: str) -> str:
+        content = [{"type": "image"}, {"type": "text", "text": prompt}]
+        turns = [{"role": "user", "content": content}]
+        return str(self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
