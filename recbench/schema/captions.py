@@ -73,8 +73,22 @@ class CaptionerConfig:
     learning_rate: float = option(1e-3, "peak learning rate of AdamW", least=0)
     weight_decay: float = option(0.05, "AdamW's weight decay", least=0)
     dropout: float = option(0.1, "dropout while training", least=0, most=0.99)
-    weight_averaging: float = option(
-        0.0, "decay a step of an average of the weights, which is then kept; 0 is off", least=0, most=0.99999
+    augmentation: float = option(
+        0.1,
+        "pictures are mirrored, stretched and moved by up to this share of a side; 0 shows them as they are",
+        least=0,
+        most=0.5,
+    )
+    patch_share: float = option(
+        0.5, "share of a picture's patches that a step reads, drawn anew each time", least=0.01, most=1
+    )
+    reference_tokens: int = option(28, "tokens of a reference caption that are learned from", least=1)
+    least_steps: int = option(0, "optimiser steps at least, however few pictures there are", least=0)
+    checkpoint_steps: int = option(50, "steps between the states that an interrupted training continues from", least=1)
+    training_precision: str = option(
+        "auto",
+        "bfloat16 autocast or float32; auto: bfloat16 where the hardware multiplies it itself",
+        one_of=("auto", "float32", "bfloat16"),
     )
 
 
@@ -121,7 +135,8 @@ class CtrModelConfig:
     heads: int = option(2, "autoint, finalmlp: heads", least=1)
     dropout: float = option(0.2, "dropout in the deep part", least=0, most=0.99)
     pooling: str = option("mean", "of multi-valued columns", one_of=("mean", "sum", "attention"))
-    history: int = option(0, "the user's last clicked items that the model reads; din needs some", least=0)
+    history: int = option(0, "din: the user's last clicked items that it reads", least=0)
+    shared_query: bool = option(False, "an item has the same embeddings as query item and as candidate")
     least_count: int = option(1, "ids in fewer training impressions are out of vocabulary", least=1)
     id_dropout: float = option(
         0.1, "share of training ids read as out of vocabulary, so that the model knows unseen ones", least=0, most=0.99
@@ -131,8 +146,15 @@ class CtrModelConfig:
     patience: int = option(2, "epochs without a better validation AUC before stopping; 0 never stops early", least=0)
     batch_size: int = option(2048, "impressions a step", least=1)
     learning_rate: float = option(1e-3, "Adam's learning rate", least=0)
-    embedding_decay: float = option(1e-5, "L2 on the embeddings that a batch reads", least=0)
-    sparse_updates: bool = option(False, "update only the embeddings that a batch reads")
+    plateau_factor: float = option(
+        0.1, "learning rate is multiplied by it after an epoch without a better AUC", least=0
+    )
+    embedding_decay: float = option(
+        1e-5,
+        "L2: adds half of it times the sum of squared embeddings (sparse_updates: of those read) to a step's loss",
+        least=0,
+    )
+    sparse_updates: bool = option(False, "update only the embeddings that a batch reads: for tables of millions")
 
 
 @dataclass
