@@ -1,0 +1,1 @@
+"""Click models: one encoder of features, eight models on it, training, arms that differ by their captions, scoring."""
