@@ -10,7 +10,9 @@ from sklearn.utils import murmurhash3_32
 
 from recbench.features.hashing import hashed_column
 
-ITEMS = st.lists(st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), max_size=6), min_size=1, max_size=8)
+ITEMS = st.lists(
+    st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), max_size=6), min_size=1, max_size=8
+)
 
 
 @given(ITEMS, st.integers(1, 5), st.booleans(), st.integers(1, 6))
