@@ -1,0 +1,194 @@
+"""Training of the small LLaVA on pictures and their reference captions; it continues where it was killed.
+
+Whatever a step draws (order, pictures' shifts, patches, dropout) comes from generators made of (seed, fold, stream,
+step), so that a resumed training needs no generator states and ends with the weights it would have had.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional
+from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
+
+from recbench.captioning.small_model import FULL_PRECISION_ATTENTION, caption_losses, normalised
+from recbench.runs import atomic_path
+from recbench.schema import CaptionerConfig
+
+ORDER, PICTURES, PATCHES, DROPOUT, INITIAL_WEIGHTS = range(5)  # random streams
+MAX_GRADIENT_NORM = 1.0
+WARM_UP = 0.05  # share of the steps over which the learning rate rises
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a captioner learns from; pictures stay in bytes: 12 kB each at 64 pixels a side."""
+
+    pictures: Tensor  # uint8 [M, 3, size, size]
+    captions: list[list[int]]  # token ids of each, with the end token where the caption was not cut
+
+
+def encode_captions(captions: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[list[int]]:
+    """Token ids of captions, then the end token; cut after `longest` ids, so that a cut caption has no end."""
+    encoded = tokenizer(list(captions), add_special_tokens=False)["input_ids"]
+    return [[*ids, tokenizer.eos_token_id][:longest] for ids in encoded]
+
+
+def total_steps(config: CaptionerConfig, examples: int) -> int:
+    """Optimiser steps of a training: `epochs` passes, but `least_steps` at least; none without examples."""
+    if examples == 0 or config.epochs == 0:
+        return 0
+    return max(config.least_steps, math.ceil(config.epochs * examples / config.training_batch))
+
+
+def train(
+    model: LlavaForConditionalGeneration,
+    examples: Examples,
+    config: CaptionerConfig,
+    seed: Sequence[int],
+    folder: Path,
+    report: Callable[[int, float], None],
+    precision: str = "float32",
+) -> None:
+    """Train in place with AdamW, a linear warm-up and a half cosine to zero.
+
+    Args:
+        seed: of everything random: any integers.
+        folder: an unfinished training's state is kept here, and taken up from here.
+        report: called with the step (1-based) and its loss.
+        precision: float32, or bfloat16 autocast.
+    """
+    steps = total_steps(config, len(examples.captions))
+    parameters = dict(model.named_parameters())  # tied weights once
+    matrices = [value for name, value in parameters.items() if value.ndim > 1 and "embed" not in name]
+    others = [value for name, value in parameters.items() if value.ndim <= 1 or "embed" in name]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.98))
+    first = _load_state(folder, parameters, optimizer)
+    model.train()
+    model.set_attn_implementation(FULL_PRECISION_ATTENTION)
+    for step in range(first, steps):
+        rate = config.learning_rate * learning_rate_factor(step, steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        rows = batch_rows(seed, step, config.training_batch, len(examples.captions))
+        torch.manual_seed(int(_generator(seed, DROPOUT, step).integers(2**62)))
+        loss = _loss(model, examples, rows, config, seed, step, precision)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters.values(), MAX_GRADIENT_NORM)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        if (step + 1) % config.checkpoint_steps == 0 and step + 1 < steps:
+            _save_state(folder, parameters, optimizer, step + 1)
+        report(step + 1, float(loss.detach()))
+    model.set_attn_implementation("sdpa")
+    model.eval()
+
+
+def learning_rate_factor(step: int, steps: int) -> float:
+    """Share of the peak learning rate at a step (0-based)."""
+    rising = max(1, round(WARM_UP * steps))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def batch_rows(seed: Sequence[int], step: int, batch: int, examples: int) -> np.ndarray:
+    """Which examples a step reads, int64 [batch]: each once an epoch, in an order that changes with the epoch."""
+    places = np.arange(step * batch, (step + 1) * batch)
+    rows = np.empty(batch, dtype=np.int64)
+    for epoch in np.unique(places // examples):
+        order = _generator(seed, ORDER, int(epoch)).permutation(examples)
+        here = places // examples == epoch
+        rows[here] = order[places[here] % examples]
+    return rows
+
+
+def shifted(pictures: Tensor, share: float, generator: np.random.Generator) -> Tensor:
+    """Pictures in [0, 1] [B, 3, S, S], each mirrored or not, stretched and moved by up to `share` of its side.
+
+    Edges are repeated outwards; colours stay as they are, because captions name them.
+    """
+    batch = len(pictures)
+    scale = 1 + share * generator.uniform(-1, 1, (batch, 2))
+    scale[:, 0] *= generator.choice([-1, 1], batch)
+    maps = np.zeros((batch, 2, 3), dtype=np.float32)
+    maps[:, 0, 0], maps[:, 1, 1] = scale[:, 0], scale[:, 1]
+    maps[:, :, 2] = share * generator.uniform(-1, 1, (batch, 2))  # of half a side, as grids are counted
+    grid = functional.affine_grid(torch.from_numpy(maps).to(pictures.device), list(pictures.shape), align_corners=False)
+    return functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _loss(
+    model: LlavaForConditionalGeneration,
+    examples: Examples,
+    rows: np.ndarray,
+    config: CaptionerConfig,
+    seed: Sequence[int],
+    step: int,
+    precision: str,
+) -> Tensor:
+    """The mean loss of a step's tokens."""
+    device = model.device
+    pictures = examples.pictures[torch.from_numpy(rows)].to(device).float() / 255
+    if config.augmentation > 0:
+        pictures = shifted(pictures, config.augmentation, _generator(seed, PICTURES, step))
+    captions = [examples.captions[row] for row in rows]
+    tokens = torch.full((len(rows), max(map(len, captions))), -1, dtype=torch.int64)
+    for place, ids in enumerate(captions):
+        tokens[place, : len(ids)] = torch.tensor(ids)
+    kept = None
+    if config.patch_share < 1:
+        patches = model.config.image_seq_length
+        count = max(1, round(config.patch_share * patches))
+        noise = _generator(seed, PATCHES, step).random((len(rows), patches))
+        kept = torch.from_numpy(np.sort(np.argsort(noise, axis=1)[:, :count], axis=1)).to(device)
+    tokens = tokens.to(device)
+    with _autocast(device, precision):
+        losses = caption_losses(model, normalised(pictures), tokens, kept)
+    return losses.sum() / (tokens >= 0).sum()
+
+
+def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    return nullcontext() if precision == "float32" else torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def _generator(seed: Sequence[int], stream: int, step: int = 0) -> np.random.Generator:
+    return np.random.default_rng([*seed, stream, step])
+
+
+def _save_state(folder: Path, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer, step: int) -> None:
+    moments = {
+        f"{index}.{name}": torch.as_tensor(value).contiguous()
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+    with atomic_path(folder) as partial:
+        partial.mkdir(parents=True)
+        save_file(
+            {name: value.detach().contiguous() for name, value in parameters.items()}, partial / "weights.safetensors"
+        )
+        save_file(moments, partial / "optimizer.safetensors")
+        (partial / "state.json").write_text(json.dumps({"step": step}) + "\n", encoding="utf-8")
+
+
+def _load_state(folder: Path, parameters: dict[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
+    """Restore what `_save_state` wrote, where it did; returns the steps that are done."""
+    if not (folder / "state.json").is_file():
+        return 0
+    with torch.no_grad():
+        for name, value in load_file(folder / "weights.safetensors").items():
+            parameters[name].copy_(value)
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in load_file(folder / "optimizer.safetensors").items():
+        index, name = key.split(".", 1)
+        states.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    return int(json.loads((folder / "state.json").read_text(encoding="utf-8"))["step"])

@@ -1,0 +1,116 @@
+"""Parts of the small LLaVA's training: the loss, the order, the rate, the pictures' shifts."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from recbench.captioning.small_model import build_model, caption_losses, normalised, prompt_tokens
+from recbench.captioning.small_training import (
+    Examples,
+    batch_rows,
+    encode_captions,
+    learning_rate_factor,
+    shifted,
+    total_steps,
+)
+from recbench.captioning.word_tokenizer import train_word_tokenizer
+from recbench.schema import CaptionerConfig
+
+SMALL = CaptionerConfig(
+    image_size=16, patch_size=4, vision_layers=2, language_layers=2, width=16, heads=2, dropout=0.0, max_tokens=8
+)
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    tokenizer = train_word_tokenizer(["one two three four five six seven"])
+    network = build_model(SMALL, tokenizer).eval()
+    for parameter in network.parameters():  # large enough that every input matters
+        parameter.data.mul_(3)
+    return network
+
+
+PIXELS = normalised(torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(1)))
+CAPTIONS = torch.tensor([[5, 6, 7, 2], [8, 2, -1, -1], [9, 10, 11, 5]])
+
+
+def test_losses_are_those_of_transformers_own_forward(model) -> None:
+    with torch.no_grad():
+        losses = caption_losses(model, PIXELS, CAPTIONS)
+        for row in range(3):  # one by one, without padding, the image tokens in the text
+            words = CAPTIONS[row][CAPTIONS[row] >= 0]
+            prompt = prompt_tokens(model, 1)[0]
+            assert prompt.tolist() == [1] + [4] * 16
+            logits = model(input_ids=torch.cat([prompt, words])[None], pixel_values=PIXELS[row : row + 1]).logits[0]
+            expected = functional.cross_entropy(logits[len(prompt) - 1 : -1], words, reduction="none")
+            torch.testing.assert_close(losses[row, : len(words)], expected, rtol=1e-5, atol=1e-5)
+            assert (losses[row, len(words) :] == 0).all()
+
+
+def test_patches_left_out_change_nothing_and_kept_ones_keep_their_places(model) -> None:
+    everything = torch.arange(16).repeat(3, 1)
+    some = torch.tensor([[0, 3, 9], [1, 2, 15], [4, 5, 6]])
+    with torch.no_grad():
+        full = caption_losses(model, PIXELS, CAPTIONS)
+        torch.testing.assert_close(caption_losses(model, PIXELS, CAPTIONS, everything), full)
+        partly = caption_losses(model, PIXELS, CAPTIONS, some)
+        assert not torch.allclose(partly, full)
+        outside = PIXELS.clone()
+        outside[:, :, 12:, 0:12] += 1.0  # patches 12 to 14: in nobody's part
+        torch.testing.assert_close(caption_losses(model, outside, CAPTIONS, some), partly)
+        inside = PIXELS.clone()
+        inside[0, :, 0:4, 12:16] += 1.0  # patch 3, that the first picture keeps: all of its words see it
+        moved = caption_losses(model, inside, CAPTIONS, some)
+        assert (moved[0] != partly[0]).all()
+        torch.testing.assert_close(moved[1:], partly[1:])
+        elsewhere = caption_losses(model, PIXELS[:1], CAPTIONS[:1], some[:1] + 1)
+        assert not torch.allclose(elsewhere, partly[:1])
+
+
+def test_every_example_comes_once_an_epoch_in_a_new_order() -> None:
+    rows = np.concatenate([batch_rows([0, 1], step, 4, 10) for step in range(5)])  # two epochs of ten
+    assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
+    assert rows[:10].tolist() != rows[10:].tolist()
+    assert not np.array_equal(rows[:4], batch_rows([0, 2], 0, 4, 10))
+    # Seven of three examples: two whole epochs, and one of a third.
+    assert sorted(np.bincount(batch_rows([0], 0, 7, 3))) == [2, 2, 3]
+
+
+def test_learning_rate_by_hand() -> None:
+    assert [learning_rate_factor(step, 100) for step in (0, 4, 5)] == pytest.approx([0.2, 1.0, 1.0])
+    # After five steps of rising, 95 of falling: half way down at step 52.5, a quarter of the way at 28.75.
+    assert learning_rate_factor(53, 101) == pytest.approx(0.5)
+    assert learning_rate_factor(99, 100) == pytest.approx(0.5 * (1 + math.cos(math.pi * 94 / 95)))
+    assert learning_rate_factor(0, 1) == 1.0
+
+
+def test_steps() -> None:
+    settings = CaptionerConfig(epochs=2.5, training_batch=4, least_steps=3)
+    assert [total_steps(settings, count) for count in (0, 1, 10, 16)] == [0, 3, 7, 10]
+    assert total_steps(CaptionerConfig(epochs=0, least_steps=3), 10) == 0
+
+
+def test_captions_end_unless_they_are_cut() -> None:
+    tokenizer = train_word_tokenizer(["red shoe"])
+    red, shoe = tokenizer.convert_tokens_to_ids(["\u2581red", "\u2581shoe"])
+    assert encode_captions(["Red shoe", "red", "green shoe"], tokenizer, 3) == [[red, shoe, 2], [red, 2], [3, shoe, 2]]
+    assert encode_captions(["red shoe"], tokenizer, 2) == [[red, shoe]]
+    assert len(Examples(torch.zeros(1, 3, 4, 4), [[1]]).captions) == 1
+
+
+def test_shifts_keep_colours_and_stay_within_their_share() -> None:
+    plain = torch.tensor([0.2, 0.5, 0.9])[None, :, None, None].expand(6, 3, 32, 32)
+    torch.testing.assert_close(shifted(plain, 0.3, np.random.default_rng(0)), plain)
+    # A white left half: mirrored or not, its edge is at the middle +- (stretch of half a side + shift of half a side).
+    halves = torch.zeros(200, 3, 32, 32)
+    halves[:, :, :, :16] = 1
+    out = shifted(halves, 0.1, np.random.default_rng(0))
+    widths = out[:, 0].mean(dim=(1, 2)) * 32
+    mirrored = out[:, 0, 0, 0] < 0.5
+    assert 60 < int(mirrored.sum()) < 140
+    assert (widths - 16).abs().max() <= 16 * 0.1 / 0.9 + 0.5
+    assert (widths - 16).abs().max() > 1
