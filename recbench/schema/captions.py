@@ -70,9 +70,10 @@ class CaptionerConfig:
     # llava_small: training
     epochs: float = option(20.0, "passes over the captioned pictures", least=0)
     training_batch: int = option(64, "pictures a step", least=1)
-    learning_rate: float = option(1e-3, "peak learning rate of AdamW", least=0)
-    weight_decay: float = option(0.05, "AdamW's weight decay", least=0)
-    dropout: float = option(0.1, "dropout while training", least=0, most=0.99)
+    learning_rate: float = option(2e-3, "peak learning rate of AdamW: embeddings, norms, biases", least=0)
+    matrix_learning_rate: float = option(0.02, "peak learning rate of Muon: the matrices of the layers", least=0)
+    weight_decay: float = option(0.005, "Muon's weight decay", least=0)
+    dropout: float = option(0.0, "dropout of attention weights while training", least=0, most=0.99)
     augmentation: float = option(
         0.1,
         "pictures are mirrored, stretched and moved by up to this share of a side; 0 shows them as they are",
