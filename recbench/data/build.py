@@ -83,7 +83,7 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
         "numbers": numbers,
     }
     tables = {"catalogue": data.catalogue}
-    if raw.interactions is not None:
+    if data.interactions.users:
         tables["interactions"] = interaction_rows(data.interactions, data.ratings)
     if data.impressions is not None:
         tables["impressions"], tables["users"] = impression_rows(data.impressions)
@@ -138,7 +138,9 @@ def prepare(raw: RawData, config: DataConfig) -> PreparedData:
     dropped["items without a description"] = without_description
     interactions, ratings = NO_INTERACTIONS, None
     if positives is not None:
-        interactions, ratings, items = prepare_sequences(positives, catalogue, config, dropped)
+        # Sequences may all be too short for the core where impressions are what the data are about.
+        needed = raw.impressions is None
+        interactions, ratings, items = prepare_sequences(positives, catalogue, config, dropped, needed=needed)
         catalogue = catalogue.take(pa.array(items))
     impressions = None
     if raw.impressions is not None:
@@ -152,13 +154,14 @@ def prepare(raw: RawData, config: DataConfig) -> PreparedData:
 
 
 def prepare_sequences(
-    rows: pa.Table, catalogue: pa.Table, config: DataConfig, dropped: dict[str, int]
+    rows: pa.Table, catalogue: pa.Table, config: DataConfig, dropped: dict[str, int], *, needed: bool
 ) -> tuple[Interactions, np.ndarray | None, np.ndarray]:
     """Interactions, their ratings (float64 [N]) if known, and the rows of the catalogue that are left (int64).
 
     Args:
         rows: positives alone.
         dropped: gets how many were left out, by reason.
+        needed: whether it is an error when nothing is left; else the whole catalogue is left.
 
     Raises:
         UserError: nothing is left, or a split by time without times.
@@ -175,6 +178,8 @@ def prepare_sequences(
         dropped["duplicates"] = int(np.sum(~keep))
     keep = core(user, item, keep, config.min_user_interactions, config.min_item_interactions)
     dropped["outside the core"] = len(user) - dropped.get("duplicates", 0) - int(keep.sum())
+    if not keep.any() and not needed:
+        return NO_INTERACTIONS, None, np.arange(catalogue.num_rows)
     if not keep.any():
         raise UserError(
             f"no interactions of data set {config.name} are left after filtering {rows.num_rows}; lower "

@@ -43,3 +43,16 @@ def global_time(timestamps: np.ndarray, train: float = 0.8, validation: float = 
     split[timestamps >= first_validation] = VALIDATION
     split[timestamps >= first_test] = TEST
     return split
+
+
+def in_order(count: int, train: float = 0.8, validation: float = 0.1) -> np.ndarray:
+    """The first share of the rows is for training, the next for validation, the rest for test: int8 [N]."""
+    split = np.full(count, TRAIN, dtype=np.int8)
+    split[round(train * count) :] = VALIDATION
+    split[round((train + validation) * count) :] = TEST
+    return split
+
+
+def at_random(count: int, train: float, validation: float, rng: np.random.Generator) -> np.ndarray:
+    """Shares as in `in_order`, of the rows in random order: int8 [N]."""
+    return np.asarray(rng.permutation(in_order(count, train, validation)))

@@ -15,8 +15,7 @@ import pyarrow as pa
 
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION
 from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
-from recbench.data.sources.table import read_items
-from recbench.data.sources.tabular import read_rows
+from recbench.data.sources.tabular import read_descriptions, read_rows
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
@@ -56,7 +55,7 @@ def read(config: DataConfig) -> RawData:
     check_options(options)
     folder = source_path(config)
     broken = BrokenLines(options["skip_bad_lines"])
-    articles = read_items(source_file(folder, "articles.csv"), COLUMNS | {name: name for name in NAMES}, broken)
+    articles = read_descriptions(source_file(folder, "articles.csv"), COLUMNS | {name: name for name in NAMES}, broken)
     items = articles["item"].to_pylist()
     query, item = read_pairs(source_file(folder, "copurchase.csv"), items, broken)
     families = np.unique(articles["product_code"].to_numpy(), return_inverse=True)[1]

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources.raw import BrokenLines, RawData, existing_file, read_options, source_file, source_path
 from recbench.data.sources.tabular import check_columns, open_parquet
+from recbench.data.sources.values import SPLIT_WORDS
 from recbench.data.splits import global_time
 from recbench.errors import UserError
 from recbench.schema import DataConfig
@@ -31,7 +32,6 @@ OPTIONS = {
     "skip_bad_lines": False,
 }
 COLUMNS = {"user": "user_id", "item": "movie_id", "rating": "rating", "timestamp": "timestamp"}
-SPLITS = {"train": "train", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 def read(config: DataConfig) -> RawData:
@@ -193,11 +193,11 @@ def read_ratings_parquet(path: Path) -> pa.Table:
     )
     if not has_split:
         return table
-    place = pc.index_in(rows["split"].cast(pa.string()), value_set=pa.array(SPLITS))
+    place = pc.index_in(rows["split"].cast(pa.string()), value_set=pa.array(SPLIT_WORDS))
     if place.null_count:
         wrong = rows["split"].filter(place.is_null())[0].as_py()
-        raise UserError(f"{path} has a row of split {wrong!r}, expected one of {', '.join(SPLITS)}; correct it")
-    return table.append_column("split", pa.chunked_array([pa.array(SPLITS.values()).take(place.combine_chunks())]))
+        raise UserError(f"{path} has a row of split {wrong!r}, expected one of {', '.join(SPLIT_WORDS)}; correct it")
+    return table.append_column("split", pa.chunked_array([pa.array(SPLIT_WORDS.values()).take(place.combine_chunks())]))
 
 
 def read_ratings_dat(path: Path, broken: BrokenLines) -> pa.Table:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
-from recbench.data.sources.table import read_items
+from recbench.data.sources.tabular import read_descriptions
 from recbench.schema import DataConfig
 
 OPTIONS = {
@@ -30,7 +30,7 @@ def read(config: DataConfig) -> RawData:
     users, items = read_sequences(source_file(folder, options["sequence_file"]), broken)
     if options["items_file"]:
         path = source_file(folder, options["items_file"])
-        catalogue = read_items(path, {"item": options["item_column"], "title": options["title_column"]}, broken)
+        catalogue = read_descriptions(path, {"item": options["item_column"], "title": options["title_column"]}, broken)
     else:
         catalogue = pa.table({"item": pa.array(dict.fromkeys(items), pa.string())})
     interactions = pa.table({"user": pa.array(users, pa.string()), "item": pa.array(items, pa.string())})

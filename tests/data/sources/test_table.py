@@ -6,7 +6,8 @@ import pytest
 
 from recbench.data.build import build
 from recbench.data.dataset import load_data
-from recbench.data.sources.table import read, seconds
+from recbench.data.sources.table import read
+from recbench.data.sources.values import seconds
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
