@@ -88,8 +88,8 @@ def _add_words(material: Material, made: Features) -> None:
 
 def _add_hashed(material: Material, made: Features) -> None:
     config = material.config
-    lists = (words(caption or "") for caption in material.captions)
-    made.columns.append(hashed_column("hashed", lists, config.bits, config.signed, config.longest))
+    found = occurrences(words(caption or "") for caption in material.captions)
+    made.columns.append(hashed_column("hashed", found, config.bits, config.signed, config.longest))
 
 
 def _add_semantic_ids(material: Material, made: Features) -> None:

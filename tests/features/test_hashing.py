@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.utils import murmurhash3_32
 
 from recbench.features.hashing import hashed_column
+from recbench.features.vocabulary import occurrences
 
 ITEMS = st.lists(
     st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=5), max_size=6), min_size=1, max_size=8
@@ -17,7 +18,7 @@ ITEMS = st.lists(
 
 @given(ITEMS, st.integers(1, 5), st.booleans(), st.integers(1, 6))
 def test_hashing_is_a_loop_over_words(items, bits, signed, longest) -> None:
-    encoded = hashed_column("hashed", items, bits, signed, longest)
+    encoded = hashed_column("hashed", occurrences(items), bits, signed, longest)
     column = encoded.column
     assert column.size == 2**bits + 2 and (column.weights is not None) == signed
     for row, item in enumerate(items):
@@ -38,7 +39,7 @@ def test_hashing_is_a_loop_over_words(items, bits, signed, longest) -> None:
 def test_buckets_are_those_of_murmurhash_anywhere() -> None:
     # MurmurHash3_x86_32 with seed 0: "hello" is 0x248bfa47, "test" 0xba6bd213 (published test vectors). As a signed
     # number the second is -0x45942ded: it subtracts, from bucket 0xded of 2^12.
-    column = hashed_column("hashed", [["hello"], ["test"]], 12, True, 9).column
+    column = hashed_column("hashed", occurrences([["hello"], ["test"]]), 12, True, 9).column
     assert column.ids.tolist() == [2 + 0xA47, 2 + 0xDED]
     assert column.weights is not None and column.weights.tolist() == [1.0, -1.0]
 
@@ -46,7 +47,7 @@ def test_buckets_are_those_of_murmurhash_anywhere() -> None:
 @pytest.mark.parametrize("signed", [True, False])
 def test_words_that_share_a_bucket(signed: bool) -> None:
     # In two buckets "hello" (+, 0x..47 is odd) and "test" (-, 0x..ed is odd) meet in bucket 1: signed, they cancel.
-    column = hashed_column("hashed", [["hello", "test", "hello"]], 1, signed, 9).column
+    column = hashed_column("hashed", occurrences([["hello", "test", "hello"]]), 1, signed, 9).column
     assert column.ids.tolist() == ([] if signed else [3])
     assert column.offsets.tolist() == [0, len(column.ids)]
     assert column.ids.dtype == np.int32 and column.offsets.dtype == np.int64
