@@ -22,7 +22,7 @@ class CaptionerConfig:
         "Describe the item in one sentence.", "template: {title}, {text} and every catalogue column may stand in it"
     )
     batch_size: int = option(32, "items captioned together", least=1)
-    max_tokens: int = option(64, "longest caption, in tokens", least=1)
+    max_tokens: int = option(64, "longest caption, in tokens; llava_small learns from as many of a reference", least=1)
     temperature: float = option(0.0, "sampling temperature; 0 decodes greedily", least=0)
     fallback: str = option(
         "skip",
@@ -83,7 +83,6 @@ class CaptionerConfig:
     patch_share: float = option(
         0.5, "share of a picture's patches that a step reads, drawn anew each time", least=0.01, most=1
     )
-    reference_tokens: int = option(28, "tokens of a reference caption that are learned from", least=1)
     least_steps: int = option(0, "optimiser steps at least, however few pictures there are", least=0)
     checkpoint_steps: int = option(50, "steps between the states that an interrupted training continues from", least=1)
     training_precision: str = option(

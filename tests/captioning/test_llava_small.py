@@ -115,7 +115,7 @@ def test_it_learns_to_name_what_it_sees(data: RecommendationData, make_run: Call
 
 
 def test_captions_are_cut_at_max_tokens(data: RecommendationData, make_run: Callable[[], Run]) -> None:
-    settings = config(max_tokens=2, reference_tokens=4)
+    settings = config(max_tokens=2)
     captions = obtain(settings, data, make_run(), 0, CPU).caption(items_of(data, settings)[:2])
     assert [(caption.text, caption.tokens) for caption in captions] == [("a red", 2), ("a green", 2)]
 
