@@ -105,12 +105,12 @@ class FieldEmbedding(nn.Module):
         local = ids[rows][:, [field.column for field in fields]].long()  # row -1 is the last one: not known, or none
         if dropped is not None:
             # A missing item stays missing.
-            is_id = torch.tensor([field.is_id for field in fields], device=rows.device)
+            is_id = torch.tensor([field.is_id for field in fields], dtype=torch.bool, device=rows.device)
             local = torch.where(dropped[:, None] & is_id & (local != PAD), OOV, local)
         return self._look_up(fields, local)
 
     def _look_up(self, fields: Sequence[Field], local: Tensor) -> Tensor:
-        starts = torch.tensor([self.starts[field.table] for field in fields], device=local.device)
+        starts = torch.tensor([self.starts[field.table] for field in fields], dtype=torch.long, device=local.device)
         return self.table(torch.where(local == PAD, PAD, local + starts))
 
     def _pooled(self, field: Field, items: Tensor) -> Tensor:

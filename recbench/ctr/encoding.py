@@ -92,7 +92,8 @@ def fit_encoder(data: RecommendationData, columns: BaseColumns, least_count: int
     Args:
         least_count: ids and values in fewer training impressions are OOV.
         shared_query: query items and candidates share their embeddings; otherwise an item has one for each role, and
-            its id is OOV in a role in which training impressions do not show it.
+            its id is OOV in a role in which training impressions do not show it. Users that are query items under
+            another name (co-purchases) have no id of their own.
 
     Raises:
         UserError: no impressions, or a column that the data do not have.
@@ -109,7 +110,8 @@ def fit_encoder(data: RecommendationData, columns: BaseColumns, least_count: int
     user_ids, fields, lists = [], [], []
     per_user = np.bincount(shown.user[training], minlength=users)
     ids, size = frequent_ids(per_user, least_count)
-    fields.append(Field("user", "user", "categorical", 0, size, "user", is_id=True))
+    if not query_is_user(shown):
+        fields.append(Field("user", "user", "categorical", 0, size, "user", is_id=True))
     user_ids.append(ids)
     for name in columns.user_fields:
         if name not in shown.user_fields:
@@ -162,6 +164,14 @@ def fit_encoder(data: RecommendationData, columns: BaseColumns, least_count: int
         tuple(categories),
         tuple(numbers),
     )
+
+
+def query_is_user(shown: Impressions) -> bool:
+    """Whether users are the query items under another name: then one id says it, and dropping it leaves no other."""
+    if shown.query is None:
+        return False
+    pairs = np.unique(np.stack([shown.user, shown.query]), axis=1)
+    return pairs.shape[1] == len(np.unique(pairs[0])) == len(np.unique(pairs[1]))
 
 
 def with_captions(encoder: Encoder, captions: Sequence[FeatureColumn], shared_query: bool) -> Encoder:
