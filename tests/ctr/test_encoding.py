@@ -1,13 +1,18 @@
 """What the encoder makes of data: ids, tables, lists, and what it refuses."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 
-from recbench.ctr.encoding import BaseColumns, fit_encoder, padded, with_captions
+from recbench.ctr.encoding import BaseColumns, fit_encoder, padded, query_is_user, with_captions
+from recbench.ctr.models import make_model
 from recbench.ctr.rows import rows_of_impressions
 from recbench.data.interactions import TRAIN
 from recbench.errors import UserError
 from recbench.features.columns import OOV, PAD
+from recbench.schema import CtrModelConfig
 
 
 def names(encoder):
@@ -99,3 +104,17 @@ def test_a_missing_context_column_is_named(encoder):
 def test_columns_that_the_data_lack_are_named(world, columns, words):
     with pytest.raises(UserError, match=words):
         fit_encoder(world.data, columns, 1, False)
+
+
+def test_users_that_are_query_items_have_no_second_id(world):
+    shown = world.data.impressions
+    assert not query_is_user(shown)  # query items were drawn independently of users
+    co_purchases = dataclasses.replace(shown, query=shown.user + 3)  # user 0 is item 3, and so on
+    assert query_is_user(co_purchases)
+    data = dataclasses.replace(world.data)
+    vars(data)["impressions"] = co_purchases
+    encoder = fit_encoder(data, BaseColumns(), 1, False)
+    assert [field.name for field in encoder.fields] == ["item", "query"]
+    model = make_model(encoder, CtrModelConfig(kind="deepfm"), 0)
+    rows = rows_of_impressions(encoder, co_purchases, np.arange(4), 0)
+    assert model(rows._replace(dropped=torch.ones(4, 3, dtype=torch.bool))).shape == (4,)
