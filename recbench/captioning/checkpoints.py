@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import BitsAndBytesConfig, GenerationConfig
+from transformers.utils.logging import disable_progress_bar
 
 from recbench.errors import UserError
 from recbench.schema import CaptionerConfig
@@ -38,6 +39,7 @@ def load(automatic: Any, path: str | None, config: CaptionerConfig, key: str, **
     """
     if not path:
         raise UserError(f"{key} is missing: give a checkpoint's folder or its name on the hub as {key}=PATH")
+    disable_progress_bar()
     try:
         return automatic.from_pretrained(path, trust_remote_code=config.trust_remote_code, **keywords)
     except (OSError, ValueError, KeyError, ImportError) as problem:

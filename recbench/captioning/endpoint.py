@@ -74,7 +74,7 @@ class EndpointCaptioner:
         """The item's caption after as many tries as it takes, or why the last one failed."""
         body = json.dumps(self._request(item)).encode()
         attempt = 0
-        while True:
+        while not stop.is_set():
             received = post(self.url, body, self.headers, self.config.timeout)
             answer = received if isinstance(received, Failure) else read_answer(received)
             if isinstance(answer, Caption):
@@ -82,12 +82,13 @@ class EndpointCaptioner:
                 return answer
             self.answered |= answer.status is not None
             if answer.status in WRONG_SETTINGS:
+                stop.set()
                 raise UserError(f"captioner.url={self.config.url}: the server answers {answer.reason}")
             if not answer.again or attempt == self.config.retries:
                 return answer
-            if stop.wait(back_off(self.config.back_off, attempt, answer.wait)):
-                return answer
+            stop.wait(back_off(self.config.back_off, attempt, answer.wait))
             attempt += 1
+        return Failure("stopped", None, True)
 
     def _request(self, item: Item) -> dict[str, Any]:
         content: list[dict[str, Any]] = [{"type": "text", "text": fill_prompt(self.config.prompt, item)}]

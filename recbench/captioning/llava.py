@@ -57,7 +57,7 @@ class LlavaCaptioner:
 
     def _inputs(self, items: Sequence[Item]) -> Any:
         prompts = [fill_prompt(self.prompt, item, self.tokenizer.all_special_tokens) for item in items]
-        if getattr(self.processor, "chat_template", None) or self.tokenizer.chat_template:
+        if getattr(self.processor, "chat_template", None):  # a tokenizer's own has no place for pictures
             texts = [self._chat(prompt) for prompt in prompts]
             begun = self.tokenizer.bos_token is not None and texts[0].startswith(self.tokenizer.bos_token)
         else:  # the prompt as it is, after the image's place where it does not name that
