@@ -141,7 +141,7 @@ def _train(
     torch.manual_seed(int(np.random.default_rng([*seed, INITIAL_WEIGHTS]).integers(2**62)))
     tokenizer = _tokenizer(config, references)
     network = build_model(config, tokenizer).to(device)
-    examples = Examples(pictures, encode_captions(references, tokenizer, config.max_tokens))
+    examples = Examples(pictures, *encode_captions(references, tokenizer, config.max_tokens))
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     steps = total_steps(config, len(rows))
     weights = sum(parameter.numel() for parameter in network.parameters())

@@ -6,6 +6,7 @@ step), so that a resumed training needs no generator states and ends with the we
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -33,12 +34,24 @@ class Examples:
 
     pictures: Tensor  # uint8 [M, 3, size, size]
     captions: list[list[int]]  # token ids of each, with the end token where the caption was not cut
+    first_sentences: list[int]  # tokens of each that its first sentence takes
 
 
-def encode_captions(captions: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int) -> list[list[int]]:
-    """Token ids of captions, then the end token; cut after `longest` ids, so that a cut caption has no end."""
-    encoded = tokenizer(list(captions), add_special_tokens=False)["input_ids"]
-    return [[*ids, tokenizer.eos_token_id][:longest] for ids in encoded]
+def encode_captions(
+    captions: Sequence[str], tokenizer: PreTrainedTokenizerBase, longest: int
+) -> tuple[list[list[int]], list[int]]:
+    """Token ids of captions, then the end token; cut after `longest` ids, so that a cut caption has no end.
+
+    Also the number of ids up to the first full stop that a space or the end follows; all where there is none.
+    """
+    first = [re.split(r"(?<=\.)(?=\s|$)", caption.strip(), maxsplit=1)[0] for caption in captions]
+    encoded, sentences = (tokenizer(texts, add_special_tokens=False)["input_ids"] for texts in (list(captions), first))
+    ended = [[*ids, tokenizer.eos_token_id] for ids in encoded]
+    lengths = [
+        len(ids) if len(sentence) + 1 == len(ids) else len(sentence)  # the end is the sentence's where nothing follows
+        for ids, sentence in zip(ended, sentences, strict=True)
+    ]
+    return [ids[:longest] for ids in ended], [min(length, longest) for length in lengths]
 
 
 def total_steps(config: CaptionerConfig, examples: int) -> int:
@@ -70,7 +83,8 @@ def train(
     optimizers = make_optimizers(parameters, config)
     first = _load_state(folder, parameters, optimizers)
     model.train()
-    model.set_attn_implementation(FULL_PRECISION_ATTENTION)
+    if precision == "bfloat16" and model.device.type == "cpu":
+        model.set_attn_implementation(FULL_PRECISION_ATTENTION)
     for step in range(first, steps):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -151,25 +165,28 @@ def _loss(
     step: int,
     precision: str,
 ) -> Tensor:
-    """The mean loss of a step's tokens."""
+    """The weighted mean of the losses of a step's tokens."""
     device = model.device
     pictures = examples.pictures[torch.from_numpy(rows)].to(device).float() / 255
     if config.augmentation > 0:
         pictures = shifted(pictures, config.augmentation, _generator(seed, PICTURES, step))
     captions = [examples.captions[row] for row in rows]
     tokens = torch.full((len(rows), max(map(len, captions))), -1, dtype=torch.int64)
-    for place, ids in enumerate(captions):
+    weights = torch.zeros(tokens.shape)
+    for place, (row, ids) in enumerate(zip(rows, captions, strict=True)):
         tokens[place, : len(ids)] = torch.tensor(ids)
+        weights[place, : len(ids)] = config.description_weight
+        weights[place, : examples.first_sentences[row]] = 1.0
     kept = None
     if config.patch_share < 1:
         patches = model.config.image_seq_length
         count = max(1, round(config.patch_share * patches))
         noise = _generator(seed, PATCHES, step).random((len(rows), patches))
         kept = torch.from_numpy(np.sort(np.argsort(noise, axis=1)[:, :count], axis=1)).to(device)
-    tokens = tokens.to(device)
+    tokens, weights = tokens.to(device), weights.to(device)
     with _autocast(device, precision):
         losses = caption_losses(model, normalised(pictures), tokens, kept)
-    return losses.sum() / (tokens >= 0).sum()
+    return (losses * weights).sum() / weights.sum()
 
 
 def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

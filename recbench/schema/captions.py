@@ -68,7 +68,7 @@ class CaptionerConfig:
     heads: int = option(4, "attention heads of both", least=1)
     least_word_count: int = option(3, "rarer words of the reference captions are unknown", least=1)
     # llava_small: training
-    epochs: float = option(20.0, "passes over the captioned pictures", least=0)
+    epochs: float = option(14.0, "passes over the captioned pictures", least=0)
     training_batch: int = option(64, "pictures a step", least=1)
     learning_rate: float = option(2e-3, "peak learning rate of AdamW: embeddings, norms, biases", least=0)
     matrix_learning_rate: float = option(0.02, "peak learning rate of Muon: the matrices of the layers", least=0)
@@ -83,7 +83,10 @@ class CaptionerConfig:
     patch_share: float = option(
         0.5, "share of a picture's patches that a step reads, drawn anew each time", least=0.01, most=1
     )
-    least_steps: int = option(0, "optimiser steps at least, however few pictures there are", least=0)
+    description_weight: float = option(
+        0.3, "weight of the tokens after a reference's first sentence, in which its attributes are", least=0, most=1
+    )
+    least_steps: int = option(300, "optimiser steps at least, however few pictures there are", least=0)
     checkpoint_steps: int = option(50, "steps between the states that an interrupted training continues from", least=1)
     training_precision: str = option(
         "auto",

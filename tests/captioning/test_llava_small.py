@@ -53,6 +53,7 @@ def config(**changes: Any) -> CaptionerConfig:
         "checkpoint_steps": 3,
         "training_precision": "float32",
         "least_word_count": 1,
+        "least_steps": 0,
         "max_tokens": 8,
         "folds": 1,
     }

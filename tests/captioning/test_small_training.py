@@ -1,12 +1,14 @@
 """Parts of the small LLaVA's training: the loss, the order, the rate, the pictures' shifts."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from recbench.captioning import small_training
 from recbench.captioning.small_model import build_model, caption_losses, normalised, prompt_tokens
 from recbench.captioning.small_training import (
     Examples,
@@ -95,11 +97,31 @@ def test_steps() -> None:
 
 
 def test_captions_end_unless_they_are_cut() -> None:
-    tokenizer = train_word_tokenizer(["red shoe"])
-    red, shoe = tokenizer.convert_tokens_to_ids(["\u2581red", "\u2581shoe"])
-    assert encode_captions(["Red shoe", "red", "green shoe"], tokenizer, 3) == [[red, shoe, 2], [red, 2], [3, shoe, 2]]
-    assert encode_captions(["red shoe"], tokenizer, 2) == [[red, shoe]]
-    assert len(Examples(torch.zeros(1, 3, 4, 4), [[1]]).captions) == 1
+    tokenizer = train_word_tokenizer(["red shoe. soft"])
+    red, shoe, stop, soft = tokenizer.convert_tokens_to_ids(["\u2581red", "\u2581shoe", ".", "\u2581soft"])
+    captions = ["Red shoe", "red", "Green shoe. Soft", "red shoe. ", "red.soft shoe."]
+    encoded, first = encode_captions(captions, tokenizer, 5)
+    assert encoded == [
+        [red, shoe, 2],
+        [red, 2],
+        [3, shoe, stop, soft, 2],
+        [red, shoe, stop, 2],
+        [red, stop, 3, shoe, stop],
+    ]
+    assert first == [3, 2, 3, 4, 5]  # with the end token where nothing follows; a full stop inside a word ends nothing
+    assert encode_captions(captions[:3], tokenizer, 2) == ([[red, shoe], [red, 2], [3, shoe]], [2, 2, 2])
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
+def test_descriptions_weigh_less_than_first_sentences(model, weight: float) -> None:
+    pictures = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+    examples = Examples(pictures, [[5, 6, 7, 2], [8, 2]], [2, 2])
+    plain = replace(SMALL, description_weight=weight, augmentation=0.0, patch_share=1.0)
+    loss = small_training._loss(model, examples, np.array([0, 1]), plain, [0], 0, "float32")
+    with torch.no_grad():
+        each = caption_losses(model, normalised(pictures.float() / 255), torch.tensor([[5, 6, 7, 2], [8, 2, -1, -1]]))
+    weighted = each[0, :2].sum() + weight * each[0, 2:].sum() + each[1, :2].sum()
+    assert float(loss.detach()) == pytest.approx(float(weighted / (4 + 2 * weight)), rel=1e-5)
 
 
 def test_shifts_keep_colours_and_stay_within_their_share() -> None:
