@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from recbench.reporting.tables import Grid, markdown, number
+from recbench.reporting.tables import Grid, markdown, mean_and_deviation, number, percent, signed, signed_interval
 from recbench.runs import Run
 
 COST_COLUMNS = {  # key in the manifest -> title
@@ -23,7 +23,7 @@ def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False) -> l
     title = f"{comparison['split']}, {comparison['cases']:,} cases, seen items {comparison['seen_items']}: mean"
     title += " ± standard deviation over seeds" if any(len(some) > 1 for some in seeds) else ""
     rows = [
-        [arm["arm"], _listed(arm["seeds"]), *(_mean(arm["values"][name]) for name in names)]
+        [arm["arm"], _listed(arm["seeds"]), *(mean_and_deviation(arm["values"][name], "deviation") for name in names)]
         for arm in comparison["arms"]
     ]
     if "best" in comparison:
@@ -74,26 +74,15 @@ def bench_sections(run: Run) -> list[str]:
     return [*lines, markdown(Grid("", ["arm", "seed", "train run", "eval run", "there"], linked, prose=True))]
 
 
-def _mean(value: Mapping[str, Any]) -> str:
-    deviation = value["deviation"]
-    known = deviation is not None and deviation == deviation
-    return f"{number(value['mean'])} ± {deviation:.4f}" if known else number(value["mean"])
-
-
 def _difference(value: Mapping[str, Any]) -> list[str]:
     low, high = value["low"], value["high"]
     clear = low is not None and high is not None and (low > 0 or high < 0)
-    relative = _signed(value["relative_percent"], ".1f")
     return [
-        _signed(value["difference"]) + (" *" if clear else ""),
-        f"[{_signed(low)}, {_signed(high)}]",
-        relative if relative == "–" else f"{relative}%",
+        signed(value["difference"]) + (" *" if clear else ""),
+        signed_interval(low, high),
+        percent(value["relative_percent"], digits=1),
         number(value["detectable"]),
     ]
-
-
-def _signed(value: float | None, form: str = ".4f") -> str:
-    return "–" if value is None or value != value else f"{value:+{form}}"
 
 
 def _listed(seeds: list[int]) -> str:

@@ -1,12 +1,13 @@
-"""report.md and the ROC picture of a run, from the run folder's files only; equal however often it is written."""
+"""report.md, report.html and the pictures of a run, from its folder's files only; equal however often written."""
 
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from recbench.reporting.comparison import bench_sections
-from recbench.reporting.tables import Grid, markdown, metric_grids
+from recbench.reporting.html import render_html
+from recbench.reporting.results import result_sections
+from recbench.reporting.tables import Grid, markdown
 from recbench.runs import Run, atomic_path
 
 PICTURE = "roc_head.png"
@@ -14,14 +15,16 @@ HELD_OUT = {"validation": 1, "test": 2}  # as best.parquet numbers the splits
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.md`, and `roc_head.png` where there is a `ranks.parquet`, and return the report's path."""
+    """Write `report.md`, its pictures, and `report.html` with all of them inside; returns the path of the first."""
     run = Run(folder)
     picture = (folder / "ranks.parquet").is_file()
     if picture:
         _draw(run)
     report = folder / "report.md"
-    with atomic_path(report) as partial:
-        partial.write_text("\n".join(_sections(run, picture)), encoding="utf-8")
+    text = "\n".join(_sections(run, picture))
+    for path, content in ((report, text), (folder / "report.html", render_html(text, folder))):
+        with atomic_path(path) as partial:
+            partial.write_text(content, encoding="utf-8")
     return report
 
 
@@ -33,12 +36,7 @@ def _sections(run: Run, picture: bool) -> list[str]:
         lines += [f"It ended with an error: {manifest['error']}", ""]
     if manifest["notes"]:
         lines += ["## Notes", "", *(f"- {note}" for note in manifest["notes"]), ""]
-    if run.stage == "bench" and run.status == "done":
-        lines += bench_sections(run)
-    elif (run.path / "metrics.json").is_file():
-        lines += ["## Results", ""]
-        for grid in metric_grids(run.metrics):
-            lines += [*([grid.title[0].upper() + grid.title[1:] + ".", ""] if grid.title else []), markdown(grid)]
+    lines += result_sections(run)
     if picture:
         lines += [
             "## The head of the ROC curve",

@@ -46,6 +46,46 @@ def interval(cell: Any) -> str:
     return f"{number(cell['value'])} [{number(cell['low'])}, {number(cell['high'])}]"
 
 
+def signed(value: float | None, form: str = ".4f") -> str:
+    """A number with its sign, a dash for undefined."""
+    return "–" if value is None or math.isnan(value) else f"{value:+{form}}"
+
+
+def signed_interval(low: float | None, high: float | None, form: str = ".4f") -> str:
+    """`[low, high]` with signs."""
+    return f"[{signed(low, form)}, {signed(high, form)}]"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A number that is in percent already, with its sign."""
+    return "–" if value is None or math.isnan(value) else f"{value:+.{digits}f}%"
+
+
+def mean_and_deviation(value: Mapping[str, Any], deviation: str = "std") -> str:
+    """`mean ± deviation` of a metric over seeds, the mean alone where there is one seed."""
+    spread = value.get(deviation)
+    known = spread is not None and not math.isnan(spread)
+    return f"{number(value.get('mean'))} ± {spread:.4f}" if known else number(value.get("mean"))
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with four decimals; `< 0.0001` for smaller ones, which nobody should compare."""
+    return "< 0.0001" if value is not None and value < 0.0001 else number(value)
+
+
+def ordered(known: Mapping[str, str], part: Mapping[str, Any]) -> dict[str, Any]:
+    """`part` in the order of `known`, what is not in there last; metrics.json has its keys by the alphabet."""
+    return {key: part[key] for key in sorted(part, key=lambda key: [*known, key].index(key))}
+
+
+def code(text: str) -> str:
+    """`text` as Markdown shows it letter by letter, whatever is in it."""
+    flat = " ".join(text.split())
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
+    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
+    return f"{fence}{pad}{flat}{pad}{fence}" if flat else ""
+
+
 def metric_grids(metrics: Mapping[str, Any], leave_out: Sequence[str] = ()) -> list[Grid]:
     """The tables of one run: metrics with intervals, kept and excluded, each beside its best; then every other number.
 
@@ -55,7 +95,7 @@ def metric_grids(metrics: Mapping[str, Any], leave_out: Sequence[str] = ()) -> l
     measured = {key: metrics[key] for key in keys if _is_measured(metrics[key])}
     if _is_measured(metrics):  # score: the metrics themselves, without a heading over them
         measured = {"value": metrics}
-    rows = sorted({name for part in measured.values() for name in part}, key=_metric_order)
+    rows = sorted({name for part in measured.values() for name in part}, key=metric_order)
     if isinstance(metrics.get("best"), Mapping) and set(metrics["best"]) & set(rows):
         measured["best"] = metrics["best"]
     grids = []
@@ -92,10 +132,10 @@ def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers that stand for a run in a table over runs: those with seen items kept, or all of the first level."""
     if isinstance(metrics.get("validation"), Mapping) and "best" in metrics["validation"]:  # of a train run
         best = flatten(metrics["validation"]["best"])
-        return {f"validation {key}": best[key] for key in sorted(best, key=_metric_order)}
+        return {f"validation {key}": best[key] for key in sorted(best, key=metric_order)}
     if isinstance(metrics.get("kept"), Mapping):
         kept = flatten(metrics["kept"])
-        return {key: kept[key] for key in sorted(kept, key=_metric_order) if not key.startswith(("pauc", "mcclish"))}
+        return {key: kept[key] for key in sorted(kept, key=metric_order) if not key.startswith(("pauc", "mcclish"))}
     return {key: value for key, value in flatten(metrics).items() if isinstance(value, int | float) and "." not in key}
 
 
@@ -138,7 +178,7 @@ def show(grids: Sequence[Grid]) -> None:
         console.print(table)
 
 
-def _metric_order(name: str) -> tuple[int, str, list[float]]:
+def metric_order(name: str) -> tuple[int, str, list[float]]:
     """auc, then windows, then Top-K, each by its numbers: hr@5 before hr@10."""
     kind = re.split(r"[@(]", name)[0]
     place = METRIC_ORDER.index(kind) if kind in METRIC_ORDER else len(METRIC_ORDER)

@@ -1,0 +1,45 @@
+"""The results of a run as tables for a terminal and as sections of its report: each stage has its own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from recbench.reporting.captions import caption_grids, caption_sections, column_grids, column_sections
+from recbench.reporting.clicks import click_grids, click_sections
+from recbench.reporting.comparison import bench_sections, comparison_grids
+from recbench.reporting.simulation import simulation_grids, simulation_sections
+from recbench.reporting.tables import Grid, markdown, metric_grids
+from recbench.runs import Run
+
+SECTIONS: dict[str, Callable[[Run], list[str]]] = {
+    "bench": bench_sections,
+    "caption": caption_sections,
+    "ctr": click_sections,
+    "simulate": simulation_sections,
+    "tokenize": column_sections,
+}
+GRIDS: dict[str, Callable[[Mapping[str, Any]], list[Grid]]] = {
+    "bench": comparison_grids,
+    "caption": caption_grids,
+    "ctr": click_grids,
+    "simulate": simulation_grids,
+    "tokenize": column_grids,
+}
+
+
+def result_grids(stage: str, metrics: Mapping[str, Any]) -> list[Grid]:
+    """The tables that a finished run's metrics are shown as on a terminal."""
+    if stage in GRIDS:
+        return GRIDS[stage](metrics)
+    return metric_grids(metrics, leave_out=("trained",))  # the report has what was trained, too
+
+
+def result_sections(run: Run) -> list[str]:
+    """The sections of a run's report that hold its results, in Markdown; none where it has no metrics."""
+    if not (run.path / "metrics.json").is_file():
+        return []
+    if run.stage in SECTIONS and run.status == "done":
+        return SECTIONS[run.stage](run)
+    lines = ["## Results", ""]
+    for grid in metric_grids(run.metrics):
+        lines += [*([f"{grid.title[0].upper()}{grid.title[1:]}.", ""] if grid.title else []), markdown(grid)]
+    return lines
