@@ -48,7 +48,8 @@ class Tags(HTMLParser):
 
 
 def test_the_page_is_whole_and_long_settings_are_folded(tmp_path):
-    text = "# ctr on <bazaar>\n\n## Results\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n\n## Asked for\n\n    recbench ctr\n\n## End\n"
+    table = "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+    text = f"# ctr on <bazaar>\n\n## Results\n\n{table}\n\n## Asked for\n\n    recbench ctr\n\n## End\n"
     page = render_html(text, tmp_path)
     tags = Tags()
     tags.feed(page)
