@@ -50,14 +50,22 @@ def dispatch(
     stage: str, overrides: Sequence[str], *, multirun: bool = False, print_config: bool = False, as_json: bool = False
 ) -> None:
     """Run `stage` once, or once for each combination in a multirun, and print its results; or only print the config."""
+    assisting = os.environ.get("RANK", "0") not in ("", "0")  # a launcher's process, and not its first
     if multirun:
         if print_config:
             raise UserError("--cfg prints one config: leave -m and the commas out")
+        if assisting:
+            raise UserError("-m is not for a launcher's processes: start one launch for each run")
         sweep(stage, overrides, as_json=as_json)
         return
     config = compose(stage, overrides)
     if print_config:
         typer.echo(OmegaConf.to_yaml(config), nl=False)
+        return
+    if stage == "caption" and assisting:
+        from recbench.stages.caption import assist
+
+        assist(prepare(stage, config, overrides))
         return
     run = execute(stage, prepare(stage, config, overrides), overrides)
     if as_json:

@@ -131,9 +131,9 @@ class Server:
         self.server.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def serve() -> Iterator[Callable[..., Server]]:
-    """Start servers that end with the test."""
+    """Start servers that end with the tests of a module."""
     servers: list[Server] = []
 
     def start(answer: Callable[[int, dict[str, Any]], tuple[int, dict[str, str], str] | None]) -> Server:
