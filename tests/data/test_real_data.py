@@ -3,11 +3,14 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
+from sklearn.metrics import roc_auc_score
 
 from recbench.data.build import SOURCES, build
 from recbench.data.dataset import load_data
+from recbench.data.impressions import click_histories
 from recbench.schema import DataConfig
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +25,7 @@ def load_config(path: Path, monkeypatch: pytest.MonkeyPatch) -> DataConfig:
 
 def build_real(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, **changes) -> dict:
     config = load_config(ROOT / "conf" / "data" / f"{name}.yaml", monkeypatch)
-    if not Path(config.path).is_dir():
+    if not Path(config.path).exists():
         pytest.skip(f"{config.path} is not on this machine; set RECBENCH_DATA")
     return build(OmegaConf.merge(config, changes), folder)
 
@@ -53,7 +56,20 @@ def test_movielens_by_time(tmp_path, monkeypatch):
     # 1,000,209 ratings, of which 575,281 are 4 or 5
     assert numbers["interactions"] == 575_281 and numbers["dropped"]["negatives"] == 1_000_209 - 575_281
     assert numbers["splits"]["train"] / 575_281 == pytest.approx(0.8, abs=1e-3)
-    assert load_data(tmp_path).catalogue[72]["title"] == "Misérables, Les (1995)"
+    splits = numbers["impressions"]["splits"]
+    rows = {name: split["rows"] for name, split in splits.items()}
+    assert rows == {"train": 800_167, "validation": 100_021, "test": 100_021}
+    assert sum(split["clicks"] for split in splits.values()) == 575_281
+    data = load_data(tmp_path)
+    assert data.catalogue[72]["title"] == "Misérables, Les (1995)"
+    # 337,147 training rows, all rated 3 or less, have no time: the lengths of histories must not tell them apart.
+    shown = data.impressions
+    rows = np.flatnonzero((shown.split == 0) & (shown.user < 200))
+    lengths = np.sum(click_histories(shown, rows, 500) >= 0, axis=1)
+    user, label = shown.user[rows], shown.label[rows]
+    both = [one for one in range(200) if 0 < label[user == one].mean() < 1]
+    aucs = [roc_auc_score(label[user == one], lengths[user == one]) for one in both]
+    assert np.mean(aucs) == pytest.approx(0.5, abs=4 * np.std(aucs) / np.sqrt(len(aucs)))
 
 
 def test_magazine_is_a_core(tmp_path, monkeypatch):
@@ -61,3 +77,27 @@ def test_magazine_is_a_core(tmp_path, monkeypatch):
     # 2,375 reviews, of which 2,328 differ in user, item or second
     assert numbers["dropped"]["duplicates"] == 2_375 - 2_328
     assert numbers["interactions_per_user"]["min"] >= 5
+
+
+def test_hm_counts(tmp_path, monkeypatch):
+    numbers = build_real("hm", tmp_path, monkeypatch)
+    assert numbers["items"] == 11_800 and numbers["images"] == {"present": 11_800, "missing": 0, "items_without": 0}
+    shown = numbers["impressions"]
+    assert (shown["rows"], shown["clicks"], shown["queries"]) == (61_186 * 5, 61_186, 11_508)
+
+
+def test_open_bandit_counts(tmp_path, monkeypatch):
+    clicks = 0
+    for policy in ("random", "bts"):
+        for campaign, items in (("all", 80), ("men", 34), ("women", 46)):
+            folder = tmp_path / policy / campaign
+            options = {"policy": policy, "campaign": campaign}
+            numbers = build_real("open_bandit", folder, monkeypatch, options=options)
+            assert numbers["items"] == items and numbers["impressions"]["rows"] == 10_000
+            clicks += numbers["impressions"]["clicks"]
+            propensity = load_data(folder).impressions.propensity
+            if policy == "random":
+                assert propensity == pytest.approx(np.full(10_000, 1 / items))
+            else:
+                assert propensity.max() > 2 / items  # it prefers some
+    assert clicks == 287

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbench.data.interactions import TEST, TRAIN, VALIDATION
-from recbench.data.splits import global_time, leave_one_out
+from recbench.data.splits import at_random, global_time, in_order, leave_one_out
 
 
 def test_leave_one_out_holds_out_the_last_two():
@@ -29,3 +29,11 @@ def test_global_time_orders_the_splits(times):
     for earlier, later in ((TRAIN, VALIDATION), (VALIDATION, TEST), (TRAIN, TEST)):
         if (split == earlier).any() and (split == later).any():
             assert times[split == earlier].max() < times[split == later].min()
+
+
+def test_shares_of_rows_in_order_and_at_random():
+    assert in_order(10).tolist() == [0] * 8 + [1, 2]
+    assert in_order(3, 0.5, 0.0).tolist() == [0, 0, 2]  # 1.5 rounds to the even 2
+    split = at_random(1000, 0.7, 0.1, np.random.default_rng(0))
+    assert np.bincount(split).tolist() == [700, 100, 200] and np.any(np.diff(split) < 0)
+    assert split.tolist() == at_random(1000, 0.7, 0.1, np.random.default_rng(0)).tolist()

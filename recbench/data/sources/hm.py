@@ -41,6 +41,7 @@ NAMES = (
     "garment_group_name",
 )
 COLUMNS = {"item": "article_id", "title": "prod_name", "text": "detail_desc", "product_code": "product_code"}
+MOST_POWER = 4  # more would leave single precision besides
 BLOCK = 256  # queries whose negatives are drawn together
 
 
@@ -86,6 +87,11 @@ def check_options(options: dict[str, float]) -> None:
     for name in ("seed", "popularity_power", "validation", "test"):
         if options[name] < 0:
             raise UserError(f"data.options.{name} is {options[name]}, expected 0 or more")
+    if options["popularity_power"] > MOST_POWER:
+        raise UserError(
+            f"data.options.popularity_power is {options['popularity_power']}, expected at most {MOST_POWER}: beyond it, "
+            "hardly an item but the most popular is drawn"
+        )
     if options["validation"] + options["test"] >= 1:
         raise UserError(
             f"data.options.validation and test are {options['validation']} and {options['test']}: nothing is left for "
@@ -166,11 +172,12 @@ def with_negatives(
     query, item, of_pair = query[shuffled], item[shuffled], of_pair[shuffled]
     starts = np.concatenate([[0], np.cumsum(pairs_of[np.argsort(first)])])
     negatives = np.empty((len(query), count), dtype=np.int64)
+    rates = (weights / weights.max()).astype(np.float32)
     for begin in range(0, len(queries), BLOCK):
         end = min(begin + BLOCK, len(queries))
         own = slice(starts[begin], starts[end])
         # The smallest of exponential variables with rates w are a weighted sample without replacement, in its order.
-        race = rng.standard_exponential((end - begin, total)) / weights
+        race = rng.standard_exponential((end - begin, total), dtype=np.float32) / rates
         race[of_pair[own] - begin, item[own]] = np.inf
         race[of_pair[own] - begin, query[own]] = np.inf
         drawn = np.argpartition(race, most * count - 1, axis=1)[:, : most * count]
