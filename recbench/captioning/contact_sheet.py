@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 COLUMNS = 6
 PICTURE = 300  # pixels a side
-GAP = 28
+GAP, TEXT_GAP = 28, 8
 CAPTION_SIZE, REFERENCE_SIZE = 17, 15  # pixels
 CAPTION_LINES, REFERENCE_LINES = 6, 4
 INK, GREY, FRAME = "#1b1e23", "#7d838c", "#d5d8dd"
@@ -29,7 +29,7 @@ def draw_contact_sheet(path: Path, tiles: Sequence[Tile]) -> None:
     """Write the tiles as a PNG, six a row; rows are as high as their longest texts. `path` is written directly."""
     rows = [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]
     texts = [[_lines(tile) for tile in row] for row in rows]
-    heights = [PICTURE + max(sum(_line_height(size) for _, size, _ in lines) for lines in row) + 8 for row in texts]
+    heights = [PICTURE + max(_text_height(lines) for lines in row) for row in texts]
     columns = min(COLUMNS, len(tiles))
     size = (GAP + columns * (PICTURE + GAP), GAP + sum(height + GAP for height in heights))
     sheet = Image.new("RGB", size, "white")
@@ -39,10 +39,9 @@ def draw_contact_sheet(path: Path, tiles: Sequence[Tile]) -> None:
         for column, (tile, lines) in enumerate(zip(row, row_texts, strict=True)):
             left = GAP + column * (PICTURE + GAP)
             _paste(sheet, draw, tile.image, left, top)
-            below = top + PICTURE + 8
-            for text, text_size, colour in lines:
-                draw.text((left, below), text, fill=colour, font=_font(text_size))
-                below += _line_height(text_size)
+            for place, (text, text_size, colour) in enumerate(lines):
+                above = _text_height(lines[: place + 1]) - _line_height(text_size)
+                draw.text((left, top + PICTURE + above), text, fill=colour, font=_font(text_size))
         top += height + GAP
     sheet.save(path, "PNG")
 
@@ -90,6 +89,11 @@ def _paste(sheet: Image.Image, draw: ImageDraw.ImageDraw, image: Image.Image, le
     resized = image.resize(size, Image.Resampling.LANCZOS)
     sheet.paste(resized, (left + (PICTURE - size[0]) // 2, top + (PICTURE - size[1]) // 2))
     draw.rectangle((left - 1, top - 1, left + PICTURE, top + PICTURE), outline=FRAME)
+
+
+def _text_height(lines: Sequence[tuple[str, int, str]]) -> int:
+    """Pixels of lines below a picture, with a gap above the caption and one above the reference."""
+    return sum(_line_height(size) for _, size, _ in lines) + TEXT_GAP * len({size for _, size, _ in lines})
 
 
 def _line_height(size: int) -> int:
