@@ -16,7 +16,7 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--page); color: var(--ink);
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-main { max-width: 64rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
+main { max-width: 68rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; letter-spacing: -.01em; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; padding-bottom: .3rem; border-bottom: 1px solid var(--line); }
 h3 { font-size: 1rem; margin: 1.75rem 0 .5rem; }
@@ -31,7 +31,7 @@ pre code { background: none; padding: 0; overflow-wrap: normal; }
 .table { overflow-x: auto; margin: .75rem 0 1.5rem; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th { color: var(--soft); font-weight: 600; text-align: left; vertical-align: bottom; }
-th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); }
+th, td { padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line); }
 td + td, th + th { padding-left: .5rem; }
 td { vertical-align: top; }
 td[style*="right"] { white-space: nowrap; }
