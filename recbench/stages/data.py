@@ -11,7 +11,8 @@ SHOWN_PROBLEMS = 10
 
 
 def run(config: DataStageConfig, run: Run) -> dict[str, Any]:
-    """Write catalogue.parquet, interactions.parquet and description.json (and best.parquet where the truth is known).
+    """Write catalogue.parquet and description.json; where the source has them, interactions.parquet,
+    impressions.parquet with users.parquet, pictures, and best.parquet, the best ranks there can be.
 
     Returns:
         The numbers of `recbench.data.build.build`.

@@ -89,8 +89,8 @@ def check_options(options: dict[str, float]) -> None:
             raise UserError(f"data.options.{name} is {options[name]}, expected 0 or more")
     if options["popularity_power"] > MOST_POWER:
         raise UserError(
-            f"data.options.popularity_power is {options['popularity_power']}, expected at most {MOST_POWER}: beyond it, "
-            "hardly an item but the most popular is drawn"
+            f"data.options.popularity_power is {options['popularity_power']}, expected at most {MOST_POWER}: beyond "
+            "it, hardly an item but the most popular is drawn"
         )
     if options["validation"] + options["test"] >= 1:
         raise UserError(
