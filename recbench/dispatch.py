@@ -27,7 +27,8 @@ from recbench import schema
 from recbench.errors import UserError
 from recbench.execution import compose, config_folder, execute, prepare
 from recbench.reporting.progress import lines_only, say
-from recbench.reporting.tables import comparison_grid, markdown, metric_grids, show
+from recbench.reporting.results import result_grids
+from recbench.reporting.tables import comparison_grid, markdown, show
 from recbench.runs import Run, plain, write_json
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
@@ -65,13 +66,13 @@ def dispatch(
     if stage == "caption" and assisting:
         from recbench.stages.caption import assist
 
-        assist(prepare(stage, config, overrides))
+        assist(prepare(stage, config, overrides))  # type: ignore[arg-type]
         return
     run = execute(stage, prepare(stage, config, overrides), overrides)
     if as_json:
         print_json({"run": run.id, "path": str(run.path), "stage": stage, "metrics": run.metrics})
     else:
-        show(metric_grids(run.metrics, leave_out=("trained",)))  # the report has what was trained, too
+        show(result_grids(stage, run.metrics))
     say(f"report: {run.path / 'report.md'}")
 
 
