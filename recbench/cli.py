@@ -289,15 +289,21 @@ def bench(
 def demo(
     runs: RunsFolder = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, help="Seed of training and evaluation.")] = 0,
+    force: Force = False,
     debug: Debug = False,
 ) -> None:
-    """Run the whole chain on the embedded data set: SFT, more SFT, GRPO, TAWin, and a report that compares them."""
-    from recbench.dispatch import one_line_errors, quote
+    """Run both chains on the embedded data set, captions to clicks and SFT to TAWin, and report them together."""
+    from recbench.dispatch import one_line_errors
+    from recbench.reporting.progress import say
+    from recbench.reporting.results import result_grids
+    from recbench.reporting.tables import show
 
     with one_line_errors("demo", debug):
-        # a third of the usual rate: three thousand reserved interactions are soon learned by heart
-        market = ["data=bazaar", "data.options.size=small", "algo.learning_rate=1e-4"]
-        _bench([*market, f"runs={quote(runs)}"], False, seeds=[seed])
+        from recbench.stages.demo import demo as run_demo
+
+        run = run_demo(runs=str(runs), seed=seed, force=force)
+        show(result_grids("demo", run.metrics))
+        say(f"report: {run.path / 'report.html'}")
 
 
 def _bench(overrides: list[str], as_json: bool, **choices: Any) -> None:

@@ -117,7 +117,7 @@ def print_estimate(overrides: list[str], as_json: bool, debug: bool) -> None:
         from recbench.execution import compose, prepare
         from recbench.stages.caption import estimate
 
-        metrics = estimate(prepare("caption", compose("caption", overrides), overrides))
+        metrics = estimate(prepare("caption", compose("caption", overrides), overrides))  # type: ignore[arg-type]
         if as_json:
             print_json(metrics)
         else:

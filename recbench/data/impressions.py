@@ -76,12 +76,18 @@ def click_histories(impressions: Impressions, rows: np.ndarray, length: int) -> 
 
 
 def training_items(data: "RecommendationData") -> np.ndarray:
-    """Items with a training impression, or with a training interaction where there are no impressions: bool [N]."""
+    """Items that training impressions show, or show candidates at, or training interactions hold: bool [N].
+
+    Interactions count only where there are no impressions.
+    """
     shown = data.impressions
-    rows = data.interactions.items if shown is None else shown.item
-    split = data.interactions.split if shown is None else shown.split
     trained = np.zeros(data.catalogue.num_rows, dtype=bool)
-    trained[rows[split == TRAIN]] = True
+    if shown is None:
+        trained[data.interactions.items[data.interactions.split == TRAIN]] = True
+        return trained
+    trained[shown.item[shown.split == TRAIN]] = True
+    if shown.query is not None:
+        trained[shown.query[shown.split == TRAIN]] = True
     return trained
 
 

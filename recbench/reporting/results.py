@@ -6,6 +6,7 @@ from typing import Any
 from recbench.reporting.captions import caption_grids, caption_sections, column_grids, column_sections
 from recbench.reporting.clicks import click_grids, click_sections
 from recbench.reporting.comparison import bench_sections, comparison_grids
+from recbench.reporting.demo import demo_grids, demo_sections
 from recbench.reporting.simulation import simulation_grids, simulation_sections
 from recbench.reporting.tables import Grid, markdown, metric_grids
 from recbench.runs import Run
@@ -14,6 +15,7 @@ SECTIONS: dict[str, Callable[[Run], list[str]]] = {
     "bench": bench_sections,
     "caption": caption_sections,
     "ctr": click_sections,
+    "demo": demo_sections,
     "simulate": simulation_sections,
     "tokenize": column_sections,
 }
@@ -21,6 +23,7 @@ GRIDS: dict[str, Callable[[Mapping[str, Any]], list[Grid]]] = {
     "bench": comparison_grids,
     "caption": caption_grids,
     "ctr": click_grids,
+    "demo": demo_grids,
     "simulate": simulation_grids,
     "tokenize": column_grids,
 }

@@ -1,0 +1,51 @@
+"""The report of `recbench demo`: the reports of both chains, one below the other."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from recbench.reporting.captions import caption_grids, caption_sections
+from recbench.reporting.clicks import click_grids, click_sections
+from recbench.reporting.comparison import bench_sections, comparison_grids
+from recbench.reporting.simulation import simulation_grids, simulation_sections
+from recbench.reporting.tables import Grid
+from recbench.runs import Run, atomic_path
+
+PARTS: tuple[tuple[str, str, Callable[[Run], list[str]]], ...] = (
+    ("caption", "Pictures become captions", caption_sections),
+    ("ctr", "Captions join a click model", click_sections),
+    ("simulate", "The click models meet users", simulation_sections),
+    ("bench", "Recommenders are tuned with reinforcement learning", bench_sections),
+)
+
+
+def demo_grids(metrics: Mapping[str, Any]) -> list[Grid]:
+    """The tables of every part, for a terminal; of captions the first two, of the A/B test all."""
+    return [
+        *caption_grids(metrics.get("caption", {}))[:2],
+        *click_grids(metrics["ctr"]),
+        *simulation_grids(metrics["simulate"]),
+        *comparison_grids(metrics["bench"]),
+    ]
+
+
+def demo_sections(run: Run) -> list[str]:
+    """The results of the runs that the demo made, in Markdown; their pictures are copied into its folder."""
+    lines = []
+    for stage, title, sections in PARTS:
+        other = run.input_run(stage)
+        if other is None:
+            continue
+        text = sections(other)  # draws its pictures, too
+        for picture in sorted(other.path.glob("*.png")):
+            with atomic_path(run.path / picture.name) as partial:
+                shutil.copyfile(picture, partial)
+        link = f"../../../{other.stage}/{other.data_name}/{other.id}/report.md"
+        lines += [f"## {title}", "", f"From [`recbench {stage}`]({link}).", ""]
+        lines += [line.replace("## ", "### ", 1) if line.startswith("## ") else line for line in _body(text)]
+    return lines
+
+
+def _body(lines: list[str]) -> list[str]:
+    """Without the heading that says these are results."""
+    return lines[2:] if lines[:1] == ["## Results"] else lines
