@@ -68,8 +68,8 @@ def click_sections(run: Run) -> list[str]:
         lines += [
             "## How much of what can be won",
             "",
-            "The market's true click probabilities rank the same rows as well as anyone can. *Closed* is the share of "
-            "the distance from the arm without captions to them.",
+            "The true click probabilities are known here, and nothing ranks the same rows better on average. *Closed* "
+            "is the share of the distance from the arm without captions to them.",
             "",
             markdown(grid),
         ]
