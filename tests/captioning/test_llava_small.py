@@ -46,7 +46,7 @@ def config(**changes: Any) -> CaptionerConfig:
         "width": 32,
         "heads": 2,
         "dropout": 0.0,
-        "epochs": 40,
+        "epochs": 25,
         "training_batch": 10,
         "learning_rate": 5e-3,
         "patch_share": 1.0,
@@ -60,15 +60,15 @@ def config(**changes: Any) -> CaptionerConfig:
     return CaptionerConfig(**{**small, **changes})
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> RecommendationData:
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> RecommendationData:
     """Thirty plain pictures, ten of each colour, two of a family; item 3 has no caption, item 4 a broken picture."""
-    generator = np.random.default_rng(0)
+    generator, folder = np.random.default_rng(0), tmp_path_factory.mktemp("squares")
     for row in range(COUNT):
         noise = generator.integers(-20, 21, (12, 20, 3))
         pixels = np.clip(np.array(COLOURS[NAMES[row % 3]]) + noise, 0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f"{row}.png")
-    (tmp_path / "4.png").write_bytes(b"no picture")
+        Image.fromarray(pixels).save(folder / f"{row}.png")
+    (folder / "4.png").write_bytes(b"no picture")
     captions = [f"A {NAMES[row % 3]} square. Plain." for row in range(COUNT)]
     catalogue = datasets.Dataset.from_dict(
         {
@@ -80,15 +80,22 @@ def data(tmp_path: Path) -> RecommendationData:
             "family": [f"f{row // 2}" for row in range(COUNT)],
         }
     )
-    return RecommendationData("squares", catalogue, NO_INTERACTIONS, "f" * 64, None, tmp_path)
+    return RecommendationData("squares", catalogue, NO_INTERACTIONS, "f" * 64, None, folder)
 
 
-@pytest.fixture
-def make_run(tmp_path: Path) -> Callable[[], Run]:
-    settings = OmegaConf.create(
-        {"runs": str(tmp_path / "runs"), "seed": 0, "data": {"name": "squares", "family": "family"}}
-    )
+@pytest.fixture(scope="module")
+def make_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Run]:
+    runs = str(tmp_path_factory.mktemp("runs"))
+    settings = OmegaConf.create({"runs": runs, "seed": 0, "data": {"name": "squares", "family": "family"}})
     return lambda: create_run("caption", settings)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(data: RecommendationData, make_run: Callable[[], Run]) -> Path:
+    """The folder of a captioner that has learned from all items, seeing half of the patches in a step."""
+    run = make_run()
+    obtain(config(patch_share=0.5), data, run, 0, CPU)
+    return run.path / "checkpoints" / "llava_small"
 
 
 def items_of(data: RecommendationData, settings: CaptionerConfig) -> list[Item]:
@@ -103,9 +110,12 @@ def weights(captioner: LlavaSmall) -> list[dict[str, torch.Tensor]]:
     return [dict(model.network.named_parameters()) for model in captioner.models]
 
 
-def test_it_learns_to_name_what_it_sees(data: RecommendationData, make_run: Callable[[], Run]) -> None:
-    settings = config(patch_share=0.5)
+def test_it_learns_to_name_what_it_sees(
+    data: RecommendationData, make_run: Callable[[], Run], checkpoint: Path
+) -> None:
+    settings = config(path=str(checkpoint))
     captioner = obtain(settings, data, make_run(), 0, CPU)
+    assert captioner.name == "llava_small:llava_small"
     items = items_of(data, settings)
     assert len(items) == COUNT - 1  # the broken picture
     captions = captioner.caption(items)
@@ -115,8 +125,10 @@ def test_it_learns_to_name_what_it_sees(data: RecommendationData, make_run: Call
     assert texts(captioner, items[7:8]) == texts(captioner, items)[7:8]  # alone as among others
 
 
-def test_captions_are_cut_at_max_tokens(data: RecommendationData, make_run: Callable[[], Run]) -> None:
-    settings = config(max_tokens=2)
+def test_captions_are_cut_at_max_tokens(
+    data: RecommendationData, make_run: Callable[[], Run], checkpoint: Path
+) -> None:
+    settings = config(path=str(checkpoint), max_tokens=2)
     captions = obtain(settings, data, make_run(), 0, CPU).caption(items_of(data, settings)[:2])
     assert [(caption.text, caption.tokens) for caption in captions] == [("a red", 2), ("a green", 2)]
 
@@ -180,24 +192,15 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     assert not torch.equal(weights(other)[0][embeddings], weights(unbroken)[0][embeddings])
 
 
-def test_the_checkpoint_is_an_ordinary_hugging_face_folder(
-    data: RecommendationData, make_run: Callable[[], Run]
-) -> None:
-    settings = config()
-    run = make_run()
-    captioner = obtain(settings, data, run, 0, CPU)
-    folder = run.path / "checkpoints" / "llava_small"
-    processor = AutoProcessor.from_pretrained(folder)
-    model = AutoModelForImageTextToText.from_pretrained(folder).eval()
-    items = items_of(data, settings)[:3]
+def test_the_checkpoint_is_an_ordinary_hugging_face_folder(data: RecommendationData, checkpoint: Path) -> None:
+    processor = AutoProcessor.from_pretrained(checkpoint)
+    model = AutoModelForImageTextToText.from_pretrained(checkpoint).eval()
+    items = items_of(data, config())[:3]
     turns = [[{"role": "user", "content": [{"type": "image", "image": item.image}]}] for item in items]
     inputs = processor.apply_chat_template(turns, tokenize=True, return_dict=True, return_tensors="pt")
     tokens = model.generate(**inputs, max_new_tokens=8, do_sample=False)[:, inputs["input_ids"].shape[1] :]
-    assert processor.batch_decode(tokens, skip_special_tokens=True) == texts(captioner, items)
-
-    loaded = obtain(config(path=str(folder)), data, make_run(), 0, CPU)
-    assert loaded.name == "llava_small:llava_small"
-    assert texts(loaded, items) == texts(captioner, items)
+    captions = processor.batch_decode(tokens, skip_special_tokens=True)
+    assert captions == [f"a {colour} square. plain." for colour in COLOURS]
 
 
 def test_a_language_model_can_be_a_llama_checkpoint(
