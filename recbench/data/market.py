@@ -62,19 +62,30 @@ class MarketSize:
     tastes: int
     mean_length: float  # interactions a user
     best_cases: int  # held-out cases a split whose best rank is computed; 0 is all
+    arrivals: int = 0  # items beyond `items` that arrive late: no sequence holds them, only clicks of the test period
+    browsers: int = 0  # users, the first ones, who are shown items and click or not: see recbench.data.clicks
+    impressions: int = 0  # items shown, to all of them
 
 
 SIZES = {
-    "tiny": MarketSize(60, 50, 5, 2, 2, 8.0, 0),
-    "small": MarketSize(3_000, 500, 20, 6, 6, 12.0, 0),
-    "medium": MarketSize(20_000, 5_000, 20, 6, 6, 15.0, 0),
-    "large": MarketSize(50_000, 20_000, 20, 8, 8, 20.2, 2_000),
+    "tiny": MarketSize(60, 50, 5, 2, 2, 8.0, 0, 14, 60, 2_400),
+    "small": MarketSize(3_000, 1_200, 20, 6, 6, 12.0, 0, 300, 1_000, 60_000),
+    "medium": MarketSize(20_000, 5_000, 20, 6, 6, 15.0, 0, 1_250, 4_000, 250_000),
+    "large": MarketSize(50_000, 20_000, 20, 8, 8, 20.2, 2_000, 5_000, 16_000, 1_000_000),
 }
 SHORTEST, LONGEST = 4, 60  # interactions a user
 DRIFT = 0.06  # probability, before each interaction, that an interest or a taste is drawn anew
 ASSOCIATION = 0.4  # share of purchases whose category follows from the one before (a mug after a kettle)
 INTEREST_STRENGTH = 2.2  # of normal log-weights of categories, and of objects inside a category
 POPULARITY_EXPONENT = 0.5  # of a power law over items
+
+
+@dataclass(frozen=True)
+class Items:
+    """What the catalogue's N items are."""
+
+    attributes: dict[str, np.ndarray]  # name -> int64 [N] value index; "object" indexes the category's tuple
+    category: np.ndarray  # int64 [N]
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,16 @@ class Market:
     item_given: np.ndarray  # [K, N] p(i | z, category(i)); sums to 1 over each category
 
 
+def generator(size: str, seed: int, *stream: int) -> np.random.Generator:
+    """The generator of a market, or one of its streams (1, 2 ...), which leave what others draw as it is.
+
+    Args:
+        size: a key of SIZES.
+        seed: of the market.
+    """
+    return np.random.default_rng([VERSION, seed, list(SIZES).index(size), *stream])
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """exp(logits) normalised over the last axis."""
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
@@ -98,9 +119,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def make_market(size: MarketSize, rng: np.random.Generator) -> Market:
     """Draw a market's items, personas and preferences."""
     count, categories = size.items, size.categories
-    category = np.sort(np.arange(count) % categories)
-    attributes = {"object": rng.integers(5, size=count)}
-    attributes |= {name: rng.integers(len(values), size=count) for name, values in ATTRIBUTES.items()}
+    items = draw_items(count, categories, rng)
+    category, attributes = items.category, items.attributes
     popularity = -POPULARITY_EXPONENT * np.log(1.0 + rng.permutation(count))  # [N] log-weight
 
     interest = rng.normal(scale=INTEREST_STRENGTH, size=(size.interests, categories))
@@ -127,6 +147,20 @@ def make_market(size: MarketSize, rng: np.random.Generator) -> Market:
         category_given=category_given,
         item_given=item_given,
     )
+
+
+def draw_items(count: int, categories: int, rng: np.random.Generator) -> Items:
+    """Items spread evenly over the categories, in their order, with attributes drawn independently of each other."""
+    attributes = {"object": rng.integers(5, size=count)}
+    attributes |= {name: rng.integers(len(values), size=count) for name, values in ATTRIBUTES.items()}
+    return Items(attributes, np.sort(np.arange(count) % categories))
+
+
+def with_arrivals(market: Market, size: MarketSize, rng: np.random.Generator) -> Items:
+    """The market's items, then the late arrivals, which its sequences know nothing of."""
+    late = draw_items(size.arrivals, size.categories, rng)
+    attributes = {name: np.concatenate([values, late.attributes[name]]) for name, values in market.attributes.items()}
+    return Items(attributes, np.concatenate([market.category, late.category]))
 
 
 def drift(states: int) -> np.ndarray:

@@ -1,14 +1,17 @@
-"""The embedded data set: a generated market whose best possible recommendations are known.
+"""The embedded data set: a generated market whose best possible recommendations and click predictions are known.
 
-Deterministic from (recbench.data.market.VERSION, seed, size); needs no file.
+Deterministic from (recbench.data.market.VERSION, seed, size); needs no file. Its pictures are drawn as it is built.
 """
 
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from recbench.data.interactions import TEST, VALIDATION, Cases, Interactions, held_out_cases, histories
+from recbench.data.clicks import AGES, REGIONS, SEGMENTS, ClickModel, Shown, draw_impressions, make_click_model
+from recbench.data.interactions import SPLIT_NAMES, TEST, VALIDATION, Cases, Interactions, held_out_cases, histories
 from recbench.data.market import (
     ATTRIBUTES,
     CATEGORIES,
@@ -16,11 +19,15 @@ from recbench.data.market import (
     SHORTEST,
     SIZES,
     VERSION,
+    Items,
     Market,
     draw_sequences,
+    generator,
     make_market,
     next_item_probabilities,
+    with_arrivals,
 )
+from recbench.data.pictures import Look, caption, render
 from recbench.data.sources.raw import RawData, read_options
 from recbench.errors import UserError
 from recbench.schema import DataConfig
@@ -30,6 +37,17 @@ FIRST_SECOND = 1_672_531_200  # 2023-01-01, when the first users arrive
 ARRIVAL_DAYS, GAP_DAYS = 365, 3  # users arrive over a year and buy every few days on average
 DAY = 86_400  # seconds
 BLOCK = 1 << 22  # probabilities held at once while ranking
+CAPTIONED = 1 / 3  # share of the catalogue with a reference caption, all on items of the training period
+ARRIVALS, CLICK_MODEL, IMPRESSIONS, CAPTIONS, PICTURES = range(1, 6)  # streams of random numbers
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the generated data follow from."""
+
+    market: Market
+    items: Items  # of the whole catalogue: the market's, then the late arrivals
+    clicks: ClickModel
 
 
 def read(config: DataConfig) -> RawData:
@@ -48,20 +66,42 @@ def read(config: DataConfig) -> RawData:
             f"data.min_item_interactions is {config.min_item_interactions}, but bazaar's known optimum holds for its "
             "whole catalogue; use 1"
         )
-    size = SIZES[options["size"]]
-    rng = np.random.default_rng([VERSION, options["seed"], list(SIZES).index(options["size"])])
-    market = make_market(size, rng)
+    name, seed = options["size"], options["seed"]
+    size, rng = SIZES[name], generator(name, seed)
+    truth = generate(name, seed, rng)
     lengths = np.clip(SHORTEST + rng.poisson(size.mean_length - SHORTEST, size.users), SHORTEST, LONGEST)
-    items = draw_sequences(market, lengths, rng)
-    catalogue = describe_items(market)
+    bought = draw_sequences(truth.market, lengths, rng)
+    shown = draw_impressions(truth.clicks, size, FIRST_SECOND, generator(name, seed, IMPRESSIONS))
+    looks = looks_of(truth.items)
+    catalogue = describe_items(truth.items, reference_captions(looks, size.items, generator(name, seed, CAPTIONS)))
+    users, items = [f"u{user}" for user in range(size.users)], catalogue["item"].to_pylist()
     interactions = pa.table(
         {
-            "user": strings(np.repeat(np.arange(size.users), lengths), [f"u{user}" for user in range(size.users)]),
-            "item": strings(items, catalogue["item"].to_pylist()),
+            "user": strings(np.repeat(np.arange(size.users), lengths), users),
+            "item": strings(bought, items),
             "timestamp": timestamps(lengths, rng),
         }
     )
-    return RawData(catalogue, interactions, best=partial(best_ranks, market, most=size.best_cases))
+    return RawData(
+        catalogue,
+        interactions,
+        best=partial(best_ranks, truth.market, most=size.best_cases, arrivals=size.arrivals),
+        impressions=impression_table(shown, users, items),
+        user_fields=describe_users(truth.clicks, users),
+        write_files=partial(write_pictures, looks, catalogue["image"].to_pylist(), name, seed),
+    )
+
+
+def generate(size: str, seed: int, rng: np.random.Generator | None = None) -> Truth:
+    """The truth of the market of that size and seed.
+
+    Args:
+        size: a key of SIZES.
+        rng: the market's generator, for a caller that goes on to draw sequences from it.
+    """
+    market = make_market(SIZES[size], generator(size, seed) if rng is None else rng)
+    items = with_arrivals(market, SIZES[size], generator(size, seed, ARRIVALS))
+    return Truth(market, items, make_click_model(SIZES[size], items, generator(size, seed, CLICK_MODEL)))
 
 
 def strings(index: np.ndarray, names: list[str]) -> pa.Array:
@@ -78,17 +118,65 @@ def timestamps(lengths: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.repeat(arrival - elapsed[starts], lengths) + elapsed
 
 
-def describe_items(market: Market) -> pa.Table:
-    """The catalogue: a title and a text made of the attributes, and the attributes as columns."""
+def impression_table(shown: Shown, users: list[str], items: list[str]) -> pa.Table:
+    """Impressions as every source gives them, with the true probability of a click."""
+    return pa.table(
+        {
+            "user": strings(shown.user, users),
+            "item": strings(shown.item, items),
+            "label": shown.label,
+            "split": strings(shown.split, list(SPLIT_NAMES)),
+            "timestamp": shown.timestamp,
+            "probability": shown.probability,
+        }
+    )
+
+
+def describe_users(clicks: ClickModel, users: list[str]) -> pa.Table:
+    """The fields of those who browse."""
+    return pa.table(
+        {
+            "user": users[: len(clicks.taste)],
+            "segment": strings(clicks.taste, list(SEGMENTS)),
+            "age": strings(clicks.age, list(AGES)),
+            "region": strings(clicks.region, list(REGIONS)),
+        }
+    )
+
+
+def looks_of(items: Items) -> list[Look]:
+    """What the picture of each item shows."""
+    objects = [word for words in CATEGORIES.values() for word in words]
+    columns = [[objects[index] for index in 5 * items.category + items.attributes["object"]]]
+    for name in ("colour", "pattern", "scene", "style"):
+        columns.append([ATTRIBUTES[name][index] for index in items.attributes[name]])
+    return [Look(*values) for values in zip(*columns, strict=True)]
+
+
+def reference_captions(looks: list[Look], known: int, rng: np.random.Generator) -> list[str | None]:
+    """A caption for a third of the catalogue, chosen from its first `known` items; None for the others."""
+    chosen = rng.choice(known, min(known, round(CAPTIONED * len(looks))), replace=False)
+    captions: list[str | None] = [None] * len(looks)
+    for item in np.sort(chosen):
+        captions[item] = caption(looks[item], rng)
+    return captions
+
+
+def write_pictures(looks: list[Look], paths: list[str], size: str, seed: int, folder: Path) -> None:
+    """Draw every item's picture below the folder, each from a generator of its own."""
+    for index, (look, path) in enumerate(zip(looks, paths, strict=True)):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        render(look, generator(size, seed, PICTURES, index)).save(folder / path)
+
+
+def describe_items(items: Items, captions: list[str | None]) -> pa.Table:
+    """The catalogue: a title and a text made of the attributes, picture, caption, and the attributes as columns."""
     categories = list(CATEGORIES)
     columns: dict[str, list[str]] = {
-        "category": [categories[index] for index in market.category],
-        "object": [
-            CATEGORIES[categories[category]][index]
-            for category, index in zip(market.category, market.attributes["object"], strict=True)
-        ],
+        "category": [categories[index] for index in items.category],
+        "object": [look.object for look in looks_of(items)],
     }
-    columns |= {name: [values[index] for index in market.attributes[name]] for name, values in ATTRIBUTES.items()}
+    columns |= {name: [values[index] for index in items.attributes[name]] for name, values in ATTRIBUTES.items()}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     title = [f"{row['brand']} {row['colour']} {row['pattern']} {row['object']}, {row['style']}" for row in rows]
     text = [
@@ -97,14 +185,17 @@ def describe_items(market: Market) -> pa.Table:
         for row in rows
     ]
     item = [f"i{index}" for index in range(len(rows))]
-    return pa.table({"item": item, "title": title, "text": text} | columns)
+    image = [f"images/{name}.png" for name in item]
+    described = {"item": item, "title": title, "text": text, "image": image}
+    return pa.table(described | {"caption": pa.array(captions, pa.string())} | columns)
 
 
-def best_ranks(market: Market, interactions: Interactions, *, most: int) -> pa.Table:
+def best_ranks(market: Market, interactions: Interactions, *, most: int, arrivals: int) -> pa.Table:
     """Rank of every held-out item under the exact optimal predictor p(next item | whole history).
 
     Args:
         most: cases a split, a fixed random sample; 0 is all.
+        arrivals: items beyond the market's, of probability zero: negatives below every positive.
 
     Returns:
         Columns split, user, position (as in Cases); above, ties (other items) and n (negatives) with seen items among
@@ -120,6 +211,7 @@ def best_ranks(market: Market, interactions: Interactions, *, most: int) -> pa.T
         for start in range(0, len(cases.user), block):
             part = Cases(cases.user[start : start + block], cases.position[start : start + block])
             ranks = ranks_of_targets(market, interactions, part)
+            ranks["n"], ranks["n_unseen"] = ranks["n"] + arrivals, ranks["n_unseen"] + arrivals
             ranks |= {"split": np.full(len(part.user), split, np.int8), "user": part.user, "position": part.position}
             for name, values in ranks.items():
                 columns.setdefault(name, []).append(values)
