@@ -96,8 +96,11 @@ def _endpoint(config: CaptionerConfig, _: Any, __: Any, seed: int, ___: Any) -> 
 def _llava_small(
     config: CaptionerConfig, data: RecommendationData, run: Run | None, seed: int, device: torch.device
 ) -> Captioner:
+    from transformers.utils.logging import disable_progress_bar
+
     from recbench.captioning.llava_small import obtain
 
+    disable_progress_bar()  # of files written: ours count the training
     if run is None:
         if not config.path:
             raise UserError(

@@ -66,7 +66,7 @@ class EndpointCaptioner:
         if len(unreachable) == len(items) and (len(items) > 1 or not self.answered):
             raise UserError(
                 f"captioner.url={self.config.url}: none of {len(items)} items was answered, {unreachable[0].reason}; "
-                "start the server, or give its address; --resume goes on"
+                "start the server, or give its address"
             )
         return [NoCaption(answer.reason) if isinstance(answer, Failure) else answer for answer in answers]
 

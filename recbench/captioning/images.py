@@ -81,4 +81,4 @@ def _rgb(image: Image.Image) -> Image.Image:
         below = Image.new("RGBA", image.size, WHITE)
         below.alpha_composite(image.convert("RGBA"))
         image = below
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

@@ -27,6 +27,7 @@ from recbench.captioning.writer import CaptionWriter
 from recbench.data.build import build
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.errors import UserError
+from recbench.reporting.progress import say
 from recbench.runs import Run, atomic_path, newest_finished, require_finished, resolve_run
 from recbench.schema import CaptionStageConfig
 from recbench.stages.device import autocast, choose_device, use_threads
@@ -142,8 +143,9 @@ def _write(
     seconds = time.perf_counter() - started
     if written:
         run.record(captioning_seconds=round(seconds, 1), items_a_second=round(written / seconds, 2), processes=world)
-    others = range(1, world)
-    processes.wait_for(run, lambda: not missing(run.path, shards) and processes.all_finished(run, others))
+    if world > 1:
+        say(f"caption: waiting until all {world} processes have finished")
+        processes.wait_for(run, lambda: not missing(run.path, shards) and processes.all_finished(run, range(1, world)))
 
 
 def _writer(config: CaptionStageConfig, data: RecommendationData, run: Run, device: torch.device) -> CaptionWriter:

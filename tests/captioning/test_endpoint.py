@@ -133,7 +133,7 @@ def test_no_server_at_all_ends_the_run(serve):
     server = serve(lambda number, body: (200, {}, "x"))
     captioner = EndpointCaptioner(config(server, retries=1), seed=0)
     server.close()
-    with pytest.raises(UserError, match=r"none of 3 items was answered, the connection failed .* --resume goes on"):
+    with pytest.raises(UserError, match=r"none of 3 items was answered, the connection failed .* start the server"):
         captioner.caption(items(3))
 
 
