@@ -24,7 +24,7 @@ def parse(field: str, value: Any, timestamp_format: str | None = None) -> Any:
         ValueError: with a reason in words that do not contain the value, so that equal reasons can be counted.
     """
     if field in DESCRIPTIONS:
-        return None if value is None or value == "" else str(value)
+        return None if value is None or not str(value).strip() else str(value)
     if value is None or value == "":
         raise ValueError(f"no {field}")
     if field in TEXT:
