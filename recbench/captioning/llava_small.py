@@ -159,14 +159,12 @@ def _train(
                 began = True
             bar.advance(1, loss=loss)
 
-        train(network, examples, config, seed, unfinished, report, _precision(config, device))
-        seconds = bar.seconds
-    run.record(
-        captioner_training_seconds={
-            **run.manifest.get("captioner_training_seconds", {}),
-            folder.name: round(seconds, 1),
-        }
-    )
+        try:
+            train(network, examples, config, seed, unfinished, report, _precision(config, device))
+        finally:  # a resumed training adds up
+            seconds = run.manifest.get("captioner_training_seconds", {})
+            spent = round(seconds.get(folder.name, 0.0) + bar.seconds, 1)
+            run.record(captioner_training_seconds={**seconds, folder.name: spent})
     with atomic_path(folder) as partial:
         save_checkpoint(partial, network, build_processor(config, tokenizer))
     shutil.rmtree(unfinished, ignore_errors=True)

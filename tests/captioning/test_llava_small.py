@@ -178,10 +178,12 @@ def test_a_killed_training_ends_with_the_weights_of_an_unbroken_one(
     monkeypatch.setattr(small_training, "_loss", killed)
     with pytest.raises(KeyboardInterrupt):
         obtain(settings, data, run, 0, CPU)
+    before = run.manifest["captioner_training_seconds"]["llava_small"]
     steps: list[int] = []
     monkeypatch.setattr(small_training, "_loss", lambda *a: (steps.append(a[5]), original(*a))[1])
     resumed = obtain(settings, data, run, 0, CPU)
     assert steps == list(range(6, 12))
+    assert run.manifest["captioner_training_seconds"]["llava_small"] > before > 0
     assert all(torch.equal(value, weights(unbroken)[0][name]) for name, value in weights(resumed)[0].items())
     steps.clear()
     again = obtain(settings, data, run, 0, CPU)  # finished: nothing is trained
