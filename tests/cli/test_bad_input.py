@@ -80,9 +80,9 @@ def test_sequences_that_cannot_be_read(text, words, tmp_path, fresh_workspace, r
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "--algo=tawin", "--top-k", "50"], "algo.top_k=50 is more than the 49 negatives"),
+        (["train", "--algo=tawin", "--top-k", "64"], "algo.top_k=64 is more than the 63 negatives"),
         (["train", "--neg=beam", "negatives.beam_width=3"], "negatives.beam_width=3 cannot fill groups"),
-        (["eval", "--k", "51"], "--k 51: the catalogue has 50 items"),
+        (["eval", "--k", "65"], "--k 65: the catalogue has 64 items"),
     ],
 )
 def test_cutoffs_beyond_the_catalogue(arguments, words, workspace, sft_run, refuse) -> None:
@@ -123,13 +123,13 @@ def test_a_window_narrower_than_one_negative_is_noted_and_fractional(workspace, 
     options = ["--window", "0,0.01", "--window", "0,0.005", "--k", "1", "ranks=exact"]
     run = workspace.evaluated(sft_run, *options)
     notes = [note for note in run.manifest["notes"] if "of one negative wide" in note]
-    assert len(notes) == 2 and "0.49 of one negative" in notes[0]
+    assert len(notes) == 2 and "0.63 of one negative" in notes[0]
     kept = run.metrics["kept"]
-    # Without ties the first of 49 negatives ends at 1 / 49: every window inside that reads HR@1, whatever its width.
+    # Without ties the first of 63 negatives ends at 1 / 63: every window inside that reads HR@1, whatever its width.
     assert kept["wpauc(0,0.01)"]["value"] == pytest.approx(kept["hr@1"]["value"])
     assert kept["wpauc(0,0.005)"]["value"] == pytest.approx(kept["hr@1"]["value"])
     tawin = workspace.rl(sft_run, "--algo=tawin", "--window", "0,0.01")
-    assert any("0.49 of one negative of 49 wide" in note for note in tawin.manifest["notes"])
+    assert any("0.63 of one negative of 63 wide" in note for note in tawin.manifest["notes"])
 
 
 def test_a_catalogue_without_a_choice_teaches_nothing(table, fresh_workspace, refuse) -> None:

@@ -34,7 +34,7 @@ def test_the_whole_window_on_random_negatives_is_grpo(advantage: str, workspace,
 def test_the_head_of_the_window_on_beam_negatives_is_grpo(workspace, sft_run) -> None:
     same = ["--neg=beam", "algo.positives=on_policy", *LONGER]
     grpo = workspace.rl(sft_run, "--algo=grpo", *same)
-    tawin = workspace.rl(sft_run, "--algo=tawin", f"algo.window=[0,{8 / 49!r}]", *same)
+    tawin = workspace.rl(sft_run, "--algo=tawin", f"algo.window=[0,{8 / 63!r}]", *same)
     assert grpo.metrics["selected_by"] == tawin.metrics["selected_by"]
     _curves_agree(grpo, tawin)
     np.testing.assert_allclose(_weights(tawin), _weights(grpo), atol=1e-4)

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
-# group_size=8 in these short trainings, and 49 negatives: a beam of 8 reaches FPR 8 / 49.
+# group_size=8 in these short trainings, and 63 negatives: a beam of 8 reaches FPR 8 / 63.
 ARMS = {
     "grpo random": (["--algo=grpo", "--neg=random"], "auc"),
-    "grpo beam": (["--algo=grpo", "--neg=beam"], f"wpauc(0,{8 / 49!r})"),
-    "grpo mixed": (["--algo=grpo", "--neg=mixed"], f"wpauc(0,{8 / 49!r})"),
+    "grpo beam": (["--algo=grpo", "--neg=beam"], f"wpauc(0,{8 / 63!r})"),
+    "grpo mixed": (["--algo=grpo", "--neg=mixed"], f"wpauc(0,{8 / 63!r})"),
     "tawin window, hard": (["--algo=tawin", "--window", "0.02,0.2"], "wpauc(0.02,0.2)"),
     "tawin window, soft": (["--algo=tawin", "--window", "0.02,0.2", "algo.window_shape=soft"], "wpauc(0.02,0.2)"),
     "tawin top_k": (["--algo=tawin", "--top-k", "5"], "hr@5"),
@@ -47,7 +47,7 @@ def test_sft_learns_and_keeps_the_best_weights(sft_run) -> None:
     assert validation["cases"] == 60
     assert validation["best"]["ndcg@10"] == max(entry["ndcg@10"] for entry in metrics["curve"])
     assert validation["best"]["ndcg@10"] > validation["initial"]["ndcg@10"]
-    assert metrics["item_tokens"]["vocabulary"] == 51
+    assert metrics["item_tokens"]["vocabulary"] == 65
     assert not _differ(_weights(sft_run, "policy"), _weights(sft_run, "checkpoints/best"))
     assert [entry["stage"] for entry in sft_run.manifest["inputs"]] == ["data"]
     assert list((sft_run.path / "events").iterdir())
@@ -126,12 +126,12 @@ def test_an_evaluation_says_what_was_scored(evaluation, sft_run) -> None:
 def test_the_ranks_that_were_kept(evaluation) -> None:
     table = pq.read_table(evaluation.path / "ranks.parquet").to_pydict()
     assert len(set(table["user"])) == 60
-    assert set(table["n"]) == {49}
+    assert set(table["n"]) == {63}
     assert not any(table["censored"])
     for row, top in enumerate(table["top_items"]):
         assert len(top) == len(set(top)) == 10
         assert table["above_excluded"][row] <= table["above"][row]
-        assert table["n_excluded"][row] < 49
+        assert table["n_excluded"][row] < 63
 
 
 def test_scoring_the_ranks_gives_the_evaluations_own_numbers(evaluation, workspace) -> None:
@@ -145,8 +145,8 @@ def test_scoring_the_ranks_gives_the_evaluations_own_numbers(evaluation, workspa
 
 
 def test_a_beam_as_wide_as_the_catalogue_gives_the_same_top_k(evaluation, workspace, sft_run) -> None:
-    beam = workspace.evaluated(sft_run, "ranks=beam", "beam_width=50", "--k", "1,5,10", "--window", "0,0.1").metrics
-    assert beam["ranks"] == "beam of 50" and beam["censored"] == 0
+    beam = workspace.evaluated(sft_run, "ranks=beam", "beam_width=64", "--k", "1,5,10", "--window", "0,0.1").metrics
+    assert beam["ranks"] == "beam of 64" and beam["censored"] == 0
     for part in ("kept", "excluded"):
         assert "auc" not in beam[part]
         for name, value in beam[part].items():
