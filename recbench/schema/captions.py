@@ -219,7 +219,9 @@ class SimulateStageConfig(StageConfig):
     candidates: int = option(50, "items that a visit's candidate set holds", least=1)
     shown: int = option(5, "top items of the candidate set that are shown", least=1)
     lift: float = option(0.0002, "relative lift whose sample size is reported", least=1e-9)
-    temperature: float = option(0.1, "logged data: of the softmax policy over scores; 0 is greedy", least=0)
+    temperature: float = option(
+        0.1, "logged data: the policy shows items by softmax(log-odds / temperature); 0 is greedy", least=0
+    )
     bootstrap: int = option(1000, "logged data: bootstrap samples over rounds", least=0)
     captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
