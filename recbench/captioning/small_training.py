@@ -26,6 +26,7 @@ from recbench.schema import CaptionerConfig
 ORDER, PICTURES, PATCHES, DROPOUT, INITIAL_WEIGHTS = range(5)  # random streams
 MAX_GRADIENT_NORM = 1.0
 WARM_UP = 0.05  # share of the steps over which the learning rate rises
+WHOLE_PICTURES_FROM = 0.8  # share of the steps after which all patches are read, as they are when captions are written
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def train(
                 group["lr"] = optimizer.defaults["lr"] * learning_rate_factor(step, steps)
         rows = batch_rows(seed, step, config.training_batch, len(examples.captions))
         torch.manual_seed(int(_generator(seed, DROPOUT, step).integers(2**62)))
-        loss = _loss(model, examples, rows, config, seed, step, precision)
+        share = config.patch_share if step < WHOLE_PICTURES_FROM * steps else 1.0
+        loss = _loss(model, examples, rows, config, seed, step, precision, share)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), MAX_GRADIENT_NORM)
         for optimizer in optimizers:
@@ -164,6 +166,7 @@ def _loss(
     seed: Sequence[int],
     step: int,
     precision: str,
+    patch_share: float,
 ) -> Tensor:
     """The weighted mean of the losses of a step's tokens."""
     device = model.device
@@ -178,9 +181,9 @@ def _loss(
         weights[place, : len(ids)] = config.description_weight
         weights[place, : examples.first_sentences[row]] = 1.0
     kept = None
-    if config.patch_share < 1:
+    if patch_share < 1:
         patches = model.config.image_seq_length
-        count = max(1, round(config.patch_share * patches))
+        count = max(1, round(patch_share * patches))
         noise = _generator(seed, PATCHES, step).random((len(rows), patches))
         kept = torch.from_numpy(np.sort(np.argsort(noise, axis=1)[:, :count], axis=1)).to(device)
     tokens, weights = tokens.to(device), weights.to(device)

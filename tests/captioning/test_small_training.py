@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from recbench.captioning.small_training import (
     learning_rate_factor,
     shifted,
     total_steps,
+    train,
 )
 from recbench.captioning.word_tokenizer import train_word_tokenizer
 from recbench.schema import CaptionerConfig
@@ -117,7 +119,7 @@ def test_descriptions_weigh_less_than_first_sentences(model, weight: float) -> N
     pictures = torch.randint(0, 256, (2, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
     examples = Examples(pictures, [[5, 6, 7, 2], [8, 2]], [2, 2])
     plain = replace(SMALL, description_weight=weight, augmentation=0.0, patch_share=1.0)
-    loss = small_training._loss(model, examples, np.array([0, 1]), plain, [0], 0, "float32")
+    loss = small_training._loss(model, examples, np.array([0, 1]), plain, [0], 0, "float32", 1.0)
     with torch.no_grad():
         each = caption_losses(model, normalised(pictures.float() / 255), torch.tensor([[5, 6, 7, 2], [8, 2, -1, -1]]))
     weighted = each[0, :2].sum() + weight * each[0, 2:].sum() + each[1, :2].sum()
@@ -136,3 +138,20 @@ def test_shifts_keep_colours_and_stay_within_their_share() -> None:
     assert 60 < int(mirrored.sum()) < 140
     assert (widths - 16).abs().max() <= 16 * 0.1 / 0.9 + 0.5
     assert (widths - 16).abs().max() > 1
+
+
+def test_the_last_fifth_of_the_steps_reads_whole_pictures(
+    model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    original = small_training.caption_losses
+
+    def spy(network, pixels, captions, kept):
+        read.append(16 if kept is None else kept.shape[1])
+        return original(network, pixels, captions, kept)
+
+    monkeypatch.setattr(small_training, "caption_losses", spy)
+    examples = Examples(torch.zeros(4, 3, 16, 16, dtype=torch.uint8), [[5, 2]] * 4, [2] * 4)
+    settings = replace(SMALL, epochs=10, training_batch=4, least_steps=0, patch_share=0.25)
+    train(model, examples, settings, [0], tmp_path / "unfinished", lambda step, loss: None)
+    assert read == [4] * 8 + [16] * 2  # of 16 patches; ten steps
