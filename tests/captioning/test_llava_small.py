@@ -10,6 +10,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -17,6 +18,7 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedTokenizerFast,
 )
 
 from recbench.captioning import llava_small, small_training
@@ -205,11 +207,17 @@ def test_the_checkpoint_is_an_ordinary_hugging_face_folder(data: RecommendationD
     assert captions == [f"a {colour} square. plain." for colour in COLOURS]
 
 
-def test_a_language_model_can_be_a_llama_checkpoint(
+def test_a_language_model_can_be_a_llama_checkpoint_with_its_own_subwords(
     data: RecommendationData, make_run: Callable[[], Run], tmp_path: Path
 ) -> None:
     folder = tmp_path / "llama"
-    tokenizer = train_word_tokenizer(["a red green blue square . plain"])
+    subwords = Tokenizer(models.BPE())  # with capitals, and without image, padding and beginning tokens
+    subwords.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    subwords.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=["</s>"], initial_alphabet=alphabet)
+    subwords.train_from_iterator(data.catalogue["caption"][5:], trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=subwords, eos_token="</s>")
     tokenizer.save_pretrained(folder)
     llama = LlamaForCausalLM(
         LlamaConfig(
@@ -220,21 +228,21 @@ def test_a_language_model_can_be_a_llama_checkpoint(
             num_attention_heads=2,
             num_key_value_heads=1,
             max_position_embeddings=64,
-            bos_token_id=1,
-            eos_token_id=2,
+            bos_token_id=None,
+            eos_token_id=0,
         )
     )
     llama.save_pretrained(folder)
     settings = config(language_model=str(folder), epochs=0)
     network = obtain(settings, data, make_run(), 0, CPU).models[0].network
-    given, taken = llama.state_dict(), network.state_dict()
-    assert all(
-        torch.equal(value, taken[name.replace("model.", "model.language_model.", 1)]) for name, value in given.items()
-    )
+    taken = network.state_dict()
+    for name, value in llama.state_dict().items():  # the image token has the last row of the embeddings
+        assert torch.equal(value, taken[name.replace("model.", "model.language_model.", 1)][: len(value)])
+    assert network.config.image_token_index == len(tokenizer)
     settings = config(language_model=str(folder))
     items = items_of(data, settings)
     captioner = obtain(settings, data, make_run(), 0, CPU)
-    assert texts(captioner, items) == [f"a {NAMES[item.row % 3]} square. plain." for item in items]
+    assert texts(captioner, items) == [f"A {NAMES[item.row % 3]} square. Plain." for item in items]
 
 
 def test_unusable_settings_are_named_in_one_line(
