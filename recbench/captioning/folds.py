@@ -6,6 +6,19 @@ import numpy as np
 
 from recbench.data.dataset import RecommendationData
 
+HELD_OUT_FROM = 0.5  # of the items with a reference: above it too few are left to judge a captioner on
+USUAL_FOLDS = 3
+
+
+def number_of_folds(folds: int | None, data: RecommendationData) -> int:
+    """`folds`, or, where it is None, what the data need: a captioner is judged on items that it did not learn from."""
+    if folds is not None:
+        return folds
+    if "caption" not in data.catalogue.column_names:
+        return 1
+    known = sum(bool(caption and caption.strip()) for caption in data.catalogue["caption"])
+    return USUAL_FOLDS if known > HELD_OUT_FROM * data.catalogue.num_rows else 1
+
 
 def fold_of_items(data: RecommendationData, folds: int, seed: int, family: str | None = None) -> np.ndarray:
     """The fold (0 to folds - 1) of every item in catalogue order, int8 [N]; folds differ by one family at most.

@@ -16,7 +16,7 @@ import torch
 from transformers import AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor, PreTrainedTokenizerBase
 
 from recbench.captioning.checkpoints import generate, generation_settings, load, load_model
-from recbench.captioning.folds import fold_of_items
+from recbench.captioning.folds import fold_of_items, number_of_folds
 from recbench.captioning.interface import Caption, Item
 from recbench.captioning.items import read_items
 from recbench.captioning.small_model import (
@@ -94,14 +94,15 @@ def obtain(config: CaptionerConfig, data: RecommendationData, run: Run, seed: in
         return LlavaSmall(
             f"llava_small:{Path(config.path).name}", [_load(Path(config.path), config, device)], None, config, seed
         )
-    folds = fold_of_items(data, config.folds, seed, run.config.data.family)
     captions = _reference_captions(data)
-    cross_fit = config.cross_fit and config.folds > 1
+    count = number_of_folds(config.folds, data)
+    folds = fold_of_items(data, count, seed, run.config.data.family)
+    cross_fit = config.cross_fit and count > 1
     models = []
-    for fold in range(config.folds if cross_fit else 1):
+    for fold in range(count if cross_fit else 1):
         folder = run.path / "checkpoints" / (f"llava_small-{fold}" if cross_fit else "llava_small")
         if not (folder / "config.json").is_file():
-            seen = np.ones(len(folds), bool) if config.folds == 1 else folds != fold
+            seen = np.ones(len(folds), bool) if count == 1 else folds != fold
             _train(config, data, captions, seen, run, [seed, fold], folder, device)
         models.append(_load(folder, config, device))
     return LlavaSmall("llava_small", models, folds if cross_fit else None, config, seed)

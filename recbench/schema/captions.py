@@ -54,7 +54,12 @@ class CaptionerConfig:
     retries: int = option(6, "endpoint: tries after the first, with exponential back-off", least=0)
     back_off: float = option(0.5, "endpoint: seconds before the first retry; doubles with each", least=0)
     # llava_small: which items it learns from
-    folds: int = option(3, "items are cut into this many folds, variants (data.family) together; 1: no fold", least=1)
+    folds: int | None = option(
+        None,
+        "items are cut into this many folds, variants (data.family) together, and the first is not learned from; 1: "
+        "no fold is kept; none: 3 where more than half of the items have reference captions, else 1",
+        least=1,
+    )
     cross_fit: bool = option(
         False, "train one captioner a fold on the others, so that no item is captioned by one that saw its text"
     )
@@ -143,7 +148,9 @@ class CtrModelConfig:
     dropout: float = option(0.2, "dropout in the deep part", least=0, most=0.99)
     pooling: str = option("mean", "of multi-valued columns", one_of=("mean", "sum", "attention"))
     history: int = option(0, "din: the user's last clicked items that it reads", least=0)
-    shared_query: bool = option(False, "an item has the same embeddings as query item and as candidate")
+    shared_query: bool = option(
+        True, "an item has the same embeddings as query item and as candidate: inner products then tell likeness"
+    )
     least_count: int = option(1, "ids in fewer training impressions are out of vocabulary", least=1)
     id_dropout: float = option(
         0.1, "share of training ids read as out of vocabulary, so that the model knows unseen ones", least=0, most=0.99

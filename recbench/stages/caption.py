@@ -18,7 +18,7 @@ from recbench.captioning import processes
 from recbench.captioning.choose import check_config, make_captioner, make_fallback
 from recbench.captioning.contact_sheet import Tile, draw_contact_sheet
 from recbench.captioning.estimate import estimate_cost
-from recbench.captioning.folds import fold_of_items
+from recbench.captioning.folds import fold_of_items, number_of_folds
 from recbench.captioning.images import UnreadableImageError, open_image
 from recbench.captioning.quality import caption_quality
 from recbench.captioning.shards import cut, merge, missing, write_missing
@@ -165,10 +165,15 @@ def _device(config: CaptionStageConfig) -> torch.device:
 def _parts(config: CaptionStageConfig, data: RecommendationData) -> dict[str, np.ndarray]:
     """Items that a captioner trained here has seen the references of, and the others; none where that is unknown."""
     captioner = config.captioner
-    if captioner.kind != "llava_small" or captioner.path or captioner.folds < 2 or captioner.cross_fit:
+    if captioner.kind != "llava_small" or captioner.path or "caption" not in data.catalogue.column_names:
         return {}
-    unseen = fold_of_items(data, captioner.folds, config.seed, config.data.family) == 0
-    return {"seen": ~unseen, "unseen": unseen}
+    folds = number_of_folds(captioner.folds, data)
+    if captioner.cross_fit and folds > 1:  # each item is captioned by one that has not seen it
+        return {}
+    fold = fold_of_items(data, folds, config.seed, config.data.family)
+    known = np.array([bool(caption and caption.strip()) for caption in data.catalogue["caption"]], dtype=bool)
+    seen = known & ((fold != 0) | (folds == 1))
+    return {"seen": seen, "unseen": ~seen}
 
 
 def _tell_skipped(run: Run, rows: list[CaptionRow], skipped: list[dict[str, Any]]) -> None:
