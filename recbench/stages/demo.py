@@ -13,6 +13,7 @@ from recbench.stages.upstream import reuse
 MARKET = ["data=bazaar", "data.options.size=small"]
 # A third of the usual rate: three thousand reserved interactions are soon learned by heart.
 RECOMMENDER = ["algo.learning_rate=1e-4"]
+CLICKS: list[str] = []  # beside the market, the click models are trained as recbench ctr would
 CTR_SEEDS = 3  # of the click model: enough to see how far seeds are apart
 
 
@@ -33,7 +34,7 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
     common = [*MARKET, f"runs={quote(config.runs)}"]
     seeds = list(range(config.seed, config.seed + CTR_SEEDS))
     say("== captions to clicks: what do captions add to a click model?")
-    clicks = reuse("ctr", [*common, f"seed={config.seed}", f"seeds={quote(seeds)}"], run, force=config.force)
+    clicks = reuse("ctr", [*common, *CLICKS, f"seed={config.seed}", f"seeds={quote(seeds)}"], run, force=config.force)
     tested = reuse("simulate", [*common, f"seed={config.seed}", f"input={clicks.id}"], run, force=config.force)
     say("== recommenders: what does reinforcement learning add to SFT?")
     compared = bench([*common, *RECOMMENDER], seeds=[config.seed], force=config.force)

@@ -6,7 +6,8 @@ import pytest
 
 from recbench.cli import main
 
-COMMANDS = ("data", "caption", "tokenize", "ctr", "simulate", "train", "eval", "score", "report", "runs", "compare", "bench", "demo")
+STAGES = ("data", "caption", "tokenize", "ctr", "simulate", "train", "eval")
+COMMANDS = (*STAGES, "score", "report", "runs", "compare", "bench", "demo")
 HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "pyarrow", "numpy", "hydra")
 
 
@@ -38,7 +39,7 @@ def test_without_arguments_the_help_is_shown(capsys):
     assert "Usage: recbench" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("stage", ["data", "caption", "tokenize", "ctr", "simulate", "train", "eval"])
+@pytest.mark.parametrize("stage", STAGES)
 def test_help_config_lists_every_option(stage, command):
     result = command(stage, "--help-config")
     assert result.code == 0

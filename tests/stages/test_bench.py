@@ -117,26 +117,3 @@ def test_settings_reach_the_arms_that_take_them(fresh_workspace) -> None:
 def test_a_mistake_is_told_before_anything_is_made(arguments, words, fresh_workspace, refuse) -> None:
     refuse(fresh_workspace.stage("bench", *TINY, *arguments), words)
     assert not fresh_workspace.root.exists()
-
-
-def test_the_demo_is_a_bench_on_the_small_market(monkeypatch, fresh_workspace) -> None:
-    asked = {}
-
-    class Stop(Exception):
-        pass
-
-    def instead(overrides, **choices):
-        asked.update(choices, overrides=overrides)
-        raise Stop
-
-    monkeypatch.setattr("recbench.stages.bench.bench", instead)
-    assert fresh_workspace.command("demo", "--runs", str(fresh_workspace.root), "--seed", "4").code == 1
-    assert asked == {
-        "overrides": [
-            "data=bazaar",
-            "data.options.size=small",
-            "algo.learning_rate=1e-4",
-            f"runs='{fresh_workspace.root}'",
-        ],
-        "seeds": [4],
-    }

@@ -1,0 +1,72 @@
+"""recbench demo on the smallest market: both chains, one report, and nothing made twice."""
+
+import json
+
+from recbench.runs import find_runs
+from recbench.stages import demo
+
+TINY = ["data=bazaar", "data.options.size=tiny"]
+RECOMMENDER = [
+    "policy.layers=1",
+    "policy.width=16",
+    "policy.feed_forward=16",
+    "policy.history=8",
+    "sft.epochs=2",
+    "algo.steps=3",
+    "algo.batch_size=16",
+    "algo.group_size=8",
+    "eval.bootstrap=20",
+    "threads=1",
+]
+CLICKS = [
+    "captioner.epochs=1",
+    "captioner.least_steps=2",
+    "captioner.width=32",
+    "captioner.vision_layers=1",
+    "captioner.language_layers=1",
+    "captioner.max_tokens=4",
+    "ctr.epochs=1",
+    "ctr.embedding_size=4",
+    "latency_repeats=3",
+    "threads=1",
+]
+
+
+def made(workspace) -> dict[str, int]:
+    stages = ("data", "caption", "tokenize", "ctr", "simulate", "train", "eval", "bench", "demo")
+    return {stage: len(find_runs(workspace.root, stage)) for stage in stages}
+
+
+def test_the_demo_runs_both_chains_and_reports_them_together(monkeypatch, fresh_workspace) -> None:
+    for name, value in (("MARKET", TINY), ("RECOMMENDER", RECOMMENDER), ("CLICKS", CLICKS), ("CTR_SEEDS", 2)):
+        monkeypatch.setattr(demo, name, value)
+    arguments = ("demo", "--runs", str(fresh_workspace.root), "--seed", "4")
+    result = fresh_workspace.command(*arguments)
+    assert result.code == 0, result.err
+    first = made(fresh_workspace)
+    # one SFT, and from it four arms, each of them and the checkpoint evaluated
+    assert first.pop("train") == first.pop("eval") == 5
+    assert set(first.values()) == {1}
+    (run,) = find_runs(fresh_workspace.root, "demo")
+    assert run.status == "done" and str(run.path / "report.html") in result.err
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    (ctr,) = find_runs(fresh_workspace.root, "ctr")
+    assert metrics["ctr"] == ctr.metrics and list(ctr.config.seeds) == [4, 5]
+    assert {arm["arm"] for arm in metrics["bench"]["arms"]} >= {"sft", "grpo random", "grpo beam"}
+    report = (run.path / "report.md").read_text()
+    for heading in (
+        "## Pictures become captions",
+        "## Captions join a click model",
+        "## The click models meet users",
+        "## Recommenders are tuned with reinforcement learning",
+    ):
+        assert heading in report
+    assert "## Results" not in report
+    assert (run.path / "contact_sheet.png").is_file() and (run.path / "gains.png").is_file()
+    assert (run.path / "report.html").read_text().count("data:image/png;base64,") == 2
+    for table in ("captions over none, cold items", "lift", "tawin"):
+        assert table in result.out
+
+    assert fresh_workspace.command(*arguments).code == 0
+    again = made(fresh_workspace)
+    assert again == first | {"train": 5, "eval": 5, "bench": 2, "demo": 2}  # what they are made of was there
