@@ -43,7 +43,14 @@ def test_every_data_set_composes(name):
 
 @pytest.mark.parametrize("name", names("experiment"))
 def test_every_experiment_composes(name):
-    prepare("train", compose("train", [f"experiment={name}"]), ())
+    stage = "ctr" if "override /ctr:" in (CONF / "experiment" / f"{name}.yaml").read_text() else "train"
+    prepare(stage, compose(stage, [f"experiment={name}"]), ())
+
+
+@pytest.mark.parametrize("group", ["captioner", "features", "ctr"])
+def test_every_choice_of_the_caption_chain_composes(group):
+    for name in names(group):
+        prepare("ctr", compose("ctr", [f"{group}={name}"]), ())
 
 
 @pytest.mark.parametrize("file", sorted(CONF.rglob("*.yaml")), ids=lambda file: file.relative_to(CONF).as_posix())

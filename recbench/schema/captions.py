@@ -156,15 +156,15 @@ class CtrModelConfig:
         0.1, "share of training ids read as out of vocabulary, so that the model knows unseen ones", least=0, most=0.99
     )
     # optimisation
-    epochs: int = option(10, "most passes over the training impressions", least=0)
-    patience: int = option(2, "epochs without a better validation AUC before stopping; 0 never stops early", least=0)
-    batch_size: int = option(2048, "impressions a step", least=1)
-    learning_rate: float = option(1e-3, "Adam's learning rate", least=0)
+    epochs: int = option(30, "most passes over the training impressions", least=0)
+    patience: int = option(3, "epochs without a better validation AUC before stopping; 0 never stops early", least=0)
+    batch_size: int = option(256, "impressions a step; thousands for millions of impressions", least=1)
+    learning_rate: float = option(3e-3, "Adam's learning rate", least=0)
     plateau_factor: float = option(
         0.1, "learning rate is multiplied by it after an epoch without a better AUC", least=0
     )
     embedding_decay: float = option(
-        1e-5,
+        3e-4,
         "L2: adds half of it times the sum of squared embeddings (sparse_updates: of those read) to a step's loss",
         least=0,
     )
