@@ -146,7 +146,7 @@ class CtrModelConfig:
     layers: int = option(3, "dcnv2: cross layers; autoint: attention layers", least=1)
     heads: int = option(2, "autoint, finalmlp: heads", least=1)
     dropout: float = option(0.2, "dropout in the deep part", least=0, most=0.99)
-    pooling: str = option("mean", "of multi-valued columns", one_of=("mean", "sum", "attention"))
+    pooling: str = option("sum", "of multi-valued columns", one_of=("mean", "sum", "attention"))
     history: int = option(0, "din: the user's last clicked items that it reads", least=0)
     shared_query: bool = option(
         True, "an item has the same embeddings as query item and as candidate: inner products then tell likeness"

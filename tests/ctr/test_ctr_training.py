@@ -99,8 +99,13 @@ def test_a_sparse_step_is_a_dense_one_on_the_rows_that_it_touches(world, encoder
     assert torch.equal(before, same)
     touched = (sparse != before).any(dim=1)
     assert 20 < touched.sum() < len(touched)
-    # SparseAdam adds its epsilon before correcting the moments' bias, which matters where gradients are near 1e-5.
-    torch.testing.assert_close((sparse - before)[touched], (dense - before)[touched], rtol=0.02, atol=1e-5)
+    gradients = [one.embedding.table.weight.grad.to_dense()[touched] for one in (other, model)]
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-7)
+    # SparseAdam adds its epsilon before correcting the moments' bias, which matters where gradients are below 1e-5.
+    clear = gradients[0].abs() > 1e-4
+    moved = [(after - before)[touched][clear] for after in (sparse, dense)]
+    torch.testing.assert_close(*moved, rtol=0.01, atol=1e-6)
+    assert clear.float().mean() > 0.5
     assert torch.equal(sparse[~touched], before[~touched])
     for (name, value), (_, expected) in zip(other.named_parameters(), model.named_parameters(), strict=True):
         if name != "embedding.table.weight":
