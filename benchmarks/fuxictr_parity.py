@@ -269,7 +269,10 @@ def table(out: Path) -> None:
         "| model | recbench | FuxiCTR | difference | recbench's setting | FuxiCTR's |",
         "|---|---|---|---|---|---|",
     ]
+    trained = [{line["model"] for line in _done(side, out) if line["seed"] == SEEDS[0]} for side in SIDES]
     for kind in MODELS:
+        if not all(kind in models for models in trained):
+            continue
         cells, means, settings = [], [], []
         for side in SIDES:
             done = _done(side, out)
