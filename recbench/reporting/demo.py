@@ -20,12 +20,12 @@ PARTS: tuple[tuple[str, str, Callable[[Run], list[str]]], ...] = (
 
 
 def demo_grids(metrics: Mapping[str, Any]) -> list[Grid]:
-    """The tables of every part, for a terminal; of captions the first two, of the A/B test all."""
+    """What a terminal has room for: accuracy of captions, their gains, the A/B test, and the recommenders' means."""
     return [
-        *caption_grids(metrics.get("caption", {}))[:2],
-        *click_grids(metrics["ctr"]),
-        *simulation_grids(metrics["simulate"]),
-        *comparison_grids(metrics["bench"]),
+        *caption_grids(metrics["caption"])[1:2],
+        *click_grids(metrics["ctr"])[1:],
+        *simulation_grids(metrics["simulate"])[:2],
+        *comparison_grids(metrics["bench"])[:1],
     ]
 
 
