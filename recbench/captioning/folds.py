@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recbench.captioning.items import reference_captions
 from recbench.data.dataset import RecommendationData
 
 HELD_OUT_FROM = 0.5  # of the items with a reference: above it too few are left to judge a captioner on
@@ -14,9 +15,7 @@ def number_of_folds(folds: int | None, data: RecommendationData) -> int:
     """`folds`, or, where it is None, what the data need: a captioner is judged on items that it did not learn from."""
     if folds is not None:
         return folds
-    if "caption" not in data.catalogue.column_names:
-        return 1
-    known = sum(bool(caption and caption.strip()) for caption in data.catalogue["caption"])
+    known = sum(caption is not None for caption in reference_captions(data))
     return USUAL_FOLDS if known > HELD_OUT_FROM * data.catalogue.num_rows else 1
 
 

@@ -53,3 +53,10 @@ def _words(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(str(entry) for entry in value)
     return "" if value is None else str(value)
+
+
+def reference_captions(data: RecommendationData) -> list[str | None]:
+    """The reference caption of every item in catalogue order; None for one without, or with a blank one."""
+    if "caption" not in data.catalogue.column_names:
+        return [None] * data.catalogue.num_rows
+    return [caption if caption and caption.strip() else None for caption in data.catalogue["caption"]]

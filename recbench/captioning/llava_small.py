@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, LlavaForConditionalGeneration, LlavaProc
 from recbench.captioning.checkpoints import generate, generation_settings, load, load_model
 from recbench.captioning.folds import fold_of_items, number_of_folds
 from recbench.captioning.interface import Caption, Item
-from recbench.captioning.items import read_items
+from recbench.captioning.items import read_items, reference_captions
 from recbench.captioning.small_model import (
     build_model,
     build_processor,
@@ -109,9 +109,7 @@ def obtain(config: CaptionerConfig, data: RecommendationData, run: Run, seed: in
 
 
 def _reference_captions(data: RecommendationData) -> list[str | None]:
-    names = data.catalogue.column_names
-    captions = list(data.catalogue["caption"]) if "caption" in names else [None] * data.catalogue.num_rows
-    captions = [caption if caption is not None and caption.strip() else None for caption in captions]
+    captions = reference_captions(data)
     if not any(captions):
         raise UserError(
             f"data set {data.name} has no reference captions, from which captioner=llava_small learns: give "

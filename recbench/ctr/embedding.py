@@ -11,6 +11,7 @@ from torch.nn import functional
 from recbench.ctr.encoding import Encoder, Field
 from recbench.ctr.rows import Rows
 from recbench.features.columns import OOV, PAD
+from recbench.schema import CtrModelConfig
 
 DROPPABLE = ("user", "item", "query")  # columns of Rows.dropped
 
@@ -151,6 +152,11 @@ class FieldEmbedding(nn.Module):
         table = getattr(self, name)
         assert isinstance(table, Tensor)
         return table
+
+
+def configured_embedding(encoder: Encoder, settings: CtrModelConfig, seed: int, size: int) -> FieldEmbedding:
+    """The embedding of a model with these settings, of `size` dimensions."""
+    return FieldEmbedding(encoder, size, pooling=settings.pooling, sparse=settings.sparse_updates, seed=seed)
 
 
 def _dropped(rows: Rows, role: str) -> Tensor | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from recbench.reporting.tables import Grid, code, markdown, number, ordered
+from recbench.reporting.tables import Grid, code, markdown, number, ordered, titled
 from recbench.runs import Run
 
 SHEET = "contact_sheet.png"
@@ -56,7 +56,7 @@ def caption_sections(run: Run) -> list[str]:
     metrics, manifest = run.metrics, run.manifest
     lines = ["## Results", "", _about_captions(metrics, manifest), ""]
     for grid in caption_grids(metrics):
-        lines += [f"{grid.title[0].upper()}{grid.title[1:]}.", "", markdown(grid)]
+        lines += titled(grid)
     if len(metrics.get("quality", {})) > 1:
         lines += ["*Seen* are the items whose reference captions the captioner was trained on.", ""]
     if any("attributes" in part for part in metrics.get("quality", {}).values()):
@@ -116,7 +116,7 @@ def column_sections(run: Run) -> list[str]:
         "",
     ]
     for grid in column_grids(metrics):
-        lines += [f"{grid.title[0].upper()}{grid.title[1:]}.", "", markdown(grid)]
+        lines += titled(grid)
         if grid.title == "columns":
             lines += [
                 "*Coverage* is the share of items with a value that the vocabulary has; *OOV* the share of items' "

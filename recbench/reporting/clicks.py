@@ -16,6 +16,7 @@ from recbench.reporting.tables import (
     p_value,
     percent,
     signed_interval,
+    titled,
 )
 from recbench.runs import Run, atomic_path
 
@@ -60,7 +61,7 @@ def click_sections(run: Run) -> list[str]:
     metrics, manifest = run.metrics, run.manifest
     lines = ["## Results", "", _about(metrics), ""]
     for grid in click_grids(metrics)[:1]:
-        lines += [f"{grid.title[0].upper()}{grid.title[1:]}.", "", markdown(grid)]
+        lines += titled(grid)
     if metrics.get("gains"):
         lines += _gain_lines(run)
     if metrics.get("best"):

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from recbench.reporting.tables import Grid, markdown, mean_and_deviation, number, percent, signed, signed_interval
+from recbench.reporting.tables import (
+    Grid,
+    markdown,
+    mean_and_deviation,
+    number,
+    percent,
+    signed,
+    signed_interval,
+    titled,
+)
 from recbench.runs import Run
 
 COST_COLUMNS = {  # key in the manifest -> title
@@ -51,7 +60,7 @@ def bench_sections(run: Run) -> list[str]:
     metrics, manifest = run.metrics, run.manifest
     lines = ["## Results", ""]
     for grid in comparison_grids(metrics, per_seed=True):
-        lines += [grid.title[0].upper() + grid.title[1:] + ".", "", markdown(grid)]
+        lines += titled(grid)
     lines += [
         "Differences are of each user's metric, averaged over the seeds that both arms have. *Detectable* is 2.8 "
         "standard errors of the difference: the smallest true one that this test had an 80% chance to find at the 5% "

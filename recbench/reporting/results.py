@@ -8,7 +8,7 @@ from recbench.reporting.clicks import click_grids, click_sections
 from recbench.reporting.comparison import bench_sections, comparison_grids
 from recbench.reporting.demo import demo_grids, demo_sections
 from recbench.reporting.simulation import simulation_grids, simulation_sections
-from recbench.reporting.tables import Grid, markdown, metric_grids
+from recbench.reporting.tables import Grid, metric_grids, titled
 from recbench.runs import Run
 
 SECTIONS: dict[str, Callable[[Run], list[str]]] = {
@@ -44,5 +44,5 @@ def result_sections(run: Run) -> list[str]:
         return SECTIONS[run.stage](run)
     lines = ["## Results", ""]
     for grid in metric_grids(run.metrics):
-        lines += [*([f"{grid.title[0].upper()}{grid.title[1:]}.", ""] if grid.title else []), markdown(grid)]
+        lines += titled(grid)
     return lines

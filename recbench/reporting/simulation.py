@@ -9,7 +9,7 @@ recbench.metrics.ab_test), `lift` (value, low, high, p; fractions), where the tr
 from collections.abc import Mapping
 from typing import Any
 
-from recbench.reporting.tables import Grid, flatten, interval, markdown, number, p_value, percent, signed_interval
+from recbench.reporting.tables import Grid, flatten, interval, number, p_value, percent, signed_interval, titled
 from recbench.runs import Run
 
 SHOWN = ("a", "b", "control", "treatment", "lift", "expected_lift", "sample_size", "off_policy", "rounds")
@@ -34,7 +34,7 @@ def simulation_sections(run: Run) -> list[str]:
     metrics = run.metrics
     lines = ["## Results", ""]
     for grid in simulation_grids(metrics):
-        lines += [*([f"{grid.title[0].upper()}{grid.title[1:]}.", ""] if grid.title else []), markdown(grid)]
+        lines += titled(grid)
         if grid.title.startswith("lift"):
             lines += [_verdict(metrics), "", *_size_lines(metrics)]
         if grid.title.startswith("expected reward"):

@@ -153,6 +153,12 @@ def markdown(grid: Grid) -> str:
     return "\n".join([*lines, *map(_row, grid.rows)]) + "\n"
 
 
+def titled(grid: Grid) -> list[str]:
+    """The lines of a table in a report: its title, if it has one, as a sentence, then the table."""
+    title = [f"{grid.title[0].upper()}{grid.title[1:]}.", ""] if grid.title else []
+    return [*title, markdown(grid)]
+
+
 def show(grids: Sequence[Grid]) -> None:
     """Print tables on standard output; in a file or a pipe they keep their full width."""
     from rich import box

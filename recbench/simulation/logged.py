@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from recbench.data.market import softmax
 from recbench.metrics.off_policy import doubly_robust, effective_rounds, ips, snips
 
 
@@ -21,9 +22,7 @@ def softmax_policy(probabilities: np.ndarray, temperature: float) -> np.ndarray:
         best = probabilities == probabilities.max(axis=1, keepdims=True)
         return best / best.sum(axis=1, keepdims=True)
     inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
-    logits = (np.log(inside) - np.log1p(-inside)) / temperature
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+    return softmax((np.log(inside) - np.log1p(-inside)) / temperature)
 
 
 def policy_estimates(

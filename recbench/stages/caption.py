@@ -20,6 +20,7 @@ from recbench.captioning.contact_sheet import Tile, draw_contact_sheet
 from recbench.captioning.estimate import estimate_cost
 from recbench.captioning.folds import fold_of_items, number_of_folds
 from recbench.captioning.images import UnreadableImageError, open_image
+from recbench.captioning.items import reference_captions
 from recbench.captioning.quality import caption_quality
 from recbench.captioning.shards import cut, merge, missing, write_missing
 from recbench.captioning.table import FALLBACK, FILE, MODEL, SKIPPED, CaptionRow, read_rows
@@ -27,13 +28,13 @@ from recbench.captioning.writer import CaptionWriter
 from recbench.data.build import build
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.errors import UserError
+from recbench.reporting.captions import SHEET
 from recbench.reporting.progress import say
 from recbench.runs import Run, atomic_path, newest_finished, require_finished, resolve_run
 from recbench.schema import CaptionStageConfig
 from recbench.stages.device import autocast, choose_device, use_threads
 from recbench.stages.upstream import require
 
-SHEET = "contact_sheet.png"
 SHEET_ORDER = 0x5EE7  # random stream of the sheet's items
 
 
@@ -165,13 +166,13 @@ def _device(config: CaptionStageConfig) -> torch.device:
 def _parts(config: CaptionStageConfig, data: RecommendationData) -> dict[str, np.ndarray]:
     """Items that a captioner trained here has seen the references of, and the others; none where that is unknown."""
     captioner = config.captioner
-    if captioner.kind != "llava_small" or captioner.path or "caption" not in data.catalogue.column_names:
+    if captioner.kind != "llava_small" or captioner.path:
         return {}
     folds = number_of_folds(captioner.folds, data)
     if captioner.cross_fit and folds > 1:  # each item is captioned by one that has not seen it
         return {}
     fold = fold_of_items(data, folds, config.seed, config.data.family)
-    known = np.array([bool(caption and caption.strip()) for caption in data.catalogue["caption"]], dtype=bool)
+    known = np.array([caption is not None for caption in reference_captions(data)], dtype=bool)
     seen = known & ((fold != 0) | (folds == 1))
     return {"seen": seen, "unseen": ~seen}
 

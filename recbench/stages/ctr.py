@@ -15,19 +15,18 @@ from recbench.ctr.encoding import BaseColumns, Encoder, fit_encoder, impressions
 from recbench.ctr.evaluation import TestRows, arm_metrics, best_possible, gains, over_seeds, rows_of
 from recbench.ctr.latency import time_scoring
 from recbench.ctr.models import make_model
-from recbench.ctr.rows import rows_of_impressions
+from recbench.ctr.rows import Rows, past_clicks, rows_of_impressions
 from recbench.ctr.scoring import read_scorer, save_scorer, size_of
 from recbench.ctr.training import predict, train_model
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.impressions import Impressions, cold_rows, training_items
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION
 from recbench.errors import UserError
-from recbench.execution import compose
 from recbench.features.columns import FeatureColumn, load_features
 from recbench.runs import Run, atomic_path
 from recbench.schema import CtrStageConfig
 from recbench.stages.device import autocast, choose_device, use_threads
-from recbench.stages.upstream import require
+from recbench.stages.upstream import agreeing, require
 
 
 @dataclass
@@ -42,6 +41,7 @@ class _Experiment:
     captions: list[FeatureColumn]
     training: np.ndarray  # bool [N], items of the training period
     parts: list[np.ndarray]  # int64, rows of the training, validation and test impressions
+    rows: list[Rows]  # the same impressions as models read them, whichever the arm: captions are in its encoder
     device: torch.device
 
 
@@ -66,15 +66,19 @@ def run(config: CtrStageConfig, run: Run) -> dict[str, Any]:
     data = load_data(data_run.path)
     run.record(data_fingerprint=data.fingerprint, device=str(device))
     shown = impressions_of(data)
+    base = fit_encoder(data, _base_columns(config, shown), config.ctr.least_count, config.ctr.shared_query)
+    parts = [_rows_of_split(data, shown, split) for split in (TRAIN, VALIDATION, TEST)]
+    past = past_clicks(config.ctr)
     experiment = _Experiment(
         config=config,
         run=run,
         data=data,
         shown=shown,
-        base=fit_encoder(data, _base_columns(config, shown), config.ctr.least_count, config.ctr.shared_query),
+        base=base,
         captions=captions,
         training=training_items(data),
-        parts=[_rows_of_split(data, shown, split) for split in (TRAIN, VALIDATION, TEST)],
+        parts=parts,
+        rows=[rows_of_impressions(base, shown, part, past).to(device) for part in parts],
         device=device,
     )
     scores: dict[str, np.ndarray] = {}
@@ -111,13 +115,11 @@ def run(config: CtrStageConfig, run: Run) -> dict[str, Any]:
 
 def _tokenize_run(config: CtrStageConfig, run: Run) -> Run:
     """The run of `input`, or the newest by these settings; by any while captioner or features are the default ones."""
-    default = compose("ctr")
-    keys = [key for key in ("captioner", "features") if config[key] != default[key]]  # type: ignore[index]
     return require(
         "tokenize",
         config,  # type: ignore[arg-type]
         run,
-        match=lambda candidate: all(candidate.config[key] == config[key] for key in keys),  # type: ignore[index]
+        match=agreeing("ctr", config, ("captioner", "features")),  # type: ignore[arg-type]
         make={"captioner": config.captioner, "features": config.features},
         input=config.input,
     )
@@ -142,15 +144,10 @@ def _trained(
     """Encoder, model, how its training went, and its probabilities of the test rows: trained, or read if it was."""
     config, run, settings = experiment.config, experiment.run, experiment.config.ctr
     folder = run.path / "checkpoints" / f"{arm}-{seed}"
-    history = settings.history if settings.kind == "din" else 0
-
-    def rows(encoder: Encoder, split: int) -> Any:
-        return rows_of_impressions(encoder, experiment.shown, experiment.parts[split], history).to(experiment.device)
-
     if (folder / "encoder.json").is_file():
         encoder, model, about = read_scorer(folder)
         model.to(experiment.device)
-        return encoder, model, about["fit"], predict(model, rows(encoder, TEST))
+        return encoder, model, about["fit"], predict(model, experiment.rows[TEST])
     encoder = encoder_of_arm(
         experiment.base, arm, experiment.captions, experiment.training, seed, settings.shared_query
     )
@@ -164,9 +161,9 @@ def _trained(
     started = time.perf_counter()
     fit = train_model(
         model,
-        rows(encoder, TRAIN),
+        experiment.rows[TRAIN],
         labels[TRAIN],
-        rows(encoder, VALIDATION),
+        experiment.rows[VALIDATION],
         labels[VALIDATION],
         settings,
         seed,
@@ -184,7 +181,7 @@ def _trained(
     with atomic_path(folder) as partial:
         partial.mkdir(parents=True)
         save_scorer(partial, encoder, model, settings, {"data_fingerprint": experiment.data.fingerprint, "fit": about})
-    return encoder, model, about, predict(model, rows(encoder, TEST))
+    return encoder, model, about, predict(model, experiment.rows[TEST])
 
 
 def _arm(
@@ -215,15 +212,9 @@ def _time(experiment: _Experiment, models: dict[str, tuple[Encoder, nn.Module]])
     config = experiment.config
     if not config.latency_repeats:
         return
-    history = config.ctr.history if config.ctr.kind == "din" else 0
-    arms: dict[str, Any] = {}
-    for arm in ("without", "with"):
-        if arm in models:
-            encoder, model = models[arm]
-            arms[arm] = (
-                model,
-                rows_of_impressions(encoder, experiment.shown, experiment.parts[2], history).to(experiment.device),
-            )
+    arms: dict[str, tuple[nn.Module, Rows]] = {
+        arm: (models[arm][1], experiment.rows[TEST]) for arm in ("without", "with") if arm in models
+    }
     if not arms:
         return
     times = time_scoring(arms, config.latency_batch, config.latency_repeats, config.seed)

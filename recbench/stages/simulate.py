@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import torch
 
 from recbench.ctr.arms import ARMS
+from recbench.ctr.rows import past_clicks
 from recbench.ctr.scoring import Scorer, load_scorer
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.impressions import Impressions, click_histories
 from recbench.data.interactions import TEST
 from recbench.errors import UserError
-from recbench.execution import compose
 from recbench.metrics.ab_test import Rate, sample_size
 from recbench.metrics.off_policy import ips
 from recbench.runs import Run, atomic_path
@@ -32,7 +32,7 @@ from recbench.simulation.online import (
     simulate_visits,
 )
 from recbench.stages.device import choose_device, use_threads
-from recbench.stages.upstream import require
+from recbench.stages.upstream import agreeing, require
 
 AA_TESTS = 500  # random splits of users that all had arm a
 
@@ -47,8 +47,7 @@ class _Arm:
     @property
     def history(self) -> int:
         """Past clicks that its model reads."""
-        settings = self.run.config.ctr
-        return int(settings.history) if settings.kind == "din" else 0
+        return past_clicks(self.run.config.ctr)
 
 
 def run(config: SimulateStageConfig, run: Run) -> dict[str, Any]:
@@ -80,12 +79,10 @@ def _arms(config: SimulateStageConfig, run: Run, online: bool) -> list[_Arm]:
     """Arms a and b; on logged data, a and, where its run has it, b."""
     named = [_split_name(text) for text in (config.a, config.b)]
     needed = {arm for name, arm in (named if online else named[:1]) if name is None}
-    default = compose("simulate")
-    keys = [key for key in ("captioner", "features", "ctr") if config[key] != default[key]]  # type: ignore[index]
+    agrees = agreeing("simulate", config, ("captioner", "features", "ctr"))  # type: ignore[arg-type]
 
     def fits(candidate: Run) -> bool:
-        theirs = candidate.config
-        return needed <= set(theirs.arms) and all(theirs[key] == config[key] for key in keys)  # type: ignore[index]
+        return needed <= set(candidate.config.arms) and agrees(candidate)
 
     common: Run | None = None
     arms = []

@@ -8,7 +8,6 @@ from recbench.captioning.table import read_captions
 from recbench.data.dataset import load_data
 from recbench.data.impressions import training_items
 from recbench.errors import UserError
-from recbench.execution import compose
 from recbench.features.columns import FIRST_ID, OOV, PAD, write_features
 from recbench.features.make import Features, Material, make_features
 from recbench.features.semantic import semantic_index
@@ -17,7 +16,7 @@ from recbench.features.vocabulary import Vocabulary
 from recbench.runs import Run, atomic_path
 from recbench.schema import TokenizeStageConfig
 from recbench.stages.device import use_threads
-from recbench.stages.upstream import require
+from recbench.stages.upstream import agreeing, require
 
 
 def run(config: TokenizeStageConfig, run: Run) -> dict[str, Any]:
@@ -53,12 +52,11 @@ def run(config: TokenizeStageConfig, run: Run) -> dict[str, Any]:
 
 def _caption_run(config: TokenizeStageConfig, run: Run) -> Run:
     """The run of `input`, or the newest by `config.captioner`; by any captioner while that has its default settings."""
-    any_captioner = config.captioner == compose("tokenize").captioner
     return require(
         "caption",
         config,  # type: ignore[arg-type]
         run,
-        match=lambda candidate: any_captioner or candidate.config.captioner == config.captioner,
+        match=agreeing("tokenize", config, ("captioner",)),  # type: ignore[arg-type]
         make={"captioner": config.captioner},
         input=config.input,
     )

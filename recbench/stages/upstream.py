@@ -87,6 +87,13 @@ def require_sft(config: DictConfig, run: Run, *, input: str | None = None, stric
     return require("train", config, run, match=fits, make=made_by, input=input)
 
 
+def agreeing(stage: str, config: DictConfig, nodes: Sequence[str]) -> Callable[[Run], bool]:
+    """Whether a run has the `nodes` of `config`; those that `config` of `stage` has by default may be any."""
+    default = compose(stage)
+    asked = [node for node in nodes if config[node] != default[node]]
+    return lambda candidate: all(candidate.config[node] == config[node] for node in asked)
+
+
 def reuse(stage: str, overrides: Sequence[str], run: Run, *, force: bool = False) -> Run:
     """A finished run of `stage` with the config that `overrides` compose, the newest, or a new one; an input of `run`.
 

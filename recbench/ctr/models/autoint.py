@@ -7,7 +7,7 @@ With `hidden` widths a perceptron over the first embeddings is added: AutoInt+, 
 import torch
 from torch import Tensor, nn
 
-from recbench.ctr.embedding import FieldEmbedding
+from recbench.ctr.embedding import configured_embedding
 from recbench.ctr.encoding import Encoder
 from recbench.ctr.layers import flat, linear, perceptron
 from recbench.ctr.rows import Rows
@@ -19,9 +19,7 @@ class AutoInt(nn.Module):
 
     def __init__(self, encoder: Encoder, settings: CtrModelConfig, seed: int) -> None:
         super().__init__()
-        self.embedding = FieldEmbedding(
-            encoder, settings.embedding_size, pooling=settings.pooling, sparse=settings.sparse_updates, seed=seed
-        )
+        self.embedding = configured_embedding(encoder, settings, seed, settings.embedding_size)
         size, heads = settings.embedding_size, settings.heads
         widths = [size, *[size * heads] * settings.layers]
         self.attention = nn.ModuleList(FieldAttention(width, size, heads) for width in widths[:-1])

@@ -7,7 +7,7 @@ fields side by side, * the elementwise product. L layers reach products of L + 1
 import torch
 from torch import Tensor, nn
 
-from recbench.ctr.embedding import FieldEmbedding
+from recbench.ctr.embedding import configured_embedding
 from recbench.ctr.encoding import Encoder
 from recbench.ctr.layers import flat, linear, perceptron
 from recbench.ctr.rows import Rows
@@ -19,9 +19,7 @@ class DeepCrossNetwork(nn.Module):
 
     def __init__(self, encoder: Encoder, settings: CtrModelConfig, seed: int) -> None:
         super().__init__()
-        self.embedding = FieldEmbedding(
-            encoder, settings.embedding_size, pooling=settings.pooling, sparse=settings.sparse_updates, seed=seed
-        )
+        self.embedding = configured_embedding(encoder, settings, seed, settings.embedding_size)
         width = self.embedding.count * settings.embedding_size
         self.cross = nn.ModuleList(linear(width, width) for _ in range(settings.layers))
         self.deep = perceptron(width, settings.hidden, settings.dropout, outputs=None)

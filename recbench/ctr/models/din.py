@@ -8,7 +8,7 @@ the embeddings of all their fields side by side, captions among them. ReLU stand
 import torch
 from torch import Tensor, nn
 
-from recbench.ctr.embedding import FieldEmbedding
+from recbench.ctr.embedding import configured_embedding
 from recbench.ctr.encoding import Encoder
 from recbench.ctr.layers import flat, perceptron
 from recbench.ctr.rows import Rows
@@ -27,9 +27,7 @@ class DeepInterestNetwork(nn.Module):
             raise UserError(
                 "ctr.history=0 leaves din nothing to attend to: give the clicked items it reads, such as 20"
             )
-        self.embedding = FieldEmbedding(
-            encoder, settings.embedding_size, pooling=settings.pooling, sparse=settings.sparse_updates, seed=seed
-        )
+        self.embedding = configured_embedding(encoder, settings, seed, settings.embedding_size)
         self.item_places = self.embedding.places("item")
         item = len(self.item_places) * settings.embedding_size
         self.attention = perceptron(4 * item, ATTENTION_WIDTHS, 0.0)

@@ -9,7 +9,7 @@ the second's the candidate. Fusion (8 there), by heads h = 1..k over slices a_h,
 import torch
 from torch import Tensor, nn
 
-from recbench.ctr.embedding import FieldEmbedding
+from recbench.ctr.embedding import configured_embedding
 from recbench.ctr.encoding import Encoder
 from recbench.ctr.layers import flat, linear, perceptron
 from recbench.ctr.rows import Rows
@@ -29,9 +29,7 @@ class FinalMLP(nn.Module):
                 f"ctr.hidden={list(settings.hidden)} does not fit ctr.heads={settings.heads}: finalmlp cuts its last "
                 "width into heads, so make it a multiple of them"
             )
-        self.embedding = FieldEmbedding(
-            encoder, settings.embedding_size, pooling=settings.pooling, sparse=settings.sparse_updates, seed=seed
-        )
+        self.embedding = configured_embedding(encoder, settings, seed, settings.embedding_size)
         self.views = (self.embedding.places("user", "query", "context"), self.embedding.places("item"))
         width = self.embedding.count * settings.embedding_size
         self.gates = nn.ModuleList(

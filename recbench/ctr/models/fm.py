@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from recbench.ctr.embedding import FieldEmbedding
+from recbench.ctr.embedding import configured_embedding
 from recbench.ctr.encoding import Encoder
 from recbench.ctr.layers import pair_products
 from recbench.ctr.rows import Rows
@@ -15,9 +15,8 @@ class FactorizationMachine(nn.Module):
 
     def __init__(self, encoder: Encoder, settings: CtrModelConfig, seed: int) -> None:
         super().__init__()
-        self.embedding = FieldEmbedding(  # column 0 is w, the others v
-            encoder, 1 + settings.embedding_size, pooling=settings.pooling, sparse=settings.sparse_updates, seed=seed
-        )
+        # Column 0 is w, the others v.
+        self.embedding = configured_embedding(encoder, settings, seed, 1 + settings.embedding_size)
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, rows: Rows) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from recbench.ctr.embedding import FieldEmbedding
+from recbench.ctr.embedding import configured_embedding
 from recbench.ctr.encoding import Encoder
 from recbench.ctr.rows import Rows
 from recbench.schema import CtrModelConfig
@@ -14,7 +14,7 @@ class LogisticRegression(nn.Module):
 
     def __init__(self, encoder: Encoder, settings: CtrModelConfig, seed: int) -> None:
         super().__init__()
-        self.embedding = FieldEmbedding(encoder, 1, pooling=settings.pooling, sparse=settings.sparse_updates, seed=seed)
+        self.embedding = configured_embedding(encoder, settings, seed, 1)
         self.bias = nn.Parameter(torch.zeros(1))
 
     def forward(self, rows: Rows) -> Tensor:
