@@ -89,7 +89,7 @@ def train(
     neg: Annotated[
         str | None,
         typer.Option(
-            metavar="random|beam|mixed",
+            metavar="random|beam|mixed|dns",
             autocompletion=complete_group("negatives"),
             help="Where negatives come from [beam; for tawin its window].",
         ),

@@ -1,7 +1,7 @@
 """Groups of candidates for a batch of contexts: one positive, its negatives, and how much each of them counts."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from recbench.rl.negatives import (
     Negatives,
     beam_negatives,
     found_in_beam,
+    hardest_negatives,
     mixed_negatives,
     uniform_negatives,
     window_negatives,
@@ -66,6 +67,7 @@ class _Sources:
     exact: RankedNegatives | None
     beam: RankedNegatives | None
     entropy: Tensor | None
+    hardest: Negatives | None = None  # of a uniform pool, for negatives=dns
 
     @property
     def ranked(self) -> RankedNegatives | None:
@@ -83,8 +85,8 @@ def build_groups(
 ) -> Groups:
     """Groups for histories [B, T] (padded with -1) with positives [B], by the policy as it stands, without dropout.
 
-    Asks of the policy only what the configuration needs: nothing for random negatives, a beam search for beam
-    negatives, the catalogue's scores (ranks=exact) or a wider beam (ranks=beam) for windows. Call
+    Asks of the policy only what the configuration needs: nothing for random negatives, a pool's scores for dns, a beam
+    search for beam negatives, the catalogue's scores (ranks=exact) or a wider beam (ranks=beam) for windows. Call
     `objective.check_objective` once before. All randomness comes from generator. Source: arXiv 2604.22504; (7) to (9)
     of docs/methods.md.
     """
@@ -95,6 +97,11 @@ def build_groups(
         with torch.no_grad():
             exclude = histories if negatives_config.exclude_seen else None
             sources = _ask(policy, histories, positives, config, negatives_config, exclude)
+            if negatives_config.kind == "dns":
+                count = policy.catalogue_size
+                pool = uniform_negatives(count, positives, negatives_config.pool, generator, exclude)
+                hardest = hardest_negatives(pool, policy.score_groups(histories, pool.items), config.group_size - 1)
+                sources = replace(sources, hardest=hardest)
             return _assemble(policy, positives, sources, config, negatives_config, exclude, generator, started)
     finally:
         policy.train(was_training)
@@ -212,6 +219,8 @@ def _choose(
     budget = config.group_size - 1
     if negatives_config.kind == "random":
         return uniform_negatives(policy.catalogue_size, positives, budget, generator, exclude)
+    if sources.hardest is not None:
+        return sources.hardest
     if negatives_config.kind == "window":
         ranked = sources.ranked
         assert ranked is not None

@@ -1,4 +1,4 @@
-"""Sources of negatives: the catalogue uniformly, the policy's beam, both, or a range of ranks.
+"""Sources of negatives: the catalogue uniformly, the policy's beam, both, the best of a pool, or a range of ranks.
 
 Each returns candidates with the probability q with which its source includes them, which (8) divides by. No source ever
 returns the positive or an excluded item, nor one item twice for a context; too few to choose from leaves -1.
@@ -56,6 +56,17 @@ def uniform_negatives(
         skipped = left_out[:, column : column + 1]
         items = items + ((items >= skipped) & (skipped >= 0) & (items >= 0))
     return Negatives(items, _share(budget, sizes).expand(items.shape).masked_fill(items < 0, 1.0))
+
+
+def hardest_negatives(pool: Negatives, scores: Tensor, budget: int) -> Negatives:
+    """Dynamic negative sampling: the budget items of the highest scores of a pool [B, M] scored [B, M], best first.
+
+    Their probability q depends on all other scores and is not computed: inclusion is 1. Source: Zhang et al. 2013;
+    arXiv 2302.03472.
+    """
+    best = scores.masked_fill(pool.items < 0, -torch.inf).topk(min(budget, scores.shape[1]), dim=1).indices
+    items = torch.nn.functional.pad(pool.items.gather(1, best), (0, budget - best.shape[1]), value=-1)
+    return Negatives(items, torch.ones_like(items, dtype=torch.float64))
 
 
 def window_negatives(

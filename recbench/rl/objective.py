@@ -49,8 +49,10 @@ def objective_window(
 ) -> tuple[float, float] | None:
     """The FPR window [a, b] whose partial AUC the rule optimises, n = negatives; none for sft.
 
-    random: (0, 1), AUC; beam and mixed: (0, B / n), as on-policy positives have it too; tawin, or window negatives:
-    the configured window, for top_k the one of its ranks. arXiv 2604.22504; docs/methods.md, sections 3 and 4.
+    random: (0, 1), AUC; beam and mixed: (0, B / n), as on-policy positives have it too; dns: (0, (G - 1) / M), for the
+    best G - 1 of M drawn uniformly estimate that share of all negatives (OPAUC(beta) of arXiv 2302.03472); tawin, or
+    window negatives: the configured window, for top_k the one of its ranks. arXiv 2604.22504; docs/methods.md, sections
+    3 and 4.
     """
     if config.name == "sft":
         return None
@@ -60,6 +62,8 @@ def objective_window(
         return None if config.window is None else (config.window[0], config.window[1])
     if negatives_config.kind == "random":
         return (0.0, 1.0)
+    if negatives_config.kind == "dns":
+        return (0.0, min(1.0, (config.group_size - 1) / min(negatives_config.pool, negatives)))
     return (0.0, min(1.0, beam_width(config, negatives_config) / negatives))
 
 
@@ -88,8 +92,18 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
                 f"negatives.beam_width={width} cannot fill groups of algo.group_size={config.group_size}: "
                 f"give a width of at least {needed}, or smaller groups"
             )
+    if negatives_config.kind == "dns" and negatives_config.pool < config.group_size - 1:
+        raise UserError(
+            f"negatives.pool={negatives_config.pool} cannot fill groups of algo.group_size={config.group_size}: "
+            f"give a pool of at least {config.group_size - 1}, or smaller groups"
+        )
     if not uses_window(config, negatives_config):
         return []
+    if negatives_config.kind == "dns":
+        raise UserError(
+            "negatives=dns keeps items with a probability that windows would need and nobody computes: "
+            "use --neg=window, random, beam or mixed"
+        )
     if config.window is not None and config.top_k is not None:
         raise UserError("algo.window and algo.top_k exclude each other: give one of --window and --top-k")
     if config.top_k is not None:

@@ -54,10 +54,11 @@ class NegativesConfig:
     kind: str = option(
         "beam",
         "source of negatives: the whole catalogue uniformly (random), the policy's own beam, half of "
-        "each (mixed), or ranks inside the FPR window (window)",
-        one_of=("random", "beam", "mixed", "window"),
+        "each (mixed), the best scored of a uniform pool (dns), or ranks inside the FPR window (window)",
+        one_of=("random", "beam", "mixed", "dns", "window"),
     )
     beam_width: int | None = option(None, "beam width B; none: the group size", least=1)
+    pool: int = option(150, "dns: items drawn uniformly (M), of which the G - 1 of the highest scores stay", least=1)
     exclude_seen: bool = option(False, "leave out items of the history that the policy reads")
 
 

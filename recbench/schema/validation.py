@@ -112,7 +112,7 @@ def _check_training(config: DictConfig) -> None:
     if algo.name != "tawin" and given:
         raise UserError(f"algo.{given[0]} is for tawin, and algo is {algo.name}: add --algo=tawin or leave it out")
     if algo.name != "tawin" and config.negatives.kind == "window":
-        raise UserError(f"negatives=window is for tawin, and algo is {algo.name}: use --neg=random, beam or mixed")
+        raise UserError(f"negatives=window is for tawin, and algo is {algo.name}: use --neg=random, beam, mixed or dns")
     if algo.name != "tawin" and algo.positives == "window":
         raise UserError(f"algo.positives=window is for tawin, and algo is {algo.name}: use injected, on_policy or auto")
     if algo.window is not None:

@@ -108,7 +108,14 @@ def test_a_beam_that_ends_before_the_window_is_counted_and_skipped(tabular, sett
 
 def test_seen_items_are_left_out_but_not_a_positive_that_was_seen(tabular, settings):
     positives = torch.tensor([3, 0, 39, 12, 4, 3])  # contexts 0 and 4 have seen theirs
-    for changes in ({"kind": "random"}, {"kind": "beam"}, {"kind": "mixed"}, {"kind": "window", "name": "tawin"}):
+    kinds = (
+        {"kind": "random"},
+        {"kind": "beam"},
+        {"kind": "mixed"},
+        {"kind": "dns"},
+        {"kind": "window", "name": "tawin"},
+    )
+    for changes in kinds:
         algo, negatives = settings(exclude_seen=True, positives="injected", window=[0.0, 1.0], group_size=39, **changes)
         algo.group_size = 30
         negatives.beam_width = 35
@@ -127,3 +134,15 @@ def test_the_policy_is_scored_without_dropout_and_left_as_it_was(tabular, settin
     policy.eval()
     build(policy, *settings(kind="beam"))
     assert not policy.training
+
+
+def test_a_pool_of_the_catalogue_gives_the_best_negatives_and_one_of_the_group_gives_random_ones(tabular, settings):
+    policy = tabular()
+    hardest = build(policy, *settings(kind="dns", pool=39))
+    scores = policy.log_probs(HISTORIES).detach()
+    for row in range(6):
+        negatives = sorted((i for i in range(40) if i != POSITIVES[row]), key=lambda i: -scores[row, i])
+        assert hardest.candidates[row].tolist() == [POSITIVES[row], *negatives[:15]]
+    kept, drawn = build(policy, *settings(kind="dns", pool=15)), build(policy, *settings(kind="random"))
+    assert torch.equal(kept.candidates.sort(dim=1).values, drawn.candidates.sort(dim=1).values)
+    assert policy.asked == []  # neither a beam nor the whole catalogue

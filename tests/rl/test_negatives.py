@@ -1,5 +1,6 @@
 """Sources of negatives: never the positive, never twice, and included as often as they say."""
 
+import math
 from typing import NamedTuple
 
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbench.rl.negatives import (
+    Negatives,
     beam_negatives,
     found_in_beam,
+    hardest_negatives,
     mixed_negatives,
     sample_positions,
     uniform_negatives,
@@ -158,3 +161,23 @@ def test_self_normalised_weights_under_sampling_agree_with_exhaustive_ones(sourc
     assert estimates.mean().item() == pytest.approx(
         exhaustive, abs=4 * standard_error + 0.15
     )  # + bias of order 1 / budget
+
+
+def test_hardest_are_the_best_scored_of_the_pool_that_exist():
+    pool = Negatives(torch.tensor([[7, 2, 9, 4], [1, 5, -1, -1]]), torch.ones(2, 4))
+    scores = torch.tensor([[-3.0, -1.0, -2.0, -4.0], [-5.0, -4.0, 0.0, 0.0]])  # pads score nothing, whatever they say
+    kept = hardest_negatives(pool, scores, 3)
+    assert kept.items.tolist() == [[2, 9, 7], [5, 1, -1]]
+    assert (kept.inclusion == 1).all()
+    assert hardest_negatives(pool, scores, 5).items.tolist() == [[2, 9, 7, 4, -1], [5, 1, -1, -1, -1]]
+
+
+def test_hardest_of_a_uniform_pool_weigh_the_head_of_the_curve():
+    """Kept with rank k (of 9): the pool of 3 has it, and the one kept is the best: C(9 - k, 2) / C(9, 3)."""
+    positives = torch.full((DRAWS,), 9)
+    pool = uniform_negatives(10, positives, 3, generator())
+    kept = hardest_negatives(pool, descending(10, DRAWS).gather(1, pool.items), 1)
+    expected = [math.comb(9 - rank, 2) / math.comb(9, 3) for rank in range(1, 10)]
+    assert expected[0] == pytest.approx(1 / 3)  # it is in a third of the pools, and always kept
+    # standard errors are at most sqrt(1/3 * 2/3 / 20000) = .0033
+    assert frequencies(kept.items, 10)[:9].tolist() == pytest.approx(expected, abs=0.014)

@@ -22,6 +22,9 @@ from recbench.rl.objective import (
         ({"kind": "beam", "beam_width": 50}, (0.0, 0.05), "wpauc(0,0.05)"),
         ({"kind": "mixed"}, (0.0, 0.016), "wpauc(0,0.016)"),
         ({"kind": "beam", "beam_width": 2000}, (0.0, 1.0), "auc"),
+        ({"kind": "dns"}, (0.0, 0.1), "wpauc(0,0.1)"),  # 15 of 150
+        ({"kind": "dns", "pool": 15}, (0.0, 1.0), "auc"),  # all of the pool: random negatives
+        ({"kind": "dns", "pool": 3000}, (0.0, 0.015), "wpauc(0,0.015)"),  # the pool is the catalogue
         ({"name": "tawin", "kind": "window", "window": [0.01, 0.05]}, (0.01, 0.05), "wpauc(0.01,0.05)"),
         ({"name": "tawin", "kind": "random", "top_k": 10}, (0.004, 0.015), "hr@10"),
         ({"name": "grpo", "kind": "window", "top_k": 10}, (0.004, 0.015), "hr@10"),
@@ -42,6 +45,7 @@ def test_objective(settings, changes, window, metric):
         ({"kind": "beam"}, "on_policy"),
         ({"kind": "mixed"}, "on_policy"),
         ({"kind": "window"}, "injected"),
+        ({"kind": "dns"}, "injected"),
         ({"name": "tawin", "kind": "beam"}, "window"),
         ({"name": "tawin", "kind": "beam", "positives": "injected"}, "injected"),
     ],
@@ -71,6 +75,8 @@ def test_top_k_window_stays_at_its_ranks_when_negatives_differ(settings):
         ({"name": "tawin", "kind": "window", "top_k": 100}, "at most 99"),
         ({"kind": "beam", "beam_width": 14}, "at least 15"),
         ({"kind": "mixed", "beam_width": 7}, "at least 8"),
+        ({"kind": "dns", "pool": 14}, "at least 15"),
+        ({"name": "tawin", "kind": "dns", "window": [0.0, 0.1]}, "use --neg=window"),
         ({"name": "tawin", "kind": "beam", "window": [0.5, 0.9]}, "does not reach"),
     ],
 )
