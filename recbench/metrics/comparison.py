@@ -12,12 +12,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
 from recbench.metrics.intervals import paired_bootstraps
+from recbench.metrics.significance import paired_t_test, user_means, wilcoxon_test
 
 FloatArray = NDArray[np.float64]
 SeedValues = Mapping[int, FloatArray]  # seed -> metrics of every case, [C, M]
 
 # 80% power at a two-sided level of 5% needs a difference of 1.960 + 0.842 standard errors.
 DETECTABLE_ERRORS = 2.8
+# Averages over seeds that differ by less are equal: 1 - 2/3 and 1/3 differ in floating point, and are a tie.
+DECIMALS = 12
 
 
 class Spread(NamedTuple):
@@ -31,7 +34,8 @@ class PairedDifferences(NamedTuple):
     """An arm minus the baseline, float64[M] each but `seeds`: those that both have, over which values are averaged.
 
     `low` and `high` are the ends of the paired bootstrap interval over users, `relative` is in percent of the
-    baseline's mean, and `detectable` the smallest true difference that this test had good odds to see.
+    baseline's mean, and `detectable` the smallest true difference that this test had good odds to see. The p-values
+    are two-sided: `p_t` and `p_wilcoxon` of tests over users, `p_bootstrap` of the resamples.
     """
 
     seeds: list[int]
@@ -41,6 +45,9 @@ class PairedDifferences(NamedTuple):
     relative: FloatArray
     standard_error: FloatArray
     detectable: FloatArray
+    p_t: FloatArray
+    p_wilcoxon: FloatArray
+    p_bootstrap: FloatArray
 
 
 def run_means(values: ArrayLike) -> FloatArray:
@@ -87,6 +94,11 @@ def paired_differences(
     found significant at the 5% level with a probability of 80% (1.960 + 0.842 standard errors of a normal estimate). A
     smaller one may well have gone unseen: "no difference" then says little.
 
+    `p_t` and `p_wilcoxon` are of Student's t-test and of Wilcoxon's signed-rank test over users' mean differences (of
+    the cases that have the metric): users count equally there, cases in the mean and in the bootstrap. With one case a
+    user the t-test and the bootstrap ask the same question; Wilcoxon's asks for symmetry around zero, and weighs a
+    difference by its rank alone. Not corrected for many comparisons: see `recbench.metrics.significance.holm`.
+
     Raises UserError when the arms have no seed in common or are scored on different numbers of cases or metrics.
 
     >>> found = paired_differences({0: np.array([[1.0], [0.5]])}, {0: np.array([[0.5], [0.5]])}, samples=0)
@@ -103,6 +115,7 @@ def paired_differences(
     with np.errstate(divide="ignore", invalid="ignore"):
         base = run_means(np.where(np.isnan(first), np.nan, second))
         relative = np.where(base != 0, 100 * found.mean / base, np.nan)
+    by_user = np.round(user_means(first - second, users), DECIMALS).T
     return PairedDifferences(
         seeds=seeds,
         mean=found.mean,
@@ -111,4 +124,7 @@ def paired_differences(
         relative=relative,
         standard_error=found.standard_error,
         detectable=DETECTABLE_ERRORS * found.standard_error,
+        p_t=np.array([paired_t_test(column).p for column in by_user]),
+        p_wilcoxon=np.array([wilcoxon_test(column).p for column in by_user]),
+        p_bootstrap=found.p,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
+from recbench.metrics.significance import bootstrap_p
 
 FloatArray = NDArray[np.float64]
 
@@ -34,13 +35,14 @@ class Intervals(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Mean of a - b, its percentile bootstrap interval, the share of resamples below zero, and their spread."""
+    """Mean of a - b, its percentile bootstrap interval, the share of resamples below zero, their spread, and p-value."""
 
     mean: float
     low: float
     high: float
     probability_below_zero: float
     standard_error: float
+    p: float
 
 
 class Differences(NamedTuple):
@@ -51,6 +53,7 @@ class Differences(NamedTuple):
     high: FloatArray
     probability_below_zero: FloatArray
     standard_error: FloatArray
+    p: FloatArray
 
 
 def bootstrap_interval(
@@ -90,8 +93,8 @@ def paired_bootstrap(
     Cases where either is NaN are left out. An interval wholly below zero says that `a` is worse than `b`. Other
     arguments, errors and NaN ends as in `bootstrap_intervals`.
 
-    >>> paired_bootstrap([0.5, 0.75, 1.0], [0.25, 0.5, 0.75], samples=100, seed=0)
-    Difference(mean=0.25, low=0.25, high=0.25, probability_below_zero=0.0, standard_error=0.0)
+    >>> paired_bootstrap([0.5, 0.75, 1.0], [0.25, 0.5, 0.75], samples=99, seed=0)
+    Difference(mean=0.25, low=0.25, high=0.25, probability_below_zero=0.0, standard_error=0.0, p=0.02)
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if first.ndim != 1 or first.shape != second.shape:
@@ -105,7 +108,8 @@ def paired_bootstraps(
 ) -> Differences:
     """`paired_bootstrap` of M metrics on the same resamples of users, `a` and `b` [C, M].
 
-    `standard_error` is the standard deviation of the resampled differences: NaN with fewer than two of them.
+    `standard_error` is the standard deviation of the resampled differences, NaN with fewer than two of them; `p` is
+    their two-sided `bootstrap_p`.
     """
     mean, resampled = resampled_means(
         np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64), samples, seed, groups
@@ -114,7 +118,8 @@ def paired_bootstraps(
     known = [column[~np.isnan(column)] for column in resampled.T]
     below = [float(np.mean(column < 0)) if column.size else float("nan") for column in known]
     spread = [float(np.std(column, ddof=1)) if column.size > 1 else float("nan") for column in known]
-    return Differences(mean, ends[:, 0], ends[:, 1], np.array(below), np.array(spread))
+    p = [bootstrap_p(column) for column in known]
+    return Differences(mean, ends[:, 0], ends[:, 1], np.array(below), np.array(spread), np.array(p))
 
 
 def percentile_ends(resampled: FloatArray, confidence: float) -> tuple[float, float]:
