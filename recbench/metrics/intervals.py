@@ -35,7 +35,7 @@ class Intervals(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Mean of a - b, its percentile bootstrap interval, the share of resamples below zero, their spread, and p-value."""
+    """Mean of a - b, its percentile bootstrap interval, the share of resamples below zero, standard error, p-value."""
 
     mean: float
     low: float
