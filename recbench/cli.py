@@ -96,6 +96,9 @@ def train(
     ] = None,
     windows: Windows = None,
     top_k: Annotated[str | None, typer.Option("--top-k", metavar="K", help="tawin: aim at Top-K.")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="ndcg@K|mrr@K", help="tawin: aim at that metric.")
+    ] = None,
     resume: Resume = None,
     no_upstream: NoUpstream = False,
     force: Force = False,
@@ -116,6 +119,7 @@ def train(
             flags.append("algo.window=" + ",".join(quote(window) for window in parse_windows(windows, many=multirun)))
         if top_k is not None:
             flags.append(f"algo.top_k={','.join(map(str, whole_numbers('--top-k', [top_k], many=multirun)))}")
+        flags += [f"algo.weights={weights}"] if weights is not None else []
         flags += [f"resume={quote(resume)}"] if resume is not None else []
     flags += input_flags(no_upstream, force)
     run_stage("train", flags, overrides, multirun, cfg, help_config, as_json, debug)

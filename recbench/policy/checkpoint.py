@@ -15,21 +15,21 @@ from torch import Tensor
 
 from recbench.errors import UserError
 from recbench.policy.item_tokens import ItemTokens
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.kinds import Policy, new_policy
 from recbench.schema import PolicyConfig
 
 
-def save_weights(folder: Path, policy: LlamaPolicy) -> None:
+def save_weights(folder: Path, policy: Policy) -> None:
     """Write a policy's weights as model.safetensors into an existing folder."""
     save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")
 
 
-def load_weights(folder: Path, policy: LlamaPolicy) -> None:
+def load_weights(folder: Path, policy: Policy) -> None:
     """Read what `save_weights` wrote into a policy of the same shape."""
     policy.load_state_dict(load_file(folder / "model.safetensors"))
 
 
-def save_policy(folder: Path, policy: LlamaPolicy, tokens: ItemTokens) -> None:
+def save_policy(folder: Path, policy: Policy, tokens: ItemTokens) -> None:
     """Write a policy as model.safetensors, item_tokens.safetensors and policy.json into an existing folder."""
     save_weights(folder, policy)
     save_arrays({"codes": np.ascontiguousarray(tokens.codes)}, folder / "item_tokens.safetensors")
@@ -37,7 +37,7 @@ def save_policy(folder: Path, policy: LlamaPolicy, tokens: ItemTokens) -> None:
     (folder / "policy.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def load_policy(folder: Path) -> tuple[LlamaPolicy, ItemTokens]:
+def load_policy(folder: Path) -> tuple[Policy, ItemTokens]:
     """Read what `save_policy` wrote, on the CPU and in evaluation mode.
 
     Raises:
@@ -47,7 +47,7 @@ def load_policy(folder: Path) -> tuple[LlamaPolicy, ItemTokens]:
         raise UserError(f"{folder} holds no policy (no policy.json); give the run of a finished recbench train")
     description = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
     tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
-    policy = LlamaPolicy(tokens.trie(), PolicyConfig(**description["policy"]))
+    policy = new_policy(tokens.trie(), PolicyConfig(**description["policy"]))
     load_weights(folder, policy)
     return policy.eval(), tokens
 
@@ -61,7 +61,7 @@ def _plain(settings: PolicyConfig) -> dict[str, Any]:
 
 def save_training_state(
     folder: Path,
-    policy: LlamaPolicy,
+    policy: Policy,
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor] | None,
     numbers: dict[str, Any],
@@ -83,7 +83,7 @@ def save_training_state(
 
 
 def load_training_state(
-    folder: Path, policy: LlamaPolicy, optimizer: torch.optim.Optimizer
+    folder: Path, policy: Policy, optimizer: torch.optim.Optimizer
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
     """Restore what `save_training_state` wrote into the policy and optimizer; returns the average and the numbers."""
     load_weights(folder, policy)

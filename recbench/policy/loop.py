@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from recbench.policy.checkpoint import load_training_state, load_weights, save_training_state, save_weights
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.kinds import Policy
 from recbench.runs import atomic_path
 from recbench.schema import AlgoConfig
 
@@ -61,7 +61,7 @@ class TrainingLoop:
     policy as it is, of which `select` picks the checkpoint (the larger the better, ties keep the earlier).
     """
 
-    policy: LlamaPolicy
+    policy: Policy
     config: AlgoConfig
     total_steps: int
     evaluate_every: int  # steps
@@ -76,7 +76,7 @@ class TrainingLoop:
         self.state = LoopState()
         self.average: dict[str, Tensor] | None = None
         self.optimizer = torch.optim.AdamW(
-            self.policy.parameters(),
+            [{"params": list(self.policy.parameters())}],  # counted policies have none
             lr=self.config.learning_rate,
             weight_decay=self.config.weight_decay,
             betas=(0.9, 0.98),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import DynamicCache, LlamaConfig, LlamaModel
 
-from recbench.policy import beam, scoring
+from recbench.policy import beam, scoring, sft
 from recbench.policy.trie import ItemTrie
 from recbench.schema import PolicyConfig
 
@@ -238,6 +238,10 @@ class LlamaPolicy(nn.Module):
         mask = torch.cat([encoded.visible[:, None].expand(-1, nodes.shape[1], -1), tree], dim=2)
         positions = self.node_positions(encoded.lengths, nodes)
         return self.hidden(self.tables.node_tokens[nodes.clamp(min=0)], mask=mask, positions=positions, cache=cache)
+
+    def sft_loss(self, items: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Mean of -log pi(item | items before it) over the target positions, with gradients; a scalar."""
+        return sft.sft_loss(self, items, targets, label_smoothing)
 
     @torch.no_grad()
     def score_catalogue(self, histories: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from recbench.data.interactions import Cases, Interactions, histories
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.kinds import Policy
 
 EXACT_NODES = 2000  # full scoring is the default while the trie has at most this many nodes to run
 
@@ -31,13 +31,13 @@ class CaseRanks:
     top_items: np.ndarray  # int64 [C, top]; catalogue rows, best first, -1 is padding
 
 
-def exact_is_affordable(policy: LlamaPolicy) -> bool:
+def exact_is_affordable(policy: Policy) -> bool:
     """Whether full-catalogue scoring is the default: the trie's nodes with a choice number at most EXACT_NODES."""
     return int(policy.trie.needs_forward.sum()) <= EXACT_NODES
 
 
 def rank_cases(
-    policy: LlamaPolicy,
+    policy: Policy,
     interactions: Interactions,
     cases: Cases,
     *,
@@ -120,7 +120,7 @@ def _exact(scores: Tensor, positives: Tensor, seen: list[np.ndarray], top_items:
 
 
 def _by_beam(
-    policy: LlamaPolicy, batch: Tensor, positives: Tensor, seen: list[np.ndarray], width: int, top_items: int
+    policy: Policy, batch: Tensor, positives: Tensor, seen: list[np.ndarray], width: int, top_items: int
 ) -> np.ndarray:
     """Result rows int64 [B, 7 + top] from a beam search."""
     # Items already seen take places of the beam; it is wider by as many, so that excluding them leaves `width` others.
@@ -154,9 +154,7 @@ def _by_beam(
     return table
 
 
-def beam_recall(
-    policy: LlamaPolicy, interactions: Interactions, cases: Cases, width: int, batch_size: int = 64
-) -> float:
+def beam_recall(policy: Policy, interactions: Interactions, cases: Cases, width: int, batch_size: int = 64) -> float:
     """Share of the exact top `width` items that a beam of that width finds, averaged over cases; dropout off."""
     was_training = policy.training
     policy.eval()

@@ -1,13 +1,16 @@
 """Arms side by side: the tables of `recbench compare` and the report of `recbench bench`."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from recbench.reporting.tables import (
+    Cell,
     Grid,
     markdown,
     mean_and_deviation,
     number,
+    p_value,
     percent,
     signed,
     signed_interval,
@@ -15,6 +18,7 @@ from recbench.reporting.tables import (
 )
 from recbench.runs import Run
 
+LEVELS = {0.01: "**", 0.05: "*"}  # of p-values after Holm's correction, and their marks
 COST_COLUMNS = {  # key in the manifest -> title
     "arm": "arm",
     "steps": "steps",
@@ -25,34 +29,55 @@ COST_COLUMNS = {  # key in the manifest -> title
 }
 
 
-def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False) -> list[Grid]:
-    """Means over seeds, differences from the baseline and, if asked for, every seed: from `compare_runs`' numbers."""
-    names = comparison["metrics"]
-    seeds = {tuple(arm["seeds"]) for arm in comparison["arms"]}
-    title = f"{comparison['split']}, {comparison['cases']:,} cases, seen items {comparison['seen_items']}: mean"
-    title += " ± standard deviation over seeds" if any(len(some) > 1 for some in seeds) else ""
-    rows = [
-        [arm["arm"], _listed(arm["seeds"]), *(mean_and_deviation(arm["values"][name], "deviation") for name in names)]
-        for arm in comparison["arms"]
-    ]
-    if "best" in comparison:
-        best = comparison["best"]
-        rows.append(["best possible", "", *(number(best[name]) if name in best else "" for name in names)])
-    grids = [Grid(title, ["arm", "seeds", *names], rows)]
-    if per_seed and any(len(some) > 1 for some in seeds):
+def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False, relative: bool = False) -> list[Grid]:
+    """Means over seeds, differences from the baseline and, if asked for, every seed: from `compare_runs`' numbers.
+
+    With `relative`, means have their gain over the baseline behind them, in percent.
+    """
+    names, arms = comparison["metrics"], comparison["arms"]
+    several = any(len(arm["seeds"]) > 1 for arm in arms)
+    grids = [_means(comparison, relative)]
+    if per_seed and several:
         rows = [
             [arm["arm"], str(seed), *(number(arm["values"][name]["per_seed"][str(seed)]) for name in names)]
-            for arm in comparison["arms"]
+            for arm in arms
             for seed in arm["seeds"]
         ]
         grids.append(Grid("every seed", ["arm", "seed", *names], rows))
-    held = [arm for arm in comparison["arms"] if "difference" in arm]
+    held = [(name, arm) for name in names for arm in arms if "difference" in arm]
     if held:
-        columns = ["metric", "arm", "difference", "95% interval", "relative", "detectable"]
-        rows = [[name, arm["arm"], *_difference(arm["difference"]["values"][name])] for name in names for arm in held]
-        users = f"paired bootstrap over {comparison['users']:,} users; * interval without zero"
-        grids.append(Grid(f"difference from {comparison['baseline']} ({users})", columns, rows))
+        values = [arm["difference"]["values"][name] for name, arm in held]
+        title = f"difference from {comparison['baseline']} (paired bootstrap over {comparison['users']:,} users)"
+        columns = ["metric", "arm", "difference", "95% interval", "relative", "detectable", "p", "p Holm", "p Wilcoxon"]
+        rows = [[name, arm["arm"], *_difference(value)] for (name, arm), value in zip(held, values)]
+        marks = {(row, 2): found for row, value in enumerate(values) if (found := mark(value.get("p_holm")))}
+        note = (
+            "p: two-sided t-test over users' mean differences; detectable: the smallest true difference that this "
+            "test had an 80% chance to find."
+        )
+        grids.append(Grid(title, columns, rows, marks=marks, note=f"{note} {legend(comparison)}".strip()))
     return grids
+
+
+def mark(p: float | None) -> str:
+    """`**` below 0.01, `*` below 0.05, nothing for others and for undefined ones.
+
+    >>> [mark(p) for p in (0.0099, 0.01, 0.05, None)]
+    ['**', '*', '', '']
+    """
+    known = p is not None and not math.isnan(p)
+    return next((sign for level, sign in LEVELS.items() if known and p < level), "")  # type: ignore[operator]
+
+
+def legend(comparison: Mapping[str, Any]) -> str:
+    """What the marks of a comparison mean; nothing where nothing was tested."""
+    if not comparison.get("comparisons"):
+        return ""
+    signs = ", ".join(f"{sign} p < {level:g}" for level, sign in sorted(LEVELS.items(), reverse=True))
+    return (
+        f"{signs} against {comparison['baseline']}: two-sided t-test over users' paired mean differences, after "
+        f"Holm's correction for the {comparison['comparisons']} comparisons (arm x metric) of this table."
+    )
 
 
 def bench_sections(run: Run) -> list[str]:
@@ -64,7 +89,7 @@ def bench_sections(run: Run) -> list[str]:
     lines += [
         "Differences are of each user's metric, averaged over the seeds that both arms have. *Detectable* is 2.8 "
         "standard errors of the difference: the smallest true one that this test had an 80% chance to find at the 5% "
-        "level. More seeds do not reduce the sampling error of users.",
+        "level, before Holm's correction. More seeds do not reduce the sampling error of users.",
         "",
     ]
     cost = [[number(entry[key]) for key in COST_COLUMNS] for entry in manifest["cost"]]
@@ -83,14 +108,48 @@ def bench_sections(run: Run) -> list[str]:
     return [*lines, markdown(Grid("", ["arm", "seed", "train run", "eval run", "there"], linked, prose=True))]
 
 
+def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:
+    names, arms = comparison["metrics"], comparison["arms"]
+    data = f"{comparison['data']} " if "data" in comparison else ""
+    title = f"{data}{comparison['split']}, {comparison['cases']:,} cases, seen items {comparison['seen_items']}: mean"
+    title += " ± standard deviation over seeds" if any(len(arm["seeds"]) > 1 for arm in arms) else ""
+    title += f", and the gain over {comparison['baseline']}" if relative else ""
+    rows, marks = [], {}
+    for row, arm in enumerate(arms):
+        cells = [arm["arm"], _listed(arm["seeds"])]
+        for column, name in enumerate(names, start=2):
+            held = arm["difference"]["values"][name] if "difference" in arm else {}
+            gain = f" ({percent(held['relative_percent'], digits=1)})" if relative and held else ""
+            cells.append(mean_and_deviation(arm["values"][name], "deviation") + gain)
+            if sign := mark(held.get("p_holm")):
+                marks[row, column] = sign
+        rows.append(cells)
+    emphasis: dict[Cell, str] = {}
+    for column, name in enumerate(names, start=2):
+        emphasis |= _emphasis([arm["values"][name]["mean"] for arm in arms], column)
+    if "best" in comparison:
+        best = comparison["best"]
+        rows.append(["best possible", "", *(number(best[name]) if name in best else "" for name in names)])
+    columns = ["arm", "seeds", *names]
+    return Grid(title, columns, rows, emphasis=emphasis, marks=marks, note=legend(comparison))
+
+
+def _emphasis(means: list[float | None], column: int) -> dict[Cell, str]:
+    """Rows of the best and of the second-best mean; those that read the same share it. None where all do."""
+    shown = [number(mean) for mean in means]
+    known = {text: mean for text, mean in zip(shown, means) if mean is not None and not math.isnan(mean)}
+    order = sorted(known, key=lambda text: -known[text])[:2] if len(known) > 1 else []
+    names = dict(zip(order, ("best", "second")))
+    return {(row, column): names[text] for row, text in enumerate(shown) if text in names}
+
+
 def _difference(value: Mapping[str, Any]) -> list[str]:
-    low, high = value["low"], value["high"]
-    clear = low is not None and high is not None and (low > 0 or high < 0)
     return [
-        signed(value["difference"]) + (" *" if clear else ""),
-        signed_interval(low, high),
+        signed(value["difference"]),
+        signed_interval(value["low"], value["high"]),
         percent(value["relative_percent"], digits=1),
         number(value["detectable"]),
+        *(p_value(value.get(key)) for key in ("p_t", "p_holm", "p_wilcoxon")),
     ]
 
 

@@ -4,7 +4,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 METRIC_ORDER = ("auc", "wpauc", "mcclish", "pauc", "hr", "ndcg", "mrr")  # metrics.json has them by the alphabet
@@ -13,17 +13,29 @@ COLUMN_TITLES = {
     "best": "best possible, seen kept",
     "excluded": "seen items excluded",
     "best_excluded": "best possible, seen excluded",
+    "exact_kept": "exact sample, seen kept",
+    "exact_excluded": "exact sample, seen excluded",
 }
+
+
+Cell = tuple[int, int]  # row and column, from 0
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A titled table of texts; the first column names the rows, the others hold numbers, or texts where `prose`."""
+    """A titled table of texts; the first column names the rows, the others hold numbers, or texts where `prose`.
+
+    `emphasis` names cells that are a column's "best" or "second", `marks` what stands behind a cell, such as `**`;
+    `note` is what a reader must know to read the table.
+    """
 
     title: str
     columns: list[str]
     rows: list[list[str]]
     prose: bool = False
+    emphasis: Mapping[Cell, str] = field(default_factory=dict)
+    marks: Mapping[Cell, str] = field(default_factory=dict)
+    note: str = ""
 
 
 def number(value: Any) -> str:
@@ -148,15 +160,22 @@ def comparison_grid(title: str, named: Iterable[tuple[str, Mapping[str, Any]]], 
 
 
 def markdown(grid: Grid) -> str:
-    """The table in GitHub's Markdown; numbers to the right."""
+    """The table in GitHub's Markdown; numbers to the right, the best in bold, the second in italics."""
     lines = [_row(grid.columns), _row(["---", *["---" if grid.prose else "---:"] * (len(grid.columns) - 1)])]
-    return "\n".join([*lines, *map(_row, grid.rows)]) + "\n"
+    signs = {"best": "**", "second": "*"}
+    for row, cells in enumerate(grid.rows):
+        around = [signs.get(grid.emphasis.get((row, column), ""), "") for column in range(len(cells))]
+        behind = [f" {grid.marks[row, column]}" if (row, column) in grid.marks else "" for column in range(len(cells))]
+        lines.append(_row([sign + cell + sign + mark for sign, cell, mark in zip(around, cells, behind)]))
+    return "\n".join(lines) + "\n"
 
 
 def titled(grid: Grid) -> list[str]:
-    """The lines of a table in a report: its title, if it has one, as a sentence, then the table."""
+    """The lines of a table in a report: its title, if it has one, as a sentence, the table, and its note."""
     title = [f"{grid.title[0].upper()}{grid.title[1:]}.", ""] if grid.title else []
-    return [*title, markdown(grid)]
+    emphasis = "Best in bold, second in italics. " if grid.emphasis else ""
+    note = [emphasis + grid.note.replace("*", "\\*"), ""] if emphasis or grid.note else []
+    return [*title, markdown(grid), *note]
 
 
 def show(grids: Sequence[Grid]) -> None:
@@ -164,24 +183,34 @@ def show(grids: Sequence[Grid]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     console = Console(file=sys.stdout, highlight=False)
     for grid in grids:
         table = Table(
             title=grid.title or None, title_justify="left", box=box.SIMPLE_HEAD, show_header=any(grid.columns)
         )
-        for index, column in enumerate(grid.columns):
+        for index, name in enumerate(grid.columns):
             last = index == len(grid.columns) - 1
             left = grid.prose or index == 0
             table.add_column(
-                column, justify="left" if left else "right", no_wrap=not (grid.prose and last), overflow="fold"
+                name, justify="left" if left else "right", no_wrap=not (grid.prose and last), overflow="fold"
             )
-        for row in grid.rows:
-            table.add_row(*(cell.replace("[", "\\[") for cell in row))
+        styles = {"best": "bold", "second": "underline"}
+        room: dict[int, int] = {}  # places that marks take behind the numbers of a column
+        for (_, column), mark in grid.marks.items():
+            room[column] = max(room.get(column, 0), len(mark))
+        for row, cells in enumerate(grid.rows):
+            texts = [Text(cell, styles.get(grid.emphasis.get((row, c), ""), "")) for c, cell in enumerate(cells)]
+            for place, width in room.items():  # marks stand behind numbers that end in one line
+                texts[place].append(f" {grid.marks.get((row, place), ''):<{width}}", "not bold not underline")
+            table.add_row(*texts)
         if not console.is_terminal:
             wide = console.options.update(max_width=10_000)
             console.width = max(80, console.measure(table, options=wide).maximum)
         console.print(table)
+        if grid.note:
+            console.print(Text(grid.note), "")
 
 
 def metric_order(name: str) -> tuple[int, str, list[float]]:

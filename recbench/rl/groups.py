@@ -16,15 +16,18 @@ from recbench.rl.negatives import (
     uniform_negatives,
     window_negatives,
 )
-from recbench.rl.objective import beam_width, context_windows, positives_rule, uses_window
+from recbench.rl.objective import beam_width, context_windows, positives_rule, uses_window, weighted_metric
 from recbench.rl.ranking import RankedNegatives, RankError, rank_beam, rank_catalogue, rank_error
 from recbench.rl.windows import (
     context_ranks,
     hard_context_weights,
+    hard_metric_weights,
     hard_weights,
+    metric_coefficients,
     ranks_near,
     ranks_touched,
     soft_context_weights,
+    soft_metric_weights,
     soft_weights,
 )
 from recbench.schema import AlgoConfig, NegativesConfig
@@ -246,13 +249,22 @@ def window_weights(
 ) -> Tensor:
     """w of (8), float64 [B, K], for candidates with ranks and scores [B, K]; window (lower, upper] in ranks, [B].
 
-    A soft window whose ends are not whole ranks is widened to the ranks that it touches. Candidates that the ranked
-    list does not hold, and contexts whose list ends before the window begins, get 0.
+    Where `config.weights` names a metric@K, the weights are its coefficients of ranks, (4) and (5). A soft window whose
+    ends are not whole ranks is widened to the ranks that it touches. Candidates that the ranked list does not hold, and
+    contexts whose list ends before the window begins, get 0.
     """
+    metric = weighted_metric(config)
+    coefficients = None if metric is None else metric_coefficients(*metric)
     if config.window_shape == "hard":
+        if coefficients is not None:
+            return hard_metric_weights(ranks, coefficients, inclusion)
         return hard_weights(ranks, lower, upper, inclusion)
     first, _ = ranks_touched(lower, upper)
     reached = (ranks > 0) & (ranked.known >= first)[:, None]
+    if coefficients is not None:
+        positions = torch.arange(len(coefficients) + 1, device=ranks.device)
+        ends = torch.stack([ranked.threshold(position.expand(len(ranks))) for position in positions], dim=1)
+        return soft_metric_weights(scores, reached, ends, coefficients, config.window_temperature, inclusion)
     high, low = ranked.threshold(lower.floor().long()), ranked.threshold(upper.ceil().long())
     return soft_weights(scores, reached, high, low, config.window_temperature, inclusion)
 

@@ -1,7 +1,7 @@
 """The loss of every rule: per-candidate advantages, a clipped policy objective, a KL term and an SFT term.
 
-GRPO and TAWin differ in the advantages only. Both are sums over a group of (advantage) x (log-probability), so each
-pairwise surrogate becomes an advantage for the positive and one for every negative.
+Rules differ in the advantages only. All are sums over a group of (advantage) x (log-probability), so each pairwise
+surrogate, and every other loss on scores, becomes an advantage for the positive and one for every negative.
 """
 
 from typing import NamedTuple
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recbench.rl.advantages import group_advantages, pair_scale
+from recbench.rl.baselines import llpauc_advantages, ranking_rewards, softmax_advantages
 from recbench.rl.groups import Groups
 from recbench.rl.surrogates import surrogate_pull, surrogate_value
 from recbench.schema import AlgoConfig
@@ -52,15 +53,34 @@ def pairwise_advantages(
     return advantages
 
 
-def advantages_of(groups: Groups, scores: Tensor, config: AlgoConfig) -> Tensor:
+def advantages_of(
+    groups: Groups, scores: Tensor, config: AlgoConfig, catalogue_size: int, reference_scores: Tensor | None = None
+) -> Tensor:
     """Advantages [B, G] (float64) of the configured rule, to be summed, not averaged, over the group.
 
     GRPO with the linear surrogate standardises rewards (1 for the positive, 0 for negatives) and divides by G, the mean
-    over the group in GRPO's objective: its gradient is (6). Everything else is (7); scores [B, G] are only read.
+    over the group in GRPO's objective: its gradient is (6). ReRe adds its own reward to that. GRPO with another
+    surrogate and TAWin are (7); dns is the mean of BPR's log(1 + exp(s_j - s+)) over the negatives; the rest are the
+    losses of `baselines`. Scores and the reference's, [B, G], are only read; sdpo alone needs the latter.
     """
-    if config.name == "grpo" and config.surrogate == "linear":
+    if config.name == "softmax_negatives":
+        sharpness = 1.0 / config.surrogate_temperature
+        return softmax_advantages(scores, groups.valid, groups.context_weights, sharpness)
+    if config.name == "sdpo":
+        assert reference_scores is not None
+        gained = torch.where(groups.valid, scores.double() - reference_scores.double(), 0.0)
+        return softmax_advantages(gained, groups.valid, groups.context_weights, config.sdpo_beta)
+    if config.name == "llpauc":
+        shares = config.llpauc_alpha, config.llpauc_beta
+        return llpauc_advantages(scores, groups.valid, groups.context_weights, catalogue_size, *shares)
+    if config.name == "dns":
+        half = torch.full_like(groups.context_weights, 0.5)  # BPR is half of the logistic surrogate at T = 1
+        return pairwise_advantages(scores, groups.weights, groups.context_weights, half, "logistic", 1.0)
+    if config.name == "rere" or (config.name == "grpo" and config.surrogate == "linear"):
         rewards = torch.zeros_like(groups.weights)
         rewards[:, 0] = groups.positive_present.double()
+        if config.name == "rere":
+            rewards = rewards + config.rere_weight * ranking_rewards(groups)
         standardised = group_advantages(rewards, groups.valid, config.advantage, config.advantage_epsilon)
         return standardised / groups.sizes.clamp(min=1)[:, None] * groups.context_weights[:, None]
     scale = pair_scale(groups.sizes, config.advantage, config.advantage_epsilon)

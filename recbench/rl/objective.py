@@ -11,6 +11,10 @@ from recbench.metrics.summary import window_text
 from recbench.rl.windows import window_for_top_k, window_in_ranks
 from recbench.schema import AlgoConfig, NegativesConfig
 
+UNGROUPED = ("sft", "bpr", "count")  # rules that train without groups of candidates
+# Rules that aim at no FPR window; they are selected by what lists are compared by.
+LISTWISE = (*UNGROUPED, "softmax_negatives", "sdpo", "llpauc")
+
 
 def positives_rule(config: AlgoConfig, negatives: NegativesConfig) -> str:
     """How positives enter groups: "injected", "on_policy" or "window"; `auto` resolved."""
@@ -31,11 +35,22 @@ def beam_width(config: AlgoConfig, negatives: NegativesConfig) -> int:
     return config.group_size if negatives.beam_width is None else negatives.beam_width
 
 
+def weighted_metric(config: AlgoConfig) -> tuple[str, int] | None:
+    """The metric and K that `algo.weights` names, such as ("ndcg", 10); none where a window gives the weights."""
+    name, _, cutoff = config.weights.partition("@")
+    return (name, int(cutoff)) if cutoff else None
+
+
 def context_windows(config: AlgoConfig, negatives: Tensor) -> tuple[Tensor, Tensor]:
     """Ends (lower, upper) in ranks, float64 [B], of the configured window for contexts with negatives [B] negatives.
 
-    A Top-K window is one in ranks, so it stays put while n differs between contexts.
+    A Top-K window is one in ranks, so it stays put while n differs between contexts; so are ranks 1 to K, on which a
+    metric@K rests.
     """
+    metric = weighted_metric(config)
+    if metric is not None:
+        upper = negatives.double().clamp(max=metric[1])
+        return torch.zeros_like(upper), upper
     if config.top_k is None:
         assert config.window is not None
         return window_in_ranks((config.window[0], config.window[1]), negatives)
@@ -47,16 +62,19 @@ def context_windows(config: AlgoConfig, negatives: Tensor) -> tuple[Tensor, Tens
 def objective_window(
     config: AlgoConfig, negatives_config: NegativesConfig, negatives: int
 ) -> tuple[float, float] | None:
-    """The FPR window [a, b] whose partial AUC the rule optimises, n = negatives; none for sft.
+    """The FPR window [a, b] whose partial AUC the rule optimises, n = negatives; none for LISTWISE rules.
 
     random: (0, 1), AUC; beam and mixed: (0, B / n), as on-policy positives have it too; dns: (0, (G - 1) / M), for the
     best G - 1 of M drawn uniformly estimate that share of all negatives (OPAUC(beta) of arXiv 2302.03472); tawin, or
-    window negatives: the configured window, for top_k the one of its ranks. arXiv 2604.22504; docs/methods.md, sections
-    3 and 4.
+    window negatives: the configured window, for top_k the one of its ranks, for a metric@K (0, K / n). arXiv
+    2604.22504; docs/methods.md, sections 3 and 4.
     """
-    if config.name == "sft":
+    if config.name in LISTWISE:
         return None
     if config.name == "tawin" or negatives_config.kind == "window":
+        metric = weighted_metric(config)
+        if metric is not None:
+            return (0.0, min(1.0, metric[1] / negatives))
         if config.top_k is not None:
             return window_for_top_k(config.top_k, negatives)
         return None if config.window is None else (config.window[0], config.window[1])
@@ -68,22 +86,30 @@ def objective_window(
 
 
 def objective_metric(config: AlgoConfig, negatives_config: NegativesConfig, negatives: int) -> str:
-    """The metric that `select_by: target` means: "auc", "wpauc(a,b)", "hr@K" (top_k), or "ndcg@10" for sft."""
+    """The metric that `select_by: target` means.
+
+    "auc", "wpauc(a,b)", "hr@K" for top_k, the metric of `weights` where it names one, or "ndcg@10" without a window.
+    """
     window = objective_window(config, negatives_config, negatives)
     if window is None:
         return "ndcg@10"
-    if config.top_k is not None and (config.name == "tawin" or negatives_config.kind == "window"):
-        return f"hr@{config.top_k}"
+    if config.name == "tawin" or negatives_config.kind == "window":
+        if weighted_metric(config) is not None:
+            return config.weights
+        if config.top_k is not None:
+            return f"hr@{config.top_k}"
     return "auc" if window == (0.0, 1.0) else f"wpauc({window_text(window)})"
 
 
 def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catalogue_size: int) -> list[str]:
     """Notes for the reader of the run; raises UserError for settings that contradict each other or the catalogue."""
     count = catalogue_size - 1
-    if config.name == "sft":
+    if config.name in UNGROUPED:
         return []
     if count < 1:
         raise UserError(f"a catalogue of {catalogue_size} items has no negatives: rl needs at least 2 items")
+    if config.name == "rere" and negatives_config.kind != "beam":
+        raise UserError(f"negatives={negatives_config.kind} has no places to reward: rere needs --neg=beam")
     width = beam_width(config, negatives_config)
     if negatives_config.kind in ("beam", "mixed"):
         needed = config.group_size - 1 if negatives_config.kind == "beam" else config.group_size // 2
@@ -104,15 +130,18 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
             "negatives=dns keeps items with a probability that windows would need and nobody computes: "
             "use --neg=window, random, beam or mixed"
         )
-    if config.window is not None and config.top_k is not None:
-        raise UserError("algo.window and algo.top_k exclude each other: give one of --window and --top-k")
-    if config.top_k is not None:
-        if config.top_k > count:
-            raise UserError(f"algo.top_k={config.top_k} is more than the {count} negatives: give at most {count}")
-        lower, upper = (end * count for end in window_for_top_k(config.top_k, count))
-        notes: list[str] = []
+    check_aim(config)
+    metric = weighted_metric(config)
+    key, k = ("algo.top_k", config.top_k) if metric is None else ("the K of algo.weights", metric[1])
+    if k is not None and k > count:
+        raise UserError(f"{key}={k} is more than the {count} negatives: give at most {count}")
+    notes: list[str] = []
+    if metric is not None:
+        lower = 0.0
+    elif config.top_k is not None:
+        lower = window_for_top_k(config.top_k, count)[0] * count
     else:
-        lower, upper, notes = _check_window(config.window, count)
+        lower, notes = _check_window(config.window, count)
     if config.name == "tawin" and negatives_config.kind == "beam" and round(lower, 6) >= width:
         raise UserError(
             f"a beam of {width} does not reach a window that begins at rank {math.floor(lower + 1e-9) + 1}: "
@@ -121,18 +150,23 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
     return notes
 
 
-def _check_window(window: Sequence[float] | None, count: int) -> tuple[float, float, list[str]]:
-    """The window's ends in ranks, and a note if it is narrower than one negative."""
-    if window is None:
-        raise UserError("this rule needs a window: give --window a,b (0 <= a < b <= 1) or --top-k K")
-    if len(window) != 2 or not 0.0 <= window[0] < window[1] <= 1.0:
-        raise UserError(f"algo.window={list(window)} is no window [a, b] with 0 <= a < b <= 1")
+def check_aim(config: AlgoConfig) -> None:
+    """Raises UserError unless exactly one of window, top_k and weights says what a windowed rule aims at."""
+    given = [name for name in ("window", "top_k") if getattr(config, name) is not None]
+    given += ["weights"] if config.weights != "window" else []
+    if not given:
+        raise UserError("this rule needs a window: give --window a,b (0 <= a < b <= 1), --top-k K or --weights ndcg@K")
+    if len(given) > 1:
+        flags = " and ".join("--" + name.replace("_", "-") for name in given)
+        raise UserError(f"{flags} exclude each other: each is an aim of its own, give one")
+
+
+def _check_window(window: Sequence[float] | None, count: int) -> tuple[float, list[str]]:
+    """The window's beginning in ranks, and a note if it is narrower than one negative."""
+    if window is None or len(window) != 2 or not 0.0 <= window[0] < window[1] <= 1.0:
+        raise UserError(f"algo.window={window and list(window)} is no window [a, b] with 0 <= a < b <= 1")
     lower, upper = window[0] * count, window[1] * count
     if upper - lower < 1.0 - 1e-9:
         share = upper - lower
-        return (
-            lower,
-            upper,
-            [f"the window [{window[0]:g}, {window[1]:g}] is {share:.3g} of one negative of {count} wide"],
-        )
-    return lower, upper, []
+        return lower, [f"the window [{window[0]:g}, {window[1]:g}] is {share:.3g} of one negative of {count} wide"]
+    return lower, []

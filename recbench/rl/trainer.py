@@ -53,13 +53,13 @@ def rl_step(
     """config.updates_per_rollout optimiser steps on groups [B, G] of histories [B, T]; the scheduler moves with each.
 
     The reference, wanted where config.kl > 0, is also what the logged KL is against; it costs one forward without
-    gradients, and has no dropout, so that with dropout the KL starts a little above 0. Ratios compare with the first
-    update's own scores, and every update repeats its dropout masks, so that a ratio differs from 1 only by what the
-    optimiser did. Contexts without any gradient are not scored; a batch of none leaves the weights alone. Raises
-    ValueError where config.kl > 0 comes without a reference.
+    gradients, and has no dropout, so that with dropout the KL starts a little above 0. S-DPO needs it, too. Ratios
+    compare with the first update's own scores, and every update repeats its dropout masks, so that a ratio differs from
+    1 only by what the optimiser did. Contexts without any gradient are not scored; a batch of none leaves the weights
+    alone. Raises ValueError where config.kl > 0 or S-DPO comes without a reference.
     """
-    if config.kl > 0 and reference is None:
-        raise ValueError("config.kl > 0 needs a reference policy")
+    if (config.kl > 0 or config.name == "sdpo") and reference is None:
+        raise ValueError("config.kl > 0 and S-DPO need a reference policy")
     started = time.perf_counter()
     everyone = config.kl > 0 or config.sft_weight > 0
     chosen = (torch.ones_like(groups.effective) if everyone else groups.effective).nonzero().squeeze(1)
@@ -87,7 +87,8 @@ def rl_step(
             log_probs = policy.score_groups(histories[chosen], scored)
             if update == 0:
                 old_log_probs = log_probs.detach()
-                advantages = advantages_of(part, old_log_probs, config)
+                size = policy.catalogue_size
+                advantages = advantages_of(part, old_log_probs, config, size, reference_log_probs)
             loss = rl_loss(log_probs, old_log_probs, advantages, part, config, reference_log_probs)
             (loss.loss * scale).backward()
             gradient_norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), limit))

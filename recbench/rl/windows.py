@@ -62,6 +62,48 @@ def hard_weights(ranks: Tensor, lower: Tensor, upper: Tensor, inclusion: Tensor)
     return weights / total.masked_fill(total == 0.0, 1.0)
 
 
+def metric_coefficients(metric: str, k: int) -> Tensor:
+    """How much of metric@k rests on the negative of rank 1 ... k: float64 [k], at least 0, of sum 1.
+
+    ndcg: 1 / log2(r + 1) - 1 / log2(r + 2) at rank r < k, 1 / log2(k + 1) at rank k, by (4); mrr: 1 / r - 1 / (r + 1)
+    and 1 / k, by (5). Without ties the metric is the sum of coefficient r times 1[s+ > score of the negative of rank
+    r], because HR@r is that indicator.
+    """
+    ranks = torch.arange(1, k + 2, dtype=torch.float64)
+    gains = {"ndcg": 1.0 / torch.log2(ranks + 1.0), "mrr": 1.0 / ranks}[metric]
+    gains[k] = 0.0  # a positive below rank k earns nothing
+    return gains[:-1] - gains[1:]
+
+
+def hard_metric_weights(ranks: Tensor, coefficients: Tensor, inclusion: Tensor) -> Tensor:
+    """Hard weights for a metric@k: the coefficient of the candidate's rank over its inclusion probability.
+
+    ranks [B, M] are 1-based, 0 where unknown; coefficients [k] are those of `metric_coefficients`; inclusion [B, M] in
+    (0, 1]. Returns float64 [B, M] of row sum 1, or all 0 for a context that has no candidate of rank 1 ... k.
+    """
+    table = torch.nn.functional.pad(coefficients.to(ranks.device), (1, 1))  # rank 0 and ranks beyond k weigh nothing
+    weights = table[ranks.clamp(max=len(coefficients) + 1)] / inclusion.double()
+    total = weights.sum(dim=1, keepdim=True)
+    return weights / total.masked_fill(total == 0.0, 1.0)
+
+
+def soft_metric_weights(
+    scores: Tensor, valid: Tensor, ends: Tensor, coefficients: Tensor, temperature: float, inclusion: Tensor
+) -> Tensor:
+    """Soft weights for a metric@k: the mixture, by the coefficients, of the soft windows of each rank 1 ... k alone.
+
+    ends [B, k + 1] are the thresholds behind ranks 0 ... k (nats, not increasing); the rest as in `soft_weights`, which
+    also says when all are 0.
+    """
+    scores = scores.double().masked_fill(~valid, 0.0)
+    inside = torch.full_like(scores, -torch.inf)
+    for rank, coefficient in enumerate(coefficients.log().tolist(), start=1):
+        high, low = ends[:, rank - 1, None], ends[:, rank, None]
+        part = logsigmoid((high - scores) / temperature) + logsigmoid((scores - low) / temperature)
+        inside = torch.logaddexp(inside, part + coefficient)
+    return _normalised(inside, valid, inclusion)
+
+
 def thresholds(scores: Tensor, known: Tensor, negatives: Tensor, position: Tensor) -> Tensor:
     """t_u for u n = position: the midpoint of the negatives' scores at ranks position and position + 1; float64 [B].
 
@@ -90,6 +132,11 @@ def soft_weights(
     """
     scores = scores.double().masked_fill(~valid, 0.0)
     inside = logsigmoid((high[:, None] - scores) / temperature) + logsigmoid((scores - low[:, None]) / temperature)
+    return _normalised(inside, valid, inclusion)
+
+
+def _normalised(inside: Tensor, valid: Tensor, inclusion: Tensor) -> Tensor:
+    """exp(inside) / q of the valid candidates [B, M] over its row sum; all 0 where exp(inside) is negligible."""
     inside = inside.masked_fill(~valid, -torch.inf)
     empty = inside.amax(dim=1, keepdim=True) < NEGLIGIBLE
     logits = (inside - inclusion.double().log()).masked_fill(~valid | empty, -torch.inf)

@@ -26,13 +26,20 @@ class ItemTokensConfig:
 
 @dataclass
 class PolicyConfig:
-    """The LLM recommender."""
+    """The LLM recommender, or one of the baselines that it is compared with."""
 
-    kind: str = option("llama_small", "policy architecture", one_of=("llama_small",))
+    kind: str = option(
+        "llama_small",
+        "the LLM recommender (llama_small), a transformer trained by any rule (sasrec), matrix factorisation trained "
+        "by bpr (bpr_mf), or a policy that is counted (popularity, item_knn)",
+        one_of=("llama_small", "sasrec", "bpr_mf", "popularity", "item_knn"),
+    )
     layers: int = option(2, "transformer layers", least=1)
-    width: int = option(128, "hidden width; a multiple of twice the heads", least=4)
+    width: int = option(
+        128, "hidden width, a multiple of twice the heads for llama_small; bpr_mf: number of factors", least=4
+    )
     heads: int = option(2, "attention heads", least=1)
-    feed_forward: int = option(256, "width of the gated feed-forward layer", least=4)
+    feed_forward: int = option(256, "width of the feed-forward layer, gated in llama_small", least=4)
     embedding_dropout: float = option(0.4, "dropout on token embeddings while training", least=0, most=0.99)
     output_dropout: float = option(0.4, "dropout on the last hidden state while training", least=0, most=0.99)
     initial_embeddings: str = option(
@@ -45,6 +52,12 @@ class PolicyConfig:
         0.05, "standard deviation of embeddings made from vectors; random ones start with 0.02", least=1e-6
     )
     history: int = option(30, "most recent items that the policy reads", least=1)
+    block_dropout: float = option(
+        0.0, "sasrec: dropout on attention and on what each layer adds while training", least=0, most=0.99
+    )
+    neighbours: int = option(100, "item_knn: neighbours of each history item that get its vote (k)", least=1)
+    shrinkage: float = option(10.0, "item_knn: added to the cosine's denominator", least=0)
+    recency: float = option(0.8, "item_knn: weight of a vote relative to that of the next item", least=0, most=1)
 
 
 @dataclass
@@ -64,9 +77,13 @@ class NegativesConfig:
 
 @dataclass
 class AlgoConfig:
-    """The training rule: sft (next-item cross-entropy), grpo, or tawin."""
+    """The training rule: sft (next-item cross-entropy), grpo, tawin, or a published loss to compare them with."""
 
-    name: str = option("grpo", "training rule", one_of=("sft", "grpo", "tawin"))
+    name: str = option(
+        "grpo",
+        "training rule; bpr is for matrix factorisation, count for policies without weights",
+        one_of=("sft", "grpo", "tawin", "softmax_negatives", "dns", "llpauc", "sdpo", "rere", "bpr", "count"),
+    )
     # what is trained on
     interactions: str = option(
         "reserved",
@@ -74,9 +91,9 @@ class AlgoConfig:
         one_of=("seen", "reserved", "all"),
     )
     # optimisation
-    epochs: float = option(30.0, "sft: passes over the training sequences", least=0)
+    epochs: float = option(30.0, "sft and bpr: passes over the training interactions", least=0)
     steps: int = option(150, "optimiser steps of rl, and of sft that continues a checkpoint", least=0)
-    batch_size: int = option(48, "sft: sequences a step; rl: contexts a step", least=1)
+    batch_size: int = option(48, "sft: sequences a step; rl: contexts a step; bpr: interactions", least=1)
     learning_rate: float = option(3e-4, "peak learning rate of AdamW", least=0)
     weight_decay: float = option(0.0, "AdamW's weight decay", least=0)
     warmup: float = option(0.05, "share of steps over which the learning rate rises", least=0, most=1)
@@ -93,7 +110,7 @@ class AlgoConfig:
     )
     # selection
     evaluate_every: int = option(
-        25, "steps between validations; epochs for an sft that is not counted in steps", least=1
+        25, "steps between validations; epochs for bpr and for an sft that is not counted in steps", least=1
     )
     patience: int = option(0, "validations without improvement before stopping; 0 never stops early", least=0)
     select_by: str = option(
@@ -113,15 +130,27 @@ class AlgoConfig:
         one_of=("auto", "injected", "on_policy", "window"),
     )
     surrogate: str = option("linear", "pairwise surrogate", one_of=("linear", "logistic", "sigmoid"))
-    surrogate_temperature: float = option(1.0, "T of the logistic and sigmoid surrogates, in nats", least=1e-6)
+    surrogate_temperature: float = option(
+        1.0, "T of the logistic and sigmoid surrogates, and of softmax_negatives, in nats", least=1e-6
+    )
     clip: float = option(0.2, "ratio clipping epsilon; 0 is off", least=0)
     updates_per_rollout: int = option(1, "optimiser steps on each set of groups", least=1)
     kl: float = option(0.0, "weight of the KL term to the frozen SFT policy", least=0)
     sft_weight: float = option(0.0, "weight of the SFT loss on the positives", least=0)
     dropout: bool = option(True, "rl: dropout stays on in the gradient pass")
+    # other losses
+    sdpo_beta: float = option(1.0, "sdpo: weight of log-ratios to the frozen SFT policy", least=1e-6)
+    llpauc_alpha: float = option(0.7, "llpauc: share of positives, the best scored, that count", least=1e-3, most=1)
+    llpauc_beta: float = option(0.1, "llpauc: share of negatives, the best scored, that count", least=1e-3, most=1)
+    rere_weight: float = option(1.0, "rere: weight of the ranking reward of negatives; 0 is grpo", least=0)
     # windows (tawin)
     window: list[float] | None = option(None, "tawin: FPR window [a, b]")
     top_k: int | None = option(None, "tawin: aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1)
+    weights: str = option(
+        "window",
+        "tawin: weights of negatives: those of the window, or those by which the ranks 1 to K enter a metric, as "
+        "ndcg@10 or mrr@10, which then is the aim in place of a window",
+    )
     window_shape: str = option("hard", "tawin: weights at the window's ends", one_of=("hard", "soft"))
     window_temperature: float = option(0.5, "tawin: T of soft windows, in nats", least=1e-6)
     ranks: str = option(
@@ -161,6 +190,12 @@ class EvalStageConfig(StageConfig):
         one_of=("auto", "exact", "beam"),
     )
     beam_width: int = option(50, "width for ranks=beam and for the recall check", least=1)
+    exact_sample: int = option(
+        0,
+        "where ranks come from a beam: cases of a fixed random sample that are scored exactly, too, for AUC and the "
+        "windows beyond the beam; 0 is none",
+        least=0,
+    )
     max_cases: int = option(0, "score a fixed random sample of this many cases; 0 is all", least=0)
     top_items: int = option(10, "best items kept per case in ranks.parquet", least=0)
     bootstrap: int = option(1000, "bootstrap samples over users", least=0)

@@ -12,6 +12,9 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 from recbench.errors import UserError
 from recbench.schema.stages import STAGE_SCHEMAS
 
+# The one rule that makes a policy of each kind; the others are trained by sft and by any rl.
+RULE_OF_POLICY = {"popularity": "count", "item_knn": "count", "bpr_mf": "bpr"}
+WEIGHTS = re.compile(r"window|(ndcg|mrr)@[1-9]\d*")
 METRIC_NAME = re.compile(r"target|auc|(hr|ndcg|mrr)@[1-9]\d*|(wpauc|mcclish|pauc)\([^,()]+,[^,()]+\)")
 
 
@@ -105,10 +108,13 @@ def _check_value(key: str, value: Any, item: Field[Any]) -> None:
 
 def _check_training(config: DictConfig) -> None:
     algo = config.algo
+    if not WEIGHTS.fullmatch(algo.weights):
+        raise UserError(f"algo.weights={algo.weights!r}: expected window, ndcg@K or mrr@K, as in --weights ndcg@10")
     given = [name for name in ("window", "top_k") if algo[name] is not None]
+    given += ["weights"] if algo.weights != "window" else []
     if algo.name == "tawin" and len(given) != 1:
-        problem = "both are given" if given else "neither is given"
-        raise UserError(f"algo=tawin needs either --window a,b or --top-k K: {problem}")
+        problem = " and ".join(given) + " are given" if given else "none is given"
+        raise UserError(f"algo=tawin needs one of --window a,b, --top-k K and --weights ndcg@K: {problem}")
     if algo.name != "tawin" and given:
         raise UserError(f"algo.{given[0]} is for tawin, and algo is {algo.name}: add --algo=tawin or leave it out")
     if algo.name != "tawin" and config.negatives.kind == "window":
@@ -126,9 +132,29 @@ def _check_training(config: DictConfig) -> None:
             raise UserError(
                 f"{node}.select_by={config[node].select_by!r}: expected target, auc, hr@K, ndcg@K, mrr@K or wpauc(a,b)"
             )
-    if config.policy.width % (2 * config.policy.heads):
-        raise UserError(
-            f"policy.width={config.policy.width}: expected a multiple of twice the heads ({2 * config.policy.heads})"
-        )
+    _check_policy(config)
     if config.item_tokens.kind == "given" and config.item_tokens.path is None:
         raise UserError("item_tokens=given needs the index file: give item_tokens.path=FILE")
+
+
+def _check_policy(config: DictConfig) -> None:
+    """Check that the policy, what trains it, and how items are written go together."""
+    policy, rule = config.policy, config.algo.name
+    own_rule = RULE_OF_POLICY.get(policy.kind)
+    if own_rule is not None and config.input is not None:
+        raise UserError(f"policy={policy.kind} starts from no other run: leave input={config.input} out")
+    if own_rule is not None and rule != own_rule:
+        done = "counted" if own_rule == "count" else f"trained by {own_rule}"
+        raise UserError(f"policy={policy.kind} is {done}, and algo is {rule}: give --algo={own_rule}")
+    if own_rule is None and rule in RULE_OF_POLICY.values():
+        able = " or ".join(kind for kind, own in RULE_OF_POLICY.items() if own == rule)
+        raise UserError(f"algo={rule} is for policy={able}, and policy is {policy.kind}: give another of the two")
+    if policy.kind != "llama_small" and config.item_tokens.kind != "atomic":
+        raise UserError(
+            f"policy={policy.kind} knows items, not their tokens, and item_tokens is {config.item_tokens.kind}: "
+            "give item_tokens=atomic"
+        )
+    heads = {"llama_small": 2 * policy.heads, "sasrec": policy.heads}.get(policy.kind, 1)
+    if policy.width % heads:
+        words = "twice the heads" if policy.kind == "llama_small" else "the heads"
+        raise UserError(f"policy.width={policy.width}: expected a multiple of {words} ({heads})")

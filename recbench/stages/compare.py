@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
@@ -19,6 +20,13 @@ METRICS = ("auc", "wpauc(0,0.01)", "wpauc(0.01,0.05)", "hr@1", "hr@10", "hr@50",
 SAMPLES = 1000  # of the bootstrap
 # What may differ between runs of one arm: the seed and what follows from it, and what changes no number.
 NOT_OF_AN_ARM = ("seed", "input", "runs", "threads", "device", "upstream", "force", "resume", "data", "sft")
+PUBLISHED = {  # other rules' labels, and the negatives that go without saying
+    "softmax_negatives": ("softmax negatives", "random"),
+    "dns": ("dns", "dns"),
+    "llpauc": ("llpauc", "random"),
+    "sdpo": ("s-dpo", "random"),
+    "rere": ("rere", "beam"),
+}
 
 
 class Evaluation(NamedTuple):
@@ -31,6 +39,7 @@ class Evaluation(NamedTuple):
     users: NDArray[np.object_]  # of each case, [C]
     positions: NDArray[np.int64]  # of the case among the user's interactions, [C]
     counts: NDArray[np.int64]  # negatives above, ties, negatives of each case, [3, C]
+    exact: NDArray[np.int64]  # the same of the cases that were scored exactly, -1 for others, [3, C]
     items: int  # of the catalogue
     found: float  # ranks up to which counts are right: infinite when exact
 
@@ -60,16 +69,20 @@ def compare_runs(
     baseline: Run | None = None,
     metrics: Sequence[str] = METRICS,
     excluded: bool = False,
+    labels: Mapping[str, str] | None = None,
     note: Callable[[str], None] = lambda text: say(f"note: {text}"),
 ) -> dict[str, Any]:
     """Group finished eval runs into arms, average over seeds, and hold every arm against the baseline.
 
     The baseline is the arm of the run `baseline`, by default SFT, without one the first arm. With `excluded`, items
-    that a user has seen are no negatives. Metrics that ranks from a beam cannot tell are left out and named by `note`.
+    that a user has seen are no negatives. `labels` says what each run's arm is called, by the eval run's id; by default
+    it is read from the training's config. Metrics that ranks from a beam cannot tell are those of the cases that every
+    run has scored exactly (`exact_sample`), or are left out, and named by `note`.
 
     Returns:
         Numbers for JSON: "split", "seen_items", "cases", "users", "samples", "baseline", "metrics" (the names),
-        "best" (name -> best possible value, where known) and "arms", in order: "arm", "seeds", "values" (name ->
+        "sampled" (the metrics of cases scored exactly, and how many), "best" (name -> best possible value, where known)
+        and "arms", in order: "arm", "seeds", "values" (name ->
         mean, deviation, per_seed) and, but for the baseline, "difference": "seeds" and "values" (name -> difference,
         low, high, relative_percent, standard_error, detectable).
 
@@ -77,9 +90,10 @@ def compare_runs(
         UserError: runs of different data, splits or cases, the same arm and seed twice, an unknown metric.
     """
     names = check_metrics(metrics)
-    evaluations = _evaluations(runs, excluded)
+    evaluations = _evaluations(runs, excluded, labels)
     _check_same_cases(evaluations)
-    names = _known(names, evaluations, note)
+    names, sampled = _known(names, evaluations, note)
+    sample = _scored_exactly(evaluations)
     first = evaluations[0]
     arms: dict[str, dict[int, NDArray[np.float64]]] = {}
     for one in evaluations:
@@ -89,7 +103,7 @@ def compare_runs(
                 f"eval runs {other.run.id} and {one.run.id} are both of arm {one.arm!r} with seed {one.seed}: "
                 "compare one of them"
             )
-        arms[one.arm][one.seed] = _values(one, names)
+        arms[one.arm][one.seed] = _values(one, names, sampled, sample)
     base = _baseline(evaluations, baseline)
     rows = []
     for arm, values in arms.items():
@@ -121,6 +135,7 @@ def compare_runs(
         "baseline": base,
         "metrics": names,
         "arms": rows,
+        **({"sampled": {"metrics": sampled, "cases": int(sample.sum())}} if sampled else {}),
         **_best(evaluations, names, "best_excluded" if excluded else "best"),
     }
 
@@ -132,6 +147,9 @@ def arm_label(config: DictConfig) -> str:
         return "more sft" if config.input is not None or algo.interactions == "reserved" else "sft"
     if algo.name == "grpo":
         return f"grpo {kind}"
+    if algo.name in PUBLISHED:
+        label, usual = PUBLISHED[algo.name]
+        return label if kind == usual else f"{label} {kind}"
     aim = f"{algo.top_k // 2}-{-(-3 * algo.top_k // 2)}" if algo.top_k is not None else window_text(algo.window)
     return f"tawin {aim}" if kind == "window" else f"tawin {aim} {kind}"
 
@@ -145,15 +163,15 @@ def check_metrics(metrics: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(metrics))
 
 
-def _evaluations(runs: Sequence[Run], excluded: bool) -> list[Evaluation]:
+def _evaluations(runs: Sequence[Run], excluded: bool, labels: Mapping[str, str] | None) -> list[Evaluation]:
     trained = []
     for run in runs:
         source = run.input_run("train")
         if source is None:
             raise UserError(f"the train run that eval run {run.id} scored is gone: its arm cannot be told")
         trained.append(source)
-    labels = _labels([source.config for source in trained])
-    return [_read(run, source, label, excluded) for run, source, label in zip(runs, trained, labels, strict=True)]
+    found = [labels[run.id] for run in runs] if labels is not None else _labels([one.config for one in trained])
+    return [_read(run, source, label, excluded) for run, source, label in zip(runs, trained, found, strict=True)]
 
 
 def _labels(configs: Sequence[DictConfig]) -> list[str]:
@@ -183,16 +201,15 @@ def _read(run: Run, trained: Run, arm: str, excluded: bool) -> Evaluation:
     file = run.path / "ranks.parquet"
     if not file.is_file():
         raise UserError(f"eval run {run.id} has no ranks.parquet: evaluate again")
-    columns = [f"{name}_excluded" if excluded else name for name in ("above", "ties", "n")]
-    table = pq.read_table(file, columns=list(dict.fromkeys(["user", "case", "censored", "n", *columns])))
-    table = table.sort_by([("user", "ascending"), ("case", "ascending")])
-    above, ties, negatives = (table[name].to_numpy().astype(np.int64) for name in columns)
-    censored = table["censored"].to_numpy()
-    found = np.inf
+    table = _table(file, excluded)
+    above, ties, negatives = counts = _counts(table, excluded)
+    exact, found = counts, np.inf
     if run.metrics["ranks"] != "exact":
         # A positive that the beam did not find counts as ranked last: right as far as the beam went.
+        censored = table["censored"].to_numpy()
         found = float(above[censored].min(initial=run.config.beam_width))
-        above = np.where(censored, negatives, above)
+        counts = np.stack([np.where(censored, negatives, above), ties, negatives])
+        exact = _exact_counts(run.path / "exact_ranks.parquet", table, excluded)
     return Evaluation(
         run=run,
         trained=trained,
@@ -200,10 +217,38 @@ def _read(run: Run, trained: Run, arm: str, excluded: bool) -> Evaluation:
         seed=int(trained.config.seed),
         users=table["user"].to_numpy(),
         positions=table["case"].to_numpy().astype(np.int64),
-        counts=np.stack([above, ties, negatives]),
+        counts=counts,
+        exact=exact,
         items=int(table["n"].to_numpy().max(initial=0)) + 1,
         found=found,
     )
+
+
+def _table(file: Path, excluded: bool) -> pa.Table:
+    columns = dict.fromkeys(["user", "case", "censored", "n", *_columns(excluded)])
+    return pq.read_table(file, columns=list(columns)).sort_by([("user", "ascending"), ("case", "ascending")])
+
+
+def _columns(excluded: bool) -> list[str]:
+    return [f"{name}_excluded" if excluded else name for name in ("above", "ties", "n")]
+
+
+def _counts(table: pa.Table, excluded: bool) -> NDArray[np.int64]:
+    return np.stack([table[name].to_numpy().astype(np.int64) for name in _columns(excluded)])
+
+
+def _exact_counts(file: Path, cases: pa.Table, excluded: bool) -> NDArray[np.int64]:
+    """Counts [3, C] of the `cases` that the sample in `file` has, -1 for the others; no case without a file."""
+    counts = np.full((3, cases.num_rows), -1, dtype=np.int64)
+    if file.is_file():
+        sample = _table(file, excluded)
+        row = {case: index for index, case in enumerate(_keys(cases))}
+        counts[:, [row[case] for case in _keys(sample)]] = _counts(sample, excluded)
+    return counts
+
+
+def _keys(table: pa.Table) -> Iterator[tuple[str, int]]:
+    return zip(table["user"].to_pylist(), table["case"].to_pylist(), strict=True)
 
 
 def _check_same_cases(evaluations: Sequence[Evaluation]) -> None:
@@ -228,20 +273,32 @@ def _check_same_cases(evaluations: Sequence[Evaluation]) -> None:
         )
 
 
-def _known(names: list[str], evaluations: Sequence[Evaluation], note: Callable[[str], None]) -> list[str]:
-    """The metrics that every run's ranks can tell."""
+def _known(
+    names: list[str], evaluations: Sequence[Evaluation], note: Callable[[str], None]
+) -> tuple[list[str], list[str]]:
+    """The metrics that every run's ranks can tell, and those of them that only cases scored exactly can."""
     most = int(max(one.counts[2].max(initial=0) for one in evaluations))
     found = min(one.found for one in evaluations)
     needed = {name: _ranks_needed(name, most) for name in names}
     for name in names:
         if "@" in name and needed[name] > evaluations[0].items:
             raise UserError(f"{name}: the catalogue has {evaluations[0].items} items; give a K of at most that")
-    unknown = [name for name in names if needed[name] > found]
-    if len(unknown) == len(names):
-        raise UserError(f"ranks come from a beam and are known up to {found:g}, too few for {', '.join(names)}")
-    if unknown:
-        note(f"ranks come from a beam and are known up to {found:g}: {', '.join(unknown)} left out")
-    return [name for name in names if name not in unknown]
+    beyond = [name for name in names if needed[name] > found]
+    if not beyond:
+        return names, []
+    beam = f"ranks come from a beam and are known up to {found:g}"
+    if cases := int(_scored_exactly(evaluations).sum()):
+        note(f"{beam}: {', '.join(beyond)} are of the {cases:,} cases that every run has scored exactly")
+        return names, beyond
+    if len(beyond) == len(names):
+        raise UserError(f"{beam}, too few for {', '.join(names)}: evaluate with exact_sample=2000 or ranks=exact")
+    note(f"{beam}: {', '.join(beyond)} left out")
+    return [name for name in names if name not in beyond], []
+
+
+def _scored_exactly(evaluations: Sequence[Evaluation]) -> NDArray[np.bool_]:
+    """Which cases [C] every run has scored exactly."""
+    return np.all([one.exact[2] >= 0 for one in evaluations], axis=0)
 
 
 def _ranks_needed(name: str, negatives: int) -> float:
@@ -250,12 +307,18 @@ def _ranks_needed(name: str, negatives: int) -> float:
     return float(name.rstrip(")").partition(",")[2] or 1) * negatives
 
 
-def _values(evaluation: Evaluation, names: Sequence[str]) -> NDArray[np.float64]:
-    """Every metric of every case, float64 [C, M]; NaN where a case has no negatives, as `recbench eval` has it."""
+def _values(
+    evaluation: Evaluation, names: Sequence[str], sampled: Sequence[str], sample: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Every metric of every case, float64 [C, M]; NaN where a case has no negatives, as `recbench eval` has it.
+
+    Those in `sampled` are of the cases [C] in `sample` alone, NaN for the others.
+    """
     values = np.full((len(evaluation.users), len(names)), np.nan)
-    defined = evaluation.counts[2] > 0
     for column, name in enumerate(names):
-        values[defined, column] = metric_of_ranks(name, *evaluation.counts[:, defined])
+        counts = evaluation.exact if name in sampled else evaluation.counts
+        defined = (counts[2] > 0) & sample if name in sampled else counts[2] > 0
+        values[defined, column] = metric_of_ranks(name, *counts[:, defined])
     return values
 
 

@@ -1,6 +1,7 @@
 """recbench eval: where a trained policy ranks the held-out positives, and every metric that follows from it."""
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases, sampl
 from recbench.errors import UserError
 from recbench.metrics.summary import summarise_ranks
 from recbench.policy.checkpoint import load_policy
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.kinds import Policy
 from recbench.policy.ranking import CaseRanks, beam_recall, exact_is_affordable, rank_cases
 from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig
@@ -20,10 +21,14 @@ from recbench.stages.device import choose_device, use_threads
 from recbench.stages.upstream import require
 
 RECALL_CASES = 200  # on which a beam is compared with exact scoring
+EXACT_BATCH = 16  # exact scores of large tries take memory
 
 
 def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
     """Score the held-out cases once, write ranks.parquet, and return metrics with items already seen kept and excluded.
+
+    With ranks from a beam, `exact_sample` cases are scored exactly, too, for exact_ranks.parquet and the metrics that
+    depend on ranks beyond the beam.
 
     Raises:
         UserError: no finished training, a K beyond the catalogue, or a split without cases.
@@ -52,7 +57,7 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
             top_items=config.top_items,
             advance=bar.advance,
         )
-    _write_ranks(run, data, cases, ranks)
+    _write_ranks(run.path / "ranks.parquet", data, cases, ranks)
     result: dict[str, Any] = {
         "split": config.split,
         "cases": len(cases.user),
@@ -74,8 +79,10 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
         result["censored"] = share
         run.note(
             f"ranks come from a beam of {width}: {share:.1%} of positives were not found, and what depends on ranks "
-            f"beyond {width} is left out; ranks=exact computes it"
+            f"beyond {width} is left out; ranks=exact computes it, exact_sample=2000 on so many cases"
         )
+        if config.exact_sample:
+            result |= _exact_sample(config, run, policy, data, sample_cases(cases, config.exact_sample), width)
     result["beam"] = _recall(config, policy, data, cases)
     if data.best is not None:
         result["best"] = _best(config, data, cases, "")
@@ -125,7 +132,26 @@ def _summary(
     return summary
 
 
-def _write_ranks(run: Run, data: RecommendationData, cases: Cases, ranks: CaseRanks) -> None:
+def _exact_sample(
+    config: EvalStageConfig, run: Run, policy: Policy, data: RecommendationData, cases: Cases, beam_width: int
+) -> dict[str, Any]:
+    """Score some cases exactly, write exact_ranks.parquet, and return AUC and the windows that a beam cannot tell."""
+    with run.progress(f"eval {config.split}, exact", len(cases.user)) as bar:
+        batch = min(config.batch_size, EXACT_BATCH)
+        ranks = rank_cases(policy, data.interactions, cases, batch_size=batch, advance=bar.advance)
+    _write_ranks(run.path / "exact_ranks.parquet", data, cases, ranks)
+    windows = [(float(low), float(high)) for low, high in config.windows]
+    beyond = [window for window in windows if window[1] * ranks.negatives.max() > beam_width]
+    counts = {
+        "exact_kept": (ranks.above, ranks.ties, ranks.negatives),
+        "exact_excluded": (ranks.above_excluded, ranks.ties_excluded, ranks.negatives_excluded),
+    }
+    settings: dict[str, Any] = {"groups": cases.user, "samples": config.bootstrap, "seed": config.seed}
+    measured = {name: summarise_ranks(*some, beyond, [], **settings) for name, some in counts.items()}
+    return {"exact_cases": len(cases.user), **measured}
+
+
+def _write_ranks(path: Path, data: RecommendationData, cases: Cases, ranks: CaseRanks) -> None:
     names = np.array(data.catalogue["item"], dtype=object)
     top = [[names[item] for item in row if item >= 0] for row in ranks.top_items]
     users = data.interactions.users
@@ -143,18 +169,18 @@ def _write_ranks(run: Run, data: RecommendationData, cases: Cases, ranks: CaseRa
             "top_items": pa.array(top, type=pa.list_(pa.string())),
         }
     )
-    with atomic_path(run.path / "ranks.parquet") as partial:
+    with atomic_path(path) as partial:
         pq.write_table(table, partial)
 
 
-def _recall(config: EvalStageConfig, policy: LlamaPolicy, data: RecommendationData, cases: Cases) -> dict[str, float]:
+def _recall(config: EvalStageConfig, policy: Policy, data: RecommendationData, cases: Cases) -> dict[str, float]:
     """How much of the exact head a beam finds; one level of tokens leaves nothing to miss."""
     width = min(config.beam_width, policy.catalogue_size)
     if policy.trie.depth == 1:
         return {"width": width, "recall": 1.0, "cases": 0}
     sample = np.sort(np.random.default_rng(0).permutation(len(cases.user))[:RECALL_CASES])
     some = Cases(cases.user[sample], cases.position[sample])
-    batch = min(config.batch_size, 16)  # exact scores of large tries take memory
+    batch = min(config.batch_size, EXACT_BATCH)
     return {
         "width": width,
         "recall": beam_recall(policy, data.interactions, some, width, batch),

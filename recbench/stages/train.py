@@ -1,4 +1,4 @@
-"""recbench train: SFT of a policy from scratch or from a checkpoint, or GRPO and TAWin from an SFT checkpoint."""
+"""recbench train: SFT from scratch or from a checkpoint, GRPO and TAWin from an SFT checkpoint, and baselines."""
 
 import copy
 import time
@@ -11,13 +11,22 @@ import numpy as np
 import torch
 
 from recbench.data.dataset import RecommendationData, load_data
-from recbench.data.interactions import SPLIT_NAMES, VALIDATION, Cases, held_out_cases, histories, sample_cases
+from recbench.data.interactions import (
+    SPLIT_NAMES,
+    VALIDATION,
+    Cases,
+    held_out_cases,
+    histories,
+    sample_cases,
+    user_of_interaction,
+)
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
 from recbench.policy.item_tokens import ItemTokens, captions_index, make_item_tokens
 from recbench.policy.item_vectors import item_vectors
+from recbench.policy.kinds import CountedPolicy, Policy, SequencePolicy, new_policy
 from recbench.policy.loop import (
     DATA_ORDER,
     INITIAL_WEIGHTS,
@@ -27,10 +36,8 @@ from recbench.policy.loop import (
     random_stream,
     stream_seed,
 )
-from recbench.policy.model import LlamaPolicy
 from recbench.policy.ranking import CaseRanks, rank_cases
 from recbench.policy.sequences import bucketed_batches, padded, segments, target_positions, training_cases
-from recbench.policy.sft import sft_loss
 from recbench.reporting.scalars import Scalars
 from recbench.rl.groups import build_groups, near_exact_error
 from recbench.rl.objective import check_objective, objective_metric
@@ -43,6 +50,7 @@ from recbench.stages.upstream import require, require_sft
 SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects
 VALIDATION_BEAM = 50  # width of validation on tries of several levels, where the metrics that select need no more
 ERROR_CASES = 64  # on which near-exact ranks are compared with exact ones
+FRESH = ("count", "bpr")  # rules that start from nothing
 LOGGED_KL = 10  # steps between logs of the KL to the SFT policy, where it is no term of the loss: it takes a forward
 
 Update = Callable[[int, torch.optim.Optimizer], dict[str, float]]
@@ -87,9 +95,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     select = config.algo.select_by
     if select == "target":
         select = objective_metric(config.algo, config.negatives, policy.catalogue_size - 1)
-    plan = (
-        _sft_plan(config, data, policy, device) if config.algo.name == "sft" else _rl_plan(config, data, policy, device)
-    )
+    plan = _plan(config, data, policy, device)
     run.record(parameters=sum(parameter.numel() for parameter in policy.parameters()))
     started = time.perf_counter()
     with Scalars(run.path / "events") as scalars, run.progress(f"train {config.algo.name}", plan.steps) as bar:
@@ -141,10 +147,10 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
 
 
 def _near_exact_error(
-    config: TrainStageConfig, policy: LlamaPolicy, data: RecommendationData, cases: Cases
+    config: TrainStageConfig, policy: Policy, data: RecommendationData, cases: Cases
 ) -> dict[str, float] | None:
     """For TAWin with ranks by beam: their error against exact ones, on the first validation cases."""
-    if config.algo.name != "tawin" or config.algo.ranks != "beam":
+    if config.algo.name != "tawin" or config.algo.ranks != "beam" or not isinstance(policy, SequencePolicy):
         return None
     some = Cases(cases.user[:ERROR_CASES], cases.position[:ERROR_CASES])
     past = torch.from_numpy(histories(data.interactions, some, policy.history).astype(np.int64)).to(policy.device)
@@ -159,7 +165,7 @@ def _shown(values: dict[str, float], state: LoopState) -> dict[str, float]:
     return {**{name: values[name] for name in names if name in values}, "best": state.best_value}
 
 
-def _describe_tokens(policy: LlamaPolicy, tokens: ItemTokens) -> dict[str, Any]:
+def _describe_tokens(policy: Policy, tokens: ItemTokens) -> dict[str, Any]:
     trie = policy.trie
     return {
         "origin": tokens.origin,
@@ -171,15 +177,16 @@ def _describe_tokens(policy: LlamaPolicy, tokens: ItemTokens) -> dict[str, Any]:
     }
 
 
-def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tuple[LlamaPolicy, ItemTokens]:
-    """The policy to train: fresh for SFT, that of an SFT run for RL, for reserved interactions, or as `input` says."""
-    if config.algo.name == "sft" and config.input is None and config.algo.interactions != "reserved":
+def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tuple[Policy, ItemTokens]:
+    """The policy to train: a fresh one, that of an SFT run (for RL, for SFT on reserved interactions), or `input`'s."""
+    from_interactions = config.algo.name == "sft" and config.input is None and config.algo.interactions != "reserved"
+    if from_interactions or config.algo.name in FRESH:
         tokens = make_item_tokens(config.item_tokens, data, config.reserved, config.seed)
         if (index := captions_index(config.item_tokens)) is not None:
             run.use(Run(index.parent))
         torch.manual_seed(stream_seed(config.seed, INITIAL_WEIGHTS))
-        policy = LlamaPolicy(tokens.trie(), config.policy)
-        if config.policy.initial_embeddings != "random":
+        policy = new_policy(tokens.trie(), config.policy)
+        if isinstance(policy, SequencePolicy) and config.policy.initial_embeddings != "random":
             start_from, width = config.policy.initial_embeddings, config.policy.width
             vectors, _ = item_vectors(start_from, data, width, config.reserved, config.seed)
             start_embeddings(policy, vectors, config.policy.initial_scale)
@@ -211,7 +218,7 @@ def _validation_sample(data: RecommendationData, limit: int) -> Cases:
     return sample_cases(cases, limit)
 
 
-def _validate(policy: LlamaPolicy, data: RecommendationData, cases: Cases, select: str) -> dict[str, float]:
+def _validate(policy: Policy, data: RecommendationData, cases: Cases, select: str) -> dict[str, float]:
     """Means of the shown metrics and of the one that selects; dropout off.
 
     Ranks come from a beam where the policy writes items as several tokens and the selecting metric looks no further.
@@ -234,13 +241,34 @@ def _mean(name: str, ranks: CaseRanks) -> float:
     return float(np.mean(metric_of_ranks(name, above, ranks.ties, ranks.negatives)))
 
 
-def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPolicy, device: torch.device) -> _Plan:
-    algo = config.algo
-    targets = target_positions(data.interactions, algo.interactions, config.reserved)
+def _plan(config: TrainStageConfig, data: RecommendationData, policy: Policy, device: torch.device) -> _Plan:
+    if isinstance(policy, CountedPolicy):
+        return _count_plan(config, data, policy)
+    return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, policy, device)
+
+
+def _targets(config: TrainStageConfig, data: RecommendationData) -> np.ndarray:
+    """Indices of the interactions to learn from, int64, ascending; UserError if there are none."""
+    targets = target_positions(data.interactions, config.algo.interactions, config.reserved)
     if not len(targets):
         raise UserError(
-            f"algo.interactions={algo.interactions} with reserved={config.reserved} leaves nothing to learn from"
+            f"algo.interactions={config.algo.interactions} with reserved={config.reserved} leaves nothing to learn from"
         )
+    return targets
+
+
+def _count_plan(config: TrainStageConfig, data: RecommendationData, policy: CountedPolicy) -> _Plan:
+    """Count at once; no step follows."""
+    targets = _targets(config, data)
+    policy.count(user_of_interaction(data.interactions)[targets], data.interactions.items[targets])
+    return _Plan(lambda step, optimizer: {}, 0, 1, len(targets))
+
+
+def _sft_plan(
+    config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
+) -> _Plan:
+    algo = config.algo
+    targets = _targets(config, data)
     stretches = segments(data.interactions, targets, policy.history)
     per_epoch = -(-len(stretches.start) // algo.batch_size)
 
@@ -254,8 +282,8 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaP
         items, learned = padded(data.interactions, stretches, batches(epoch)[index], algo.item_dropout, random)
         started = time.perf_counter()
         with autocast(device, config.precision):
-            loss = sft_loss(
-                policy, torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device), algo.label_smoothing
+            loss = policy.sft_loss(
+                torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device), algo.label_smoothing
             )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -269,7 +297,7 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaP
     return _Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(targets))
 
 
-def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPolicy, device: torch.device) -> _Plan:
+def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> _Plan:
     algo = config.algo
     cases = training_cases(data.interactions, algo.interactions, config.reserved)
     if not len(cases.user):
@@ -293,7 +321,7 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: LlamaPo
         generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
         with autocast(device, config.precision):
             groups = build_groups(policy, batch, targets, algo, config.negatives, generator)
-            compared = algo.kl > 0 or step % LOGGED_KL == 0
+            compared = algo.kl > 0 or algo.name == "sdpo" or step % LOGGED_KL == 0
             log = rl_step(policy, reference if compared else None, optimizer, groups, batch, algo)
         return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
 

@@ -30,7 +30,7 @@ def table(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "--neg=foo"], "negatives=foo: expected one of beam, mixed, random, window"),
+        (["train", "--neg=foo"], "negatives=foo: expected one of beam, dns, mixed, random, window"),
         (["train", "algo.surrogate=cubic"], "algo.surrogate='cubic': expected one of linear, logistic, sigmoid"),
         (["train", "--algo=tawin", "--window", "0.5,0.1"], "0.5,0.1"),
         (["train", "--algo=tawin", "--window", "a,b"], "a,b"),

@@ -31,7 +31,9 @@ def test_several_seeds() -> None:
     assert means.rows[1:] == [["grpo beam", "0,1", "0.2500 ± 0.0125"], ["best possible", "", "0.5000"]]
     assert seeds.rows[-1] == ["grpo beam", "1", "0.2500"]
     assert "difference from sft (paired bootstrap over 1,000 users" in differences.title
-    assert differences.rows == [["hr@10", "grpo beam", "+0.0200 *", "[+0.0100, +0.0300]", "+8.0%", "0.0150"]]
+    assert differences.rows == [
+        ["hr@10", "grpo beam", "+0.0200", "[+0.0100, +0.0300]", "+8.0%", "0.0150", "–", "–", "–"]
+    ]
 
 
 def test_one_seed_has_no_deviation_and_no_table_of_its_own() -> None:
@@ -47,4 +49,4 @@ def test_seeds_in_a_row_are_shortened() -> None:
 def test_what_is_undefined_is_a_dash() -> None:
     unknown = dict.fromkeys(CLEAR)
     rows = comparison_grids(comparison([0], None, unknown))[1].rows
-    assert rows[0][2:] == ["–", "[–, –]", "–", "–"]
+    assert rows[0][2:] == ["–", "[–, –]", *["–"] * 5]

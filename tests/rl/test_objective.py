@@ -73,6 +73,8 @@ def test_top_k_window_stays_at_its_ranks_when_negatives_differ(settings):
         ({"name": "tawin", "kind": "window", "window": [float("nan"), 0.5]}, "nan"),
         ({"name": "tawin", "kind": "window", "window": [0.0, 0.1], "top_k": 5}, "exclude each other"),
         ({"name": "tawin", "kind": "window", "top_k": 100}, "at most 99"),
+        ({"name": "tawin", "kind": "window", "weights": "ndcg@100"}, "at most 99"),
+        ({"name": "tawin", "kind": "window", "weights": "ndcg@10", "top_k": 5}, "top-k and --weights exclude"),
         ({"kind": "beam", "beam_width": 14}, "at least 15"),
         ({"kind": "mixed", "beam_width": 7}, "at least 8"),
         ({"kind": "dns", "pool": 14}, "at least 15"),
@@ -103,3 +105,12 @@ def test_narrow_window_gets_a_note(settings):
 )
 def test_sensible_settings_pass_without_notes(settings, changes):
     assert check_objective(*settings(**changes), 101) == []
+
+
+def test_weights_of_a_metric_aim_at_it(settings):
+    algo, negatives = settings(name="tawin", kind="window", weights="mrr@20")
+    assert objective_window(algo, negatives, 1000) == (0.0, 0.02)
+    assert objective_metric(algo, negatives, 1000) == "mrr@20"
+    lower, upper = context_windows(algo, torch.tensor([1000, 12]))
+    assert (lower.tolist(), upper.tolist()) == ([0, 0], [20, 12])
+    assert check_objective(algo, negatives, 101) == []

@@ -1,0 +1,113 @@
+"""The SASRec baseline (arXiv 1808.09781): causal self-attention over the items of a history, one embedding an item.
+
+As in the paper: learned positions, layer normalisation before each sub-layer, dropout on what each adds, a point-wise
+feed-forward layer with ReLU, and item embeddings that are input and output. Two things differ. The loss is the
+cross-entropy over the whole catalogue, where the paper takes one sampled negative an item, and so scores are
+log-probabilities. And token 0 begins each history, as in the other trained policies, so that first items are learned,
+too.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recbench.policy.atomic import AtomicPolicy
+from recbench.policy.trie import ItemTrie
+from recbench.schema import PolicyConfig
+
+INITIAL_DEVIATION = 0.02  # of embeddings and of linear weights
+
+
+class Block(nn.Module):
+    """One layer: x + attention(norm(x)), then x + feed-forward(norm(x)) (arXiv 1808.09781, section 3.3)."""
+
+    def __init__(self, settings: PolicyConfig) -> None:
+        super().__init__()
+        width = settings.width
+        self.heads = settings.heads
+        self.dropout = settings.block_dropout
+        self.attention_norm = nn.LayerNorm(width)
+        self.queries_keys_values = nn.Linear(width, 3 * width)
+        self.attended = nn.Linear(width, width)
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, settings.feed_forward), nn.ReLU(), nn.Linear(settings.feed_forward, width)
+        )
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[B, S, width] to the same; position s sees positions up to s."""
+        split = self.queries_keys_values(self.attention_norm(hidden)).unflatten(2, (3, self.heads, -1))
+        queries, keys, values = split.permute(2, 0, 3, 1, 4)  # [B, heads, S, width / heads] each
+        rate = self.dropout if self.training else 0.0
+        attended = functional.scaled_dot_product_attention(queries, keys, values, dropout_p=rate, is_causal=True)
+        attended = self.attended(attended.transpose(1, 2).flatten(2))
+        hidden = hidden + functional.dropout(attended, self.dropout, self.training)
+        added = self.feed_forward(self.feed_forward_norm(hidden))
+        return hidden + functional.dropout(added, self.dropout, self.training)
+
+
+class SasRec(AtomicPolicy):
+    """log pi(i | x) by the inner products of the last hidden state with all item embeddings."""
+
+    def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
+        super().__init__(trie, settings)
+        self.item_embeddings = nn.Embedding(1 + trie.catalogue_size, settings.width)
+        self.positions = nn.Embedding(1 + settings.history, settings.width)
+        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
+        self.last_norm = nn.LayerNorm(settings.width)
+        for module in self.modules():
+            if isinstance(module, nn.Embedding | nn.Linear):
+                nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
+
+    @property
+    def embeddings(self) -> Tensor:
+        """Token embeddings [1 + N, width]: that of the beginning, then those of the items; also the output layer."""
+        return self.item_embeddings.weight
+
+    def hidden(self, items: Tensor) -> Tensor:
+        """States [B, T + 1, width] of items int64 [B, T], right-padded with -1: at t they know the first t items.
+
+        Padding needs no mask: nothing before it sees it.
+        """
+        tokens = functional.pad(items.clamp(min=-1) + 1, (1, 0))
+        embedded = self.item_embeddings(tokens) * self.settings.width**0.5
+        embedded = embedded + self.positions.weight[: tokens.shape[1]]
+        hidden = functional.dropout(embedded, self.settings.embedding_dropout, self.training)
+        for block in self.blocks:
+            hidden = block(hidden)
+        return functional.dropout(self.last_norm(hidden), self.settings.output_dropout, self.training)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Unnormalised log-probabilities of every item, float32 [..., N], from hidden states [..., width]."""
+        return (hidden @ self.embeddings[1:].T).float()
+
+    def sft_loss(self, items: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """As `recbench.policy.sft.sft_loss`: mean of -log pi(item | items before it) over the target positions."""
+        hidden = self.hidden(items[:, :-1])
+        return functional.cross_entropy(self.logits(hidden[targets]), items[targets], label_smoothing=label_smoothing)
+
+    def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
+        """log pi of candidates int64 [B, G], with gradients: float32 [B, G]; -inf where a candidate is -1."""
+        log_probs = self._log_probs(histories).gather(1, candidates.clamp(min=0))
+        return torch.where(candidates >= 0, log_probs, float("-inf"))
+
+    def positive_log_probs(self, histories: Tensor, items: Tensor) -> Tensor:
+        """log pi of one item a history, with gradients: float32 [B]."""
+        return self.score_groups(histories, items[:, None])[:, 0]
+
+    @torch.no_grad()
+    def score_catalogue(self, histories: Tensor) -> Tensor:
+        """Exact log pi(i | x) of every item: float32 [B, N] for histories int64 [B, T]. No gradient."""
+        return self._log_probs(histories)
+
+    def _log_probs(self, histories: Tensor) -> Tensor:
+        """log pi of every item [B, N] after histories [B, T], padded with -1 anywhere."""
+        present = histories >= 0
+        lengths = present.sum(1)
+        longest = int(lengths.max()) if len(lengths) else 0
+        order = torch.argsort((~present).to(torch.int8), dim=1, stable=True)[:, :longest]
+        hidden = self.hidden(histories.gather(1, order))
+        last = hidden[torch.arange(len(histories), device=hidden.device), lengths]
+        return functional.log_softmax(self.logits(last), dim=-1)

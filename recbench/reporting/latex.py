@@ -1,0 +1,73 @@
+"""Tables in LaTeX: booktabs, every character of a cell as it reads, ready for \\input."""
+
+import re
+from collections.abc import Sequence
+
+from recbench.reporting.tables import Grid
+
+PREAMBLE = "% \\usepackage{booktabs} in the preamble"
+CHARACTERS = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "|": r"\textbar{}",
+    "*": r"\textasteriskcentered{}",
+    '"': r"\textquotedbl{}",
+    "±": r"$\pm$",
+    "–": "--",
+    "×": r"$\times$",
+}
+EMPHASIS = {"best": r"\textbf", "second": r"\underline"}
+
+
+def latex(grid: Grid) -> str:
+    """The table as a `table` environment: caption above, numbers to the right, the best bold, the second underlined.
+
+    Marks overhang to the right, so that digits stay below digits; a negative number has a minus, not a hyphen.
+    """
+    caption = f"{grid.title[:1].upper()}{grid.title[1:]}." if grid.title else ""
+    note = ("Best in bold, second underlined. " if grid.emphasis else "") + grid.note
+    lines = [r"\begin{table}", r"  \centering", r"  \small"]
+    lines += [rf"  \caption{{{escaped(' '.join(filter(None, (caption, note.strip()))))}}}"] if caption or note else []
+    lines += [
+        rf"  \begin{{tabular}}{{l{('l' if grid.prose else 'r') * (len(grid.columns) - 1)}}}",
+        r"    \toprule",
+        _row([escaped(title) for title in grid.columns]),
+        r"    \midrule",
+    ]
+    for row, cells in enumerate(grid.rows):
+        shown = []
+        for column, cell in enumerate(cells):
+            text = _number(escaped(cell)) if column and not grid.prose else escaped(cell)
+            command = EMPHASIS.get(grid.emphasis.get((row, column), ""))
+            text = f"{command}{{{text}}}" if command else text
+            mark = grid.marks.get((row, column))
+            shown.append(rf"{text}\rlap{{$^{{{'{*}' * len(mark)}}}$}}" if mark else text)
+        lines.append(_row(shown))
+    return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]) + "\n"
+
+
+def escaped(text: str) -> str:
+    """`text` as LaTeX prints it letter by letter.
+
+    >>> print(escaped("wpauc_50% & more"))
+    wpauc\\_50\\% \\& more
+    """
+    return "".join(CHARACTERS.get(letter, letter) for letter in text)
+
+
+def _number(text: str) -> str:
+    return re.sub(r"(?<![\w$-])([+-])(?=\d)", r"$\1$", text)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "    " + " & ".join(cells) + r" \\"
