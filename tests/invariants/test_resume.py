@@ -16,14 +16,14 @@ AVERAGED = ["algo.weight_averaging=0.9", "algo.item_dropout=0.2", "algo.schedule
 SUICIDE = """
 import os, signal, sys
 from recbench import cli
-from recbench.stages import train
-real, calls = train.sft_loss, [0]
+from recbench.policy import sft
+real, calls = sft.sft_loss, [0]
 def loss(*arguments):
     calls[0] += 1
     if calls[0] == {killed_at}:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments)
-train.sft_loss = loss
+sft.sft_loss = loss
 sys.exit(cli.main(sys.argv[1:]))
 """
 
