@@ -1,12 +1,11 @@
 """Could it have been chance: paired tests over users, and Holm's correction for a table of many comparisons.
 
 The tests take one difference a user, because the cases of one user are not independent; section 5 of docs/methods.md
-says which table uses which. Student's distribution comes from a continued fraction, so that NumPy is enough.
+says which table uses which. Student's distribution is scipy's, imported where it is needed: only comparisons wait for it.
 """
 
 import math
 import warnings
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +58,8 @@ def paired_t_test(differences: ArrayLike) -> Tested:
     >>> [round(number, 4) for number in paired_t_test([1.0, 2.0, 3.0])]  # 2 over 1 / sqrt(3); 1 - sqrt(6 / 7)
     [3.4641, 0.0742]
     """
+    from scipy.special import stdtr
+
     known = _known(differences)
     if known.size < 2:
         warnings.warn(f"{known.size} differences are too few for a t-test: its p-value is NaN", stacklevel=2)
@@ -67,7 +68,7 @@ def paired_t_test(differences: ArrayLike) -> Tested:
         return Tested(0.0, 1.0)
     mean, error = float(known.mean()), float(known.std(ddof=1)) / math.sqrt(known.size)
     statistic = mean / error if error > 0 else math.copysign(math.inf, mean)
-    return Tested(statistic, student_p(statistic, known.size - 1))
+    return Tested(statistic, 2 * float(stdtr(known.size - 1, -abs(statistic))))
 
 
 def wilcoxon_test(differences: ArrayLike) -> Tested:
@@ -131,54 +132,6 @@ def holm(p_values: ArrayLike) -> FloatArray:
     adjusted = np.full(raw.shape, np.nan)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(raw[order] * np.arange(order.size, 0, -1)))
     return adjusted
-
-
-def student_p(statistic: float, degrees: float) -> float:
-    """P(|T| >= |statistic|) of Student's distribution with `degrees` > 0 degrees of freedom.
-
-    It is I_x(degrees / 2, 1 / 2), the regularised incomplete beta function, at x = degrees / (degrees + statistic^2),
-    right to eleven digits. NaN for NaN.
-
-    >>> round(student_p(2.228139, 10), 6)  # the table of every textbook
-    0.05
-    """
-    if not math.isfinite(statistic):
-        return math.nan if math.isnan(statistic) else 0.0
-    square = statistic * statistic
-    below, above = degrees / (degrees + square), square / (degrees + square)  # x and 1 - x, neither by subtraction
-    a, b = degrees / 2, 0.5
-    if not 0 < above < 1:
-        return 1.0 if above == 0 else 0.0
-    log_beta = math.log(math.pi) / 2 - _log_gamma_step(a)  # of B(a, 1/2)
-    scale = math.exp(b * math.log(above) - a * math.log1p(square / degrees) - log_beta)
-    if below < (a + 1) / (a + b + 2):
-        return scale * _beta_fraction(a, b, below) / a
-    return 1 - scale * _beta_fraction(b, a, above) / b
-
-
-def _beta_fraction(a: float, b: float, x: float) -> float:
-    """The continued fraction of the incomplete beta function by Lentz's method; x < (a + 1) / (a + b + 2).
-
-    Source: DLMF 8.17.22; the number of terms grows as the root of the larger of a and b.
-    """
-    value = ratio = 1 / (1 - (a + b) * x / (a + 1))
-    last = 1.0
-    for m in count(1):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for term in (even, odd):
-            ratio, last = 1 / (1 + term * ratio), 1 + term / last
-            value *= ratio * last
-        if abs(ratio * last - 1) < 1e-15:
-            break
-    return value
-
-
-def _log_gamma_step(a: float) -> float:
-    """log of gamma(a + 1/2) / gamma(a): a series for large a, where the difference of two logarithms loses digits."""
-    if a < 100:
-        return math.lgamma(a + 0.5) - math.lgamma(a)
-    return math.log(a) / 2 - 1 / (8 * a) + 1 / (192 * a**3) - 1 / (640 * a**5)
 
 
 def _known(values: ArrayLike) -> FloatArray:

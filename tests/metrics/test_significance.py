@@ -14,26 +14,11 @@ from recbench.metrics.significance import (
     bootstrap_p,
     holm,
     paired_t_test,
-    student_p,
     user_means,
     wilcoxon_test,
 )
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
-
-
-@pytest.mark.parametrize("degrees", [1, 2, 3, 10, 99, 199, 200, 1000, 22362, 3e6])
-def test_students_distribution_is_scipys(degrees) -> None:
-    for statistic in (1e-3, 0.1, 0.7, 1.0, 1.5, 1.96, 2.5, 4.0, 12.0, 100.0):
-        expected = 2 * stats.t.sf(statistic, degrees)
-        assert student_p(statistic, degrees) == pytest.approx(expected, rel=1e-10, abs=1e-300)
-        assert student_p(-statistic, degrees) == student_p(statistic, degrees)
-
-
-def test_students_distribution_at_its_ends() -> None:
-    assert student_p(0.0, 5) == 1.0
-    assert student_p(float("inf"), 5) == 0.0
-    assert np.isnan(student_p(float("nan"), 5))
 
 
 def test_means_of_users_by_hand() -> None:
