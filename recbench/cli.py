@@ -33,7 +33,7 @@ from recbench.commands.options import (
     run_stage,
     whole_numbers,
 )
-from recbench.completion import complete_group, complete_override, complete_run
+from recbench.completion import complete_group, complete_override, complete_run, complete_words
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -224,30 +224,61 @@ def compare(
     baseline: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", autocompletion=complete_run, help="A run of the arm to compare with [the SFT arm]."
+            metavar="ARM|RUN",
+            autocompletion=complete_run,
+            help="The arm to hold the others against, such as grpo_beam, or a run of it [sft].",
         ),
     ] = None,
     metrics: Metrics = None,
     excluded: Excluded = False,
+    relative: Annotated[bool, typer.Option("--relative", help="Show gains over the baseline in percent, too.")] = False,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="markdown|latex|csv",
+            autocompletion=complete_words("markdown", "latex", "csv"),
+            help="Print the tables as Markdown or LaTeX, or every number as csv.",
+        ),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write table.md, table.tex, table.csv and comparison.json there, too."),
+    ] = None,
     runs: RunsFolder = Path("runs"),
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Compare evaluations: means over seeds, paired differences over users, and the smallest that could be seen."""
+    """Compare evaluations: means over seeds, and paired differences over users, tested and corrected.
+
+    Runs of several data sets become a table a data set; with --json they are a list.
+    """
     from recbench.dispatch import one_line_errors, print_json
 
     with one_line_errors("compare", debug):
-        from recbench.reporting.comparison import comparison_grids
+        from recbench.errors import UserError
+        from recbench.reporting.comparison import terminal_grids
+        from recbench.reporting.comparison_tables import FORMATS, alone, check_format, write_tables
+        from recbench.reporting.progress import say, short_warnings
         from recbench.reporting.tables import show
         from recbench.stages.compare import METRICS
         from recbench.stages.compare import compare as compare_named
 
+        if form is not None and check_format(form) and as_json:
+            raise UserError(f"--json and --format {form} both print: give one of them; --save writes every format")
         chosen = parse_metrics(metrics) if metrics else METRICS
-        comparison = compare_named(runs, names, baseline=baseline, metrics=chosen, excluded=excluded)
+        with short_warnings():
+            compared = compare_named(runs, names, baseline=baseline, metrics=chosen, excluded=excluded)
+        if save is not None:
+            write_tables(save, compared, relative)
         if as_json:
-            print_json(comparison)
+            print_json(alone(compared))
+        elif form is not None:
+            typer.echo(FORMATS[form][1](compared, relative), nl=False)
         else:
-            show(comparison_grids(comparison))
+            show([grid for one in compared for grid in terminal_grids(one, relative)])
+        if save is not None:
+            say(f"tables: {save}")
 
 
 @app.command()
@@ -312,7 +343,7 @@ def demo(
 
 def _bench(overrides: list[str], as_json: bool, **choices: Any) -> None:
     from recbench.dispatch import print_json
-    from recbench.reporting.comparison import comparison_grids
+    from recbench.reporting.comparison import terminal_grids
     from recbench.reporting.progress import say
     from recbench.reporting.tables import show
     from recbench.stages.bench import bench as run_bench
@@ -321,5 +352,5 @@ def _bench(overrides: list[str], as_json: bool, **choices: Any) -> None:
     if as_json:
         print_json({"run": run.id, "path": str(run.path), "stage": run.stage, "metrics": run.metrics})
     else:
-        show(comparison_grids(run.metrics))
+        show(terminal_grids(run.metrics))
     say(f"report: {run.path / 'report.md'}")

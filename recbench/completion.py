@@ -43,6 +43,11 @@ def complete_group(group: str) -> Any:
     return complete
 
 
+def complete_words(*words: str) -> Any:
+    """A completer of fixed words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
+
+
 def complete_run(incomplete: str) -> list[str]:
     """Ids of runs under `runs/`, newest first."""
     from recbench.runs import find_runs

@@ -1,7 +1,8 @@
 """Could it have been chance: paired tests over users, and Holm's correction for a table of many comparisons.
 
 The tests take one difference a user, because the cases of one user are not independent; section 5 of docs/methods.md
-says which table uses which. Student's distribution is scipy's, imported where it is needed: only comparisons wait for it.
+says which table uses which. Student's distribution is scipy's, imported where it is needed: only
+comparisons wait for it.
 """
 
 import math

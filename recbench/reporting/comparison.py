@@ -7,6 +7,7 @@ from typing import Any
 from recbench.reporting.tables import (
     Cell,
     Grid,
+    folded,
     markdown,
     mean_and_deviation,
     number,
@@ -43,20 +44,28 @@ def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False, rela
             for arm in arms
             for seed in arm["seeds"]
         ]
-        grids.append(Grid("every seed", ["arm", "seed", *names], rows))
+        grids.append(Grid("every seed", ["arm", "seed", *names], rows, names=2))
     held = [(name, arm) for name in names for arm in arms if "difference" in arm]
     if held:
         values = [arm["difference"]["values"][name] for name, arm in held]
-        title = f"difference from {comparison['baseline']} (paired bootstrap over {comparison['users']:,} users)"
-        columns = ["metric", "arm", "difference", "95% interval", "relative", "detectable", "p", "p Holm", "p Wilcoxon"]
-        rows = [[name, arm["arm"], *_difference(value)] for (name, arm), value in zip(held, values)]
+        title = f"difference from {comparison['baseline']}, paired over {comparison['users']:,} users"
+        columns = ["metric", "arm", "difference", "95% interval", "relative", "detectable", "p", "p Holm", "Wilcoxon"]
+        called = [name if arm is held[0][1] else "" for name, arm in held]  # once, above its other arms
+        rows = [[name, arm["arm"], *_difference(value)] for name, (_, arm), value in zip(called, held, values)]
         marks = {(row, 2): found for row, value in enumerate(values) if (found := mark(value.get("p_holm")))}
-        note = (
-            "p: two-sided t-test over users' mean differences; detectable: the smallest true difference that this "
-            "test had an 80% chance to find."
+        lines = (
+            legend(comparison),
+            "95% interval: bootstrap over users; detectable: the least true difference found with 80% power.",
+            "p: two-sided paired t-test over users; p Holm: that p corrected; Wilcoxon: p of the signed-rank test.",
         )
-        grids.append(Grid(title, columns, rows, marks=marks, note=f"{note} {legend(comparison)}".strip()))
+        note = "\n".join(filter(None, lines))
+        grids.append(Grid(title, columns, rows, marks=marks, note=note, names=2))
     return grids
+
+
+def terminal_grids(comparison: Mapping[str, Any], relative: bool = False) -> list[Grid]:
+    """`comparison_grids` in parts that are not wider than 120 letters, where arms' names allow."""
+    return [part for grid in comparison_grids(comparison, relative=relative) for part in folded(grid)]
 
 
 def mark(p: float | None) -> str:
@@ -75,8 +84,8 @@ def legend(comparison: Mapping[str, Any]) -> str:
         return ""
     signs = ", ".join(f"{sign} p < {level:g}" for level, sign in sorted(LEVELS.items(), reverse=True))
     return (
-        f"{signs} against {comparison['baseline']}: two-sided t-test over users' paired mean differences, after "
-        f"Holm's correction for the {comparison['comparisons']} comparisons (arm x metric) of this table."
+        f"{signs} against {comparison['baseline']}: paired t-test over users, Holm-corrected for "
+        f"{comparison['comparisons']:,} comparisons (arm x metric)."
     )
 
 
@@ -110,8 +119,9 @@ def bench_sections(run: Run) -> list[str]:
 
 def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:
     names, arms = comparison["metrics"], comparison["arms"]
-    data = f"{comparison['data']} " if "data" in comparison else ""
-    title = f"{data}{comparison['split']}, {comparison['cases']:,} cases, seen items {comparison['seen_items']}: mean"
+    data = f" of {comparison['data']}" if "data" in comparison else ""  # runs of earlier versions do not say
+    title = f"{comparison['split']}{data}, {comparison['cases']:,} cases, "
+    title += f"seen items {comparison['seen_items']}: mean"
     title += " ± standard deviation over seeds" if any(len(arm["seeds"]) > 1 for arm in arms) else ""
     title += f", and the gain over {comparison['baseline']}" if relative else ""
     rows, marks = [], {}
@@ -131,7 +141,7 @@ def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:
         best = comparison["best"]
         rows.append(["best possible", "", *(number(best[name]) if name in best else "" for name in names)])
     columns = ["arm", "seeds", *names]
-    return Grid(title, columns, rows, emphasis=emphasis, marks=marks, note=legend(comparison))
+    return Grid(title, columns, rows, emphasis=emphasis, marks=marks, note=legend(comparison), names=2)
 
 
 def _emphasis(means: list[float | None], column: int) -> dict[Cell, str]:

@@ -2,14 +2,18 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from recbench.errors import UserError
 from recbench.reporting.comparison import comparison_grids, mark
 from recbench.reporting.latex import PREAMBLE, latex
 from recbench.reporting.tables import titled
 from recbench.runs import atomic_path, plain
+from recbench.schema import did_you_mean
 
 Comparison = Mapping[str, Any]
 
@@ -29,7 +33,7 @@ TESTED = (  # what a comparison knows about each difference, in the order of the
 
 def as_markdown(comparisons: Sequence[Comparison], relative: bool = False) -> str:
     """Means, differences and every seed of each comparison, under a heading a data set where there are several."""
-    lines = []
+    lines: list[str] = []
     for comparison in comparisons:
         lines += [f"## {comparison['data']}", ""] if len(comparisons) > 1 else []
         for grid in comparison_grids(comparison, per_seed=True, relative=relative):
@@ -81,11 +85,33 @@ FORMATS: dict[str, tuple[str, Callable[[Sequence[Comparison], bool], str]]] = {
 }
 
 
+def check_format(name: str) -> str:
+    """`name` itself; raises UserError unless it is one of FORMATS."""
+    if name not in FORMATS:
+        raise UserError(f"--format {name}: expected one of {', '.join(FORMATS)}{did_you_mean(name, list(FORMATS))}")
+    return name
+
+
 def write_tables(folder: Path, comparisons: Sequence[Comparison], relative: bool = False) -> list[Path]:
-    """Write table.md, table.tex and table.csv into `folder`, which is made if there is none; returns their paths."""
-    paths = []
-    for name, render in FORMATS.values():
-        paths.append(folder / name)
-        with atomic_path(paths[-1]) as partial:
-            partial.write_text(render(comparisons, relative), encoding="utf-8")
+    """Write table.md, table.tex, table.csv and comparison.json, all or none, into `folder`, made if there is none.
+
+    comparison.json has every number, of one comparison alone or of several in a list, as `--json` prints them. Returns
+    the paths. Raises UserError where `folder` cannot be written to.
+    """
+    texts = {name: render(comparisons, relative) for name, render in FORMATS.values()}
+    texts["comparison.json"] = json.dumps(plain(alone(comparisons)), sort_keys=True, indent=2, allow_nan=False) + "\n"
+    paths = [folder / name for name in texts]
+    try:
+        if taken := next((path for path in paths if path.is_dir()), None):
+            raise UserError(f"--save {folder}: {taken.name} is a folder there; give another folder")
+        with ExitStack() as all_or_none:  # every file is written before the first takes its name
+            for path, text in zip(paths, texts.values(), strict=True):
+                all_or_none.enter_context(atomic_path(path)).write_text(text, encoding="utf-8")
+    except OSError as problem:
+        raise UserError(f"--save {folder} cannot be written to: {problem.strerror}; give another folder") from problem
     return paths
+
+
+def alone(comparisons: Sequence[Comparison]) -> Any:
+    """The comparison itself where there is one, else all in a list."""
+    return comparisons[0] if len(comparisons) == 1 else list(comparisons)

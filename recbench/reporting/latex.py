@@ -35,11 +35,12 @@ def latex(grid: Grid) -> str:
     Marks overhang to the right, so that digits stay below digits; a negative number has a minus, not a hyphen.
     """
     caption = f"{grid.title[:1].upper()}{grid.title[1:]}." if grid.title else ""
-    note = ("Best in bold, second underlined. " if grid.emphasis else "") + grid.note
+    note = ("Best in bold, second underlined. " if grid.emphasis else "") + grid.note.replace("\n", " ")
+    named = len(grid.columns) if grid.prose else grid.names
     lines = [r"\begin{table}", r"  \centering", r"  \small"]
     lines += [rf"  \caption{{{escaped(' '.join(filter(None, (caption, note.strip()))))}}}"] if caption or note else []
     lines += [
-        rf"  \begin{{tabular}}{{l{('l' if grid.prose else 'r') * (len(grid.columns) - 1)}}}",
+        rf"  \begin{{tabular}}{{{'l' * named}{'r' * (len(grid.columns) - named)}}}",
         r"    \toprule",
         _row([escaped(title) for title in grid.columns]),
         r"    \midrule",
@@ -47,7 +48,7 @@ def latex(grid: Grid) -> str:
     for row, cells in enumerate(grid.rows):
         shown = []
         for column, cell in enumerate(cells):
-            text = _number(escaped(cell)) if column and not grid.prose else escaped(cell)
+            text = _number(escaped(cell)) if column >= named else escaped(cell)
             command = EMPHASIS.get(grid.emphasis.get((row, column), ""))
             text = f"{command}{{{text}}}" if command else text
             mark = grid.marks.get((row, column))

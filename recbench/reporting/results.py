@@ -5,7 +5,7 @@ from typing import Any
 
 from recbench.reporting.captions import caption_grids, caption_sections, column_grids, column_sections
 from recbench.reporting.clicks import click_grids, click_sections
-from recbench.reporting.comparison import bench_sections, comparison_grids
+from recbench.reporting.comparison import bench_sections, terminal_grids
 from recbench.reporting.demo import demo_grids, demo_sections
 from recbench.reporting.simulation import simulation_grids, simulation_sections
 from recbench.reporting.tables import Grid, metric_grids, titled
@@ -20,7 +20,7 @@ SECTIONS: dict[str, Callable[[Run], list[str]]] = {
     "tokenize": column_sections,
 }
 GRIDS: dict[str, Callable[[Mapping[str, Any]], list[Grid]]] = {
-    "bench": comparison_grids,
+    "bench": terminal_grids,
     "caption": caption_grids,
     "ctr": click_grids,
     "demo": demo_grids,

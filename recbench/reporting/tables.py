@@ -4,7 +4,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 METRIC_ORDER = ("auc", "wpauc", "mcclish", "pauc", "hr", "ndcg", "mrr")  # metrics.json has them by the alphabet
@@ -23,7 +23,8 @@ Cell = tuple[int, int]  # row and column, from 0
 
 @dataclass(frozen=True)
 class Grid:
-    """A titled table of texts; the first column names the rows, the others hold numbers, or texts where `prose`.
+    """A titled table of texts; the first column, or the first `names`, name the rows, the others hold numbers, or texts
+    where `prose`.
 
     `emphasis` names cells that are a column's "best" or "second", `marks` what stands behind a cell, such as `**`;
     `note` is what a reader must know to read the table.
@@ -36,6 +37,7 @@ class Grid:
     emphasis: Mapping[Cell, str] = field(default_factory=dict)
     marks: Mapping[Cell, str] = field(default_factory=dict)
     note: str = ""
+    names: int = 1
 
 
 def number(value: Any) -> str:
@@ -82,7 +84,9 @@ def mean_and_deviation(value: Mapping[str, Any], deviation: str = "std") -> str:
 
 def p_value(value: float | None) -> str:
     """A p-value with four decimals; `< 0.0001` for smaller ones, which nobody should compare."""
-    return "< 0.0001" if value is not None and value < 0.0001 else number(value)
+    if value is None or math.isnan(value):
+        return "–"
+    return "< 0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def ordered(known: Mapping[str, str], part: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +165,8 @@ def comparison_grid(title: str, named: Iterable[tuple[str, Mapping[str, Any]]], 
 
 def markdown(grid: Grid) -> str:
     """The table in GitHub's Markdown; numbers to the right, the best in bold, the second in italics."""
-    lines = [_row(grid.columns), _row(["---", *["---" if grid.prose else "---:"] * (len(grid.columns) - 1)])]
+    left = [grid.prose or column < grid.names for column in range(len(grid.columns))]
+    lines = [_row(grid.columns), _row(["---" if one else "---:" for one in left])]
     signs = {"best": "**", "second": "*"}
     for row, cells in enumerate(grid.rows):
         around = [signs.get(grid.emphasis.get((row, column), ""), "") for column in range(len(cells))]
@@ -178,6 +183,39 @@ def titled(grid: Grid) -> list[str]:
     return [*title, markdown(grid), *note]
 
 
+def folded(grid: Grid, width: int = 120) -> list[Grid]:
+    """The table in parts that show in `width` letters each, where its columns allow: names again, title and note once.
+
+    >>> [part.columns for part in folded(Grid("", ["arm", "auc", "hr@10"], [["sft", "0.5000", "0.1000"]]), width=18)]
+    [['arm', 'auc'], ['arm', 'hr@10']]
+    """
+    table = [grid.columns, *grid.rows]
+    places = [
+        max(len(cells[column]) for cells in table)
+        + max((len(mark) for (_, place), mark in grid.marks.items() if place == column), default=0)
+        + 2  # between columns
+        for column in range(len(grid.columns))
+    ]
+    named = list(range(grid.names))
+    parts = [named.copy()]
+    for column in range(grid.names, len(grid.columns)):
+        if 2 + sum(places[one] for one in [*parts[-1], column]) > width and len(parts[-1]) > grid.names:
+            parts.append(named.copy())
+        parts[-1].append(column)
+    return [
+        replace(
+            grid,
+            title="" if part is not parts[0] else grid.title,
+            columns=[grid.columns[column] for column in part],
+            rows=[[cells[column] for column in part] for cells in grid.rows],
+            emphasis={(row, part.index(c)): kind for (row, c), kind in grid.emphasis.items() if c in part},
+            marks={(row, part.index(c)): mark for (row, c), mark in grid.marks.items() if c in part},
+            note="" if part is not parts[-1] else grid.note,
+        )
+        for part in parts
+    ]
+
+
 def show(grids: Sequence[Grid]) -> None:
     """Print tables on standard output; in a file or a pipe they keep their full width."""
     from rich import box
@@ -188,29 +226,36 @@ def show(grids: Sequence[Grid]) -> None:
     console = Console(file=sys.stdout, highlight=False)
     for grid in grids:
         table = Table(
-            title=grid.title or None, title_justify="left", box=box.SIMPLE_HEAD, show_header=any(grid.columns)
+            title=grid.title or None,
+            title_justify="left",
+            box=box.SIMPLE_HEAD,
+            show_header=any(grid.columns),
+            collapse_padding=True,
         )
-        for index, name in enumerate(grid.columns):
-            last = index == len(grid.columns) - 1
-            left = grid.prose or index == 0
-            table.add_column(
-                name, justify="left" if left else "right", no_wrap=not (grid.prose and last), overflow="fold"
-            )
-        styles = {"best": "bold", "second": "underline"}
         room: dict[int, int] = {}  # places that marks take behind the numbers of a column
         for (_, column), mark in grid.marks.items():
             room[column] = max(room.get(column, 0), len(mark))
+        for index, name in enumerate(grid.columns):
+            last = index == len(grid.columns) - 1
+            left = grid.prose or index < grid.names
+            table.add_column(
+                name + " " * room.get(index, 0),
+                justify="left" if left else "right",
+                no_wrap=not (grid.prose and last),
+                overflow="fold",
+            )
+        styles = {"best": "bold", "second": "underline"}
         for row, cells in enumerate(grid.rows):
             texts = [Text(cell, styles.get(grid.emphasis.get((row, c), ""), "")) for c, cell in enumerate(cells)]
             for place, width in room.items():  # marks stand behind numbers that end in one line
-                texts[place].append(f" {grid.marks.get((row, place), ''):<{width}}", "not bold not underline")
+                texts[place].append(f"{grid.marks.get((row, place), ''):<{width}}", "not bold not underline")
             table.add_row(*texts)
         if not console.is_terminal:
             wide = console.options.update(max_width=10_000)
             console.width = max(80, console.measure(table, options=wide).maximum)
         console.print(table)
         if grid.note:
-            console.print(Text(grid.note), "")
+            console.print(Text(grid.note + "\n"), soft_wrap=not console.is_terminal)
 
 
 def metric_order(name: str) -> tuple[int, str, list[float]]:

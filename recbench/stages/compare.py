@@ -1,6 +1,6 @@
 """recbench compare: evaluations of several arms side by side, read from their run folders alone."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
 from recbench.metrics.comparison import paired_differences, run_means, spread_over_seeds
+from recbench.metrics.significance import holm
 from recbench.metrics.summary import metric_of_ranks, window_text
 from recbench.reporting.progress import say
 from recbench.runs import Run, require_finished, resolve_run
@@ -51,43 +52,68 @@ def compare(
     baseline: str | None = None,
     metrics: Sequence[str] = METRICS,
     excluded: bool = False,
-) -> dict[str, Any]:
-    """Compare the eval runs that `names` stand for (a path, the beginning of an id, `latest`); see `compare_runs`.
+) -> list[dict[str, Any]]:
+    """Compare the eval runs that `names` stand for (a path, the beginning of an id, `latest`), one data set at a time.
 
-    `baseline` names one run of the arm that the others are held against; it joins them if it is not among them.
-    Raises UserError for a name that stands for no finished eval run.
+    `baseline` is an arm, such as `grpo beam` or `grpo_beam`, or names one run of it, which joins the others if it is
+    not among them. Returns what `compare_runs` says of each data set, in the order of their first runs; data sets of
+    one name have the beginning of their fingerprint behind it. Raises UserError for a name that stands for no finished
+    eval run, and where a data set lacks the baseline's arm.
     """
-    runs = [require_finished(resolve_run(root, name, "eval")) for name in names]
-    base = require_finished(resolve_run(root, baseline, "eval")) if baseline is not None else None
-    chosen = {run.path.resolve(): run for run in ([*runs, base] if base is not None else runs)}
-    return compare_runs(list(chosen.values()), baseline=base, metrics=metrics, excluded=excluded)
+    runs = {run.path.resolve(): run for run in (require_finished(resolve_run(root, name, "eval")) for name in names)}
+    groups = _by_data(runs.values())
+    labels = [_labels(group) for group in groups]
+    arms = {_plain(arm): arm for found in labels for arm in found.values()}
+    base = arms.get(_plain(baseline)) if baseline is not None else None
+    if baseline is not None and base is None:
+        try:
+            named = require_finished(resolve_run(root, baseline, "eval"))
+        except UserError as problem:
+            known = ", ".join(dict.fromkeys(arms.values()))
+            raise UserError(f"--baseline {baseline}: none of the arms ({known}), and {problem}") from problem
+        runs.setdefault(named.path.resolve(), named)
+        groups = _by_data(runs.values())
+        labels = [_labels(group) for group in groups]
+        base = next(found[named.id] for found in labels if named.id in found)
+    compared = [
+        compare_runs(group, baseline=base, metrics=metrics, excluded=excluded, labels=found)
+        for group, found in zip(groups, labels, strict=True)
+    ]
+    called = [one["data"] for one in compared]
+    for one in compared:
+        if called.count(one["data"]) > 1:
+            one["data"] += f" {str(one['data_fingerprint'])[:8]}"
+        if len(one["arms"]) == 1:
+            say(f"note: {one['data']} has one arm, {one['baseline']}: there is nothing to hold it against")
+    return compared
 
 
 def compare_runs(
     runs: Sequence[Run],
     *,
-    baseline: Run | None = None,
+    baseline: Run | str | None = None,
     metrics: Sequence[str] = METRICS,
     excluded: bool = False,
     labels: Mapping[str, str] | None = None,
     note: Callable[[str], None] = lambda text: say(f"note: {text}"),
 ) -> dict[str, Any]:
-    """Group finished eval runs into arms, average over seeds, and hold every arm against the baseline.
+    """Group finished eval runs on one data set into arms, average over seeds, hold every arm against the baseline.
 
-    The baseline is the arm of the run `baseline`, by default SFT, without one the first arm. With `excluded`, items
-    that a user has seen are no negatives. `labels` says what each run's arm is called, by the eval run's id; by default
-    it is read from the training's config. Metrics that ranks from a beam cannot tell are those of the cases that every
-    run has scored exactly (`exact_sample`), or are left out, and named by `note`.
+    The baseline is the arm of that name or of that run, by default SFT, without one the first arm. With `excluded`,
+    items that a user has seen are no negatives. `labels` says what each run's arm is called, by the eval run's id; by
+    default it is read from the training's config. Metrics that ranks from a beam cannot tell are those of the cases
+    that every run has scored exactly (`exact_sample`), or are left out, and named by `note`.
 
     Returns:
-        Numbers for JSON: "split", "seen_items", "cases", "users", "samples", "baseline", "metrics" (the names),
-        "sampled" (the metrics of cases scored exactly, and how many), "best" (name -> best possible value, where known)
-        and "arms", in order: "arm", "seeds", "values" (name ->
-        mean, deviation, per_seed) and, but for the baseline, "difference": "seeds" and "values" (name -> difference,
-        low, high, relative_percent, standard_error, detectable).
+        Numbers for JSON: "data", "data_fingerprint", "split", "seen_items", "cases", "users", "samples", "baseline",
+        "metrics" (the names), "sampled" (the metrics of cases scored exactly, and how many), "best" (name -> best
+        possible value, where known), "comparisons" (how many p-values Holm's correction is for) and "arms", in order:
+        "arm", "seeds", "values" (name -> mean, deviation, per_seed) and, but for the baseline, "difference": "seeds"
+        and "values" (name -> difference, low, high, relative_percent, standard_error, detectable, p_t, p_wilcoxon,
+        p_bootstrap, and p_holm, which is p_t corrected for all arms and metrics). Section 5 of docs/methods.md.
 
     Raises:
-        UserError: runs of different data, splits or cases, the same arm and seed twice, an unknown metric.
+        UserError: runs of different data, splits or cases, the same arm and seed twice, an unknown metric or baseline.
     """
     names = check_metrics(metrics)
     evaluations = _evaluations(runs, excluded, labels)
@@ -127,6 +153,8 @@ def compare_runs(
             row["difference"] = _difference(values, arms[base], names, first.users)
         rows.append(row)
     return {
+        "data": first.run.data_name,
+        "data_fingerprint": first.run.data_fingerprint,
         "split": str(first.run.config.split),
         "seen_items": "excluded" if excluded else "kept",
         "cases": len(first.users),
@@ -134,6 +162,7 @@ def compare_runs(
         "samples": SAMPLES,
         "baseline": base,
         "metrics": names,
+        "comparisons": _correct(rows),
         "arms": rows,
         **({"sampled": {"metrics": sampled, "cases": int(sample.sum())}} if sampled else {}),
         **_best(evaluations, names, "best_excluded" if excluded else "best"),
@@ -163,27 +192,42 @@ def check_metrics(metrics: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(metrics))
 
 
-def _evaluations(runs: Sequence[Run], excluded: bool, labels: Mapping[str, str] | None) -> list[Evaluation]:
-    trained = []
+def _by_data(runs: Iterable[Run]) -> list[list[Run]]:
+    """Runs on the same data together, by its fingerprint."""
+    groups: dict[str | None, list[Run]] = {}
     for run in runs:
-        source = run.input_run("train")
-        if source is None:
-            raise UserError(f"the train run that eval run {run.id} scored is gone: its arm cannot be told")
-        trained.append(source)
-    found = [labels[run.id] for run in runs] if labels is not None else _labels([one.config for one in trained])
-    return [_read(run, source, label, excluded) for run, source, label in zip(runs, trained, found, strict=True)]
+        groups.setdefault(run.data_fingerprint, []).append(run)
+    return list(groups.values())
 
 
-def _labels(configs: Sequence[DictConfig]) -> list[str]:
-    """The arms' names; settings in which runs of one name differ are added to it."""
+def _plain(arm: str) -> str:
+    """`arm` so that grpo_beam, as `recbench bench --arms` has it, is grpo beam."""
+    return arm.replace("_", " ")
+
+
+def _evaluations(runs: Sequence[Run], excluded: bool, labels: Mapping[str, str] | None) -> list[Evaluation]:
+    found = _labels(runs) if labels is None else labels
+    return [_read(run, _trained(run), found[run.id], excluded) for run in runs]
+
+
+def _trained(run: Run) -> Run:
+    source = run.input_run("train")
+    if source is None:
+        raise UserError(f"the train run that eval run {run.id} scored is gone: its arm cannot be told")
+    return source
+
+
+def _labels(runs: Sequence[Run]) -> dict[str, str]:
+    """The arm of each eval run, by its id; settings in which runs of one name differ are added to it."""
+    configs = [_trained(run).config for run in runs]
     names = [arm_label(config) for config in configs]
     settings = [dict(_leaves(OmegaConf.to_container(config, resolve=True))) for config in configs]
-    labels = []
-    for name, mine in zip(names, settings, strict=True):
+    labels = {}
+    for run, name, mine in zip(runs, names, settings, strict=True):
         alike = [theirs for other, theirs in zip(names, settings, strict=True) if other == name]
         shared = [key for key in mine if all(key in theirs for theirs in alike)]  # others are of another version
         varied = [key for key in shared if any(theirs[key] != mine[key] for theirs in alike)]
-        labels.append(" ".join([name, *(f"{key}={mine[key]}" for key in varied)]))
+        labels[run.id] = " ".join([name, *(f"{key}={mine[key]}" for key in varied)])
     return labels
 
 
@@ -322,11 +366,15 @@ def _values(
     return values
 
 
-def _baseline(evaluations: Sequence[Evaluation], given: Run | None) -> str:
-    if given is not None:
+def _baseline(evaluations: Sequence[Evaluation], given: Run | str | None) -> str:
+    arms = list(dict.fromkeys(one.arm for one in evaluations))
+    if isinstance(given, Run):
         return next(one.arm for one in evaluations if one.run.path.resolve() == given.path.resolve())
+    if given is not None and given not in arms:
+        data = evaluations[0].run.data_name
+        raise UserError(f"baseline {given!r} is no arm on {data}, which has {', '.join(arms)}: evaluate it there, too")
     plain = [one.arm for one in evaluations if arm_label(one.trained.config) == "sft"]
-    return (plain or [evaluations[0].arm])[0]
+    return given or (plain or arms)[0]
 
 
 def _difference(
@@ -346,10 +394,22 @@ def _difference(
                 "relative_percent": found.relative[column],
                 "standard_error": found.standard_error[column],
                 "detectable": found.detectable[column],
+                "p_t": found.p_t[column],
+                "p_wilcoxon": found.p_wilcoxon[column],
+                "p_bootstrap": found.p_bootstrap[column],
             }
             for column, name in enumerate(names)
         },
     }
+
+
+def _correct(rows: Sequence[dict[str, Any]]) -> int:
+    """Give every difference its p_holm, and return how many comparisons it is for: all whose test is defined."""
+    tested = [value for row in rows if "difference" in row for value in row["difference"]["values"].values()]
+    raw = [value["p_t"] for value in tested]
+    for value, p in zip(tested, holm(raw), strict=True):
+        value["p_holm"] = p
+    return int(np.count_nonzero(~np.isnan(raw)))
 
 
 def _best(evaluations: Sequence[Evaluation], names: Sequence[str], key: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from recbench.errors import UserError
 from recbench.execution import compose
 from recbench.metrics.intervals import paired_bootstrap
 from recbench.metrics.summary import summarise_ranks
-from recbench.runs import Run, create_run
+from recbench.runs import Run
 from recbench.stages.compare import arm_label, compare_runs
 
 USERS = 30
@@ -21,37 +21,28 @@ BEAM = ["algo=grpo", "negatives=beam", "input=start"]
 
 
 @pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "runs"
+def evaluation(write_evaluation):
+    """Make an eval run of a made-up training: ranks drawn by the seed, `shift` places better."""
 
+    def make(training, seed, shift=0, *, cases=2, ranks="exact", **settings) -> Run:
+        rng = np.random.default_rng(seed)
+        above = np.maximum(rng.integers(0, ITEMS, USERS * cases) - shift, 0)
+        table = {
+            "user": [f"u{user}" for user in range(USERS) for _ in range(cases)],
+            "case": np.tile(np.arange(cases) + 4, USERS),
+            "above": above,
+            "ties": np.zeros_like(above),
+            "n": np.full_like(above, ITEMS - 1),
+            "above_excluded": np.clip(above - 1, 0, ITEMS - 5),
+            "ties_excluded": np.zeros_like(above),
+            "n_excluded": np.full_like(above, ITEMS - 5),
+            "censored": above >= 20 if ranks != "exact" else np.zeros(len(above), dtype=bool),
+        }
+        rows = rng.permutation(len(above))  # the order of a file says nothing
+        best = {key: {"hr@10": {"value": value}} for key, value in (("best", 0.5), ("best_excluded", 0.6))}
+        return write_evaluation(training, seed, pa.table(table).take(rows), {"ranks": ranks, **best}, **settings)
 
-def evaluation(folder, training, seed, shift=0, *, cases=2, fingerprint="a", ranks="exact", **settings) -> Run:
-    """An eval run of a made-up training: ranks drawn by the seed, `shift` places better."""
-    overrides = [f"runs={folder}", f"seed={seed}", *training]
-    train = create_run("train", compose("train", overrides), overrides)
-    train.finish("done", {"steps": 3})
-    rng = np.random.default_rng(seed)
-    above = np.maximum(rng.integers(0, ITEMS, USERS * cases) - shift, 0)
-    table = {
-        "user": [f"u{user}" for user in range(USERS) for _ in range(cases)],
-        "case": np.tile(np.arange(cases) + 4, USERS),
-        "above": above,
-        "ties": np.zeros_like(above),
-        "n": np.full_like(above, ITEMS - 1),
-        "above_excluded": np.clip(above - 1, 0, ITEMS - 5),
-        "ties_excluded": np.zeros_like(above),
-        "n_excluded": np.full_like(above, ITEMS - 5),
-        "censored": above >= 20 if ranks != "exact" else np.zeros(len(above), dtype=bool),
-    }
-    chosen = [f"runs={folder}", *(f"{key}={value}" for key, value in settings.items())]
-    run = create_run("eval", compose("eval", chosen), chosen)
-    run.use(train)
-    run.record(data_fingerprint=fingerprint)
-    rows = rng.permutation(len(above))  # the order of a file says nothing
-    pq.write_table(pa.table(table).take(rows), run.path / "ranks.parquet")
-    best = {key: {"hr@10": {"value": value}} for key, value in (("best", 0.5), ("best_excluded", 0.6))}
-    run.finish("done", {"ranks": ranks, **best})
-    return Run(run.path)
+    return make
 
 
 def counts(run):
@@ -78,9 +69,9 @@ def test_what_a_run_is_called_among_arms(overrides, label) -> None:
     assert arm_label(compose("train", overrides)) == label
 
 
-def test_means_are_those_of_the_evaluations_and_differences_those_of_the_ranks(folder) -> None:
-    sft = [evaluation(folder, SFT, seed) for seed in (0, 1)]
-    beam = [evaluation(folder, BEAM, seed, shift=5) for seed in (0, 1)]
+def test_means_are_those_of_the_evaluations_and_differences_those_of_the_ranks(evaluation) -> None:
+    sft = [evaluation(SFT, seed) for seed in (0, 1)]
+    beam = [evaluation(BEAM, seed, shift=5) for seed in (0, 1)]
     found = compare_runs([*sft, *beam], metrics=["hr@10", "wpauc(0.01,0.05)", "auc"])
     assert (found["baseline"], found["cases"], found["users"]) == ("sft", 60, 30)
     assert [(arm["arm"], arm["seeds"]) for arm in found["arms"]] == [("sft", [0, 1]), ("grpo beam", [0, 1])]
@@ -108,41 +99,41 @@ def test_means_are_those_of_the_evaluations_and_differences_those_of_the_ranks(f
     assert hr["detectable"] == pytest.approx(2.8 * expected.standard_error)
 
 
-def test_seen_items_excluded(folder) -> None:
-    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0)]
+def test_seen_items_excluded(evaluation) -> None:
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0)]
     found = compare_runs(runs, metrics=["hr@10"], excluded=True)
     assert found["arms"][0]["values"]["hr@10"]["mean"] == pytest.approx(np.mean(counts(runs[0]).above_excluded < 10))
     assert found["seen_items"] == "excluded" and found["best"] == {"hr@10": 0.6}
 
 
-def test_the_baseline_may_be_another(folder) -> None:
-    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0, shift=5)]
+def test_the_baseline_may_be_another(evaluation) -> None:
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0, shift=5)]
     found = compare_runs(runs, baseline=runs[1], metrics=["hr@10"])
     assert found["baseline"] == "grpo beam"
     assert found["arms"][0]["difference"]["values"]["hr@10"]["difference"] < 0
     assert compare_runs(runs[1:], metrics=["hr@10"])["baseline"] == "grpo beam"  # without SFT: the first
 
 
-def test_runs_of_one_rule_with_other_settings_are_other_arms(folder) -> None:
-    rates = [evaluation(folder, [*BEAM, f"algo.learning_rate={rate}"], 0) for rate in (0.001, 0.002)]
-    found = compare_runs([evaluation(folder, SFT, 0), *rates], metrics=["hr@10"])
+def test_runs_of_one_rule_with_other_settings_are_other_arms(evaluation) -> None:
+    rates = [evaluation([*BEAM, f"algo.learning_rate={rate}"], 0) for rate in (0.001, 0.002)]
+    found = compare_runs([evaluation(SFT, 0), *rates], metrics=["hr@10"])
     names = [arm["arm"] for arm in found["arms"]]
     assert names == ["sft", "grpo beam algo.learning_rate=0.001", "grpo beam algo.learning_rate=0.002"]
 
 
-def test_arms_are_paired_by_common_seeds_only(folder) -> None:
+def test_arms_are_paired_by_common_seeds_only(evaluation) -> None:
     notes: list[str] = []
-    runs = [evaluation(folder, SFT, 0), evaluation(folder, SFT, 1), evaluation(folder, BEAM, 1)]
-    other = evaluation(folder, ["algo=grpo", "negatives=random"], 7)
+    runs = [evaluation(SFT, 0), evaluation(SFT, 1), evaluation(BEAM, 1)]
+    other = evaluation(["algo=grpo", "negatives=random"], 7)
     found = compare_runs([*runs, other], metrics=["hr@10"], note=notes.append)
     assert found["arms"][1]["difference"]["seeds"] == [1]
     assert "difference" not in found["arms"][2]
     assert notes == ["grpo random and sft have no seed in common: they are not held against each other"]
 
 
-def test_ranks_from_a_beam_tell_the_head_only(folder) -> None:
+def test_ranks_from_a_beam_tell_the_head_only(evaluation) -> None:
     notes: list[str] = []
-    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0, ranks="beam of 20", beam_width=20)]
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0, ranks="beam of 20", beam_width=20)]
     found = compare_runs(runs, metrics=["auc", "hr@10", "hr@50", "wpauc(0,0.1)"], note=notes.append)
     assert found["metrics"] == ["hr@10", "wpauc(0,0.1)"]  # ten negatives wide, of twenty known
     assert notes == ["ranks come from a beam and are known up to 20: auc, hr@50 left out"]
@@ -158,21 +149,21 @@ def test_ranks_from_a_beam_tell_the_head_only(folder) -> None:
         ({"cases": 1, "max_cases": 30}, "30 of 60 are in the first only, 0 of 30 in the second only (max_cases=0 and"),
     ],
 )
-def test_what_cannot_be_compared_is_named(folder, other, words) -> None:
-    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0, **other)]
+def test_what_cannot_be_compared_is_named(evaluation, other, words) -> None:
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0, **other)]
     with pytest.raises(UserError) as problem:
         compare_runs(runs)
     assert words in str(problem.value) and "\n" not in str(problem.value)
 
 
-def test_the_same_arm_and_seed_twice(folder) -> None:
-    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0), evaluation(folder, BEAM, 0)]
+def test_the_same_arm_and_seed_twice(evaluation) -> None:
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0), evaluation(BEAM, 0)]
     with pytest.raises(UserError, match="both of arm 'grpo beam' with seed 0"):
         compare_runs(runs)
 
 
-def test_the_command(fresh_workspace, folder, refuse) -> None:
-    runs = [evaluation(folder, SFT, 0), evaluation(folder, BEAM, 0, shift=5)]
+def test_the_command(fresh_workspace, evaluation, folder, refuse) -> None:
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0, shift=5)]
     base = ["--runs", str(folder)]
     shown = fresh_workspace.command("compare", runs[0].id, str(runs[1].path), *base, "--metrics", "hr@10, auc")
     assert shown.code == 0, shown.err
