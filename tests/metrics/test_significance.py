@@ -100,6 +100,7 @@ def test_the_bootstraps_p_value() -> None:
     assert bootstrap_p(resampled) == 2 * (1 + 2) / (1 + 8)  # -1 and 0 of eight are not above zero
     assert bootstrap_p(-resampled) == bootstrap_p(resampled)
     assert bootstrap_p(np.zeros(10)) == 1.0
+    assert bootstrap_p(resampled + 3e-17) == bootstrap_p(resampled)  # a third twice, less two thirds
     assert bootstrap_p(np.ones(999)) == 0.002
     assert np.isnan(bootstrap_p([]))
 
