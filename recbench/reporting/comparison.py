@@ -83,10 +83,8 @@ def legend(comparison: Mapping[str, Any]) -> str:
     if not comparison.get("comparisons"):
         return ""
     signs = ", ".join(f"{sign} p < {level:g}" for level, sign in sorted(LEVELS.items(), reverse=True))
-    return (
-        f"{signs} against {comparison['baseline']}: paired t-test over users, Holm-corrected for "
-        f"{comparison['comparisons']:,} comparisons (arm x metric)."
-    )
+    family = f"{comparison['comparisons']:,} comparison{'s' if comparison['comparisons'] > 1 else ''} (arm x metric)"
+    return f"{signs} against {comparison['baseline']}: paired t-test over users, Holm-corrected for {family}."
 
 
 def bench_sections(run: Run) -> list[str]:

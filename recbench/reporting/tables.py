@@ -186,7 +186,7 @@ def titled(grid: Grid) -> list[str]:
 def folded(grid: Grid, width: int = 120) -> list[Grid]:
     """The table in parts that show in `width` letters each, where its columns allow: names again, title and note once.
 
-    >>> [part.columns for part in folded(Grid("", ["arm", "auc", "hr@10"], [["sft", "0.5000", "0.1000"]]), width=18)]
+    >>> [part.columns for part in folded(Grid("", ["arm", "auc", "hr@10"], [["sft", "0.5000", "0.1000"]]), width=16)]
     [['arm', 'auc'], ['arm', 'hr@10']]
     """
     table = [grid.columns, *grid.rows]
@@ -199,7 +199,7 @@ def folded(grid: Grid, width: int = 120) -> list[Grid]:
     named = list(range(grid.names))
     parts = [named.copy()]
     for column in range(grid.names, len(grid.columns)):
-        if 2 + sum(places[one] for one in [*parts[-1], column]) > width and len(parts[-1]) > grid.names:
+        if sum(places[one] for one in [*parts[-1], column]) > width and len(parts[-1]) > grid.names:
             parts.append(named.copy())
         parts[-1].append(column)
     return [
@@ -231,6 +231,7 @@ def show(grids: Sequence[Grid]) -> None:
             box=box.SIMPLE_HEAD,
             show_header=any(grid.columns),
             collapse_padding=True,
+            pad_edge=False,
         )
         room: dict[int, int] = {}  # places that marks take behind the numbers of a column
         for (_, column), mark in grid.marks.items():

@@ -1,17 +1,31 @@
-"""The tables of a comparison, from its numbers."""
+"""The tables of a comparison, from its numbers: on a terminal, in Markdown, in LaTeX and in csv."""
 
-from recbench.reporting.comparison import comparison_grids
+import csv
+import io
+import json
+import re
+
+import pytest
+
+from recbench.errors import UserError
+from recbench.reporting.comparison import comparison_grids, terminal_grids
+from recbench.reporting.comparison_tables import as_csv, as_latex, as_markdown, write_tables
+from recbench.reporting.latex import CHARACTERS, escaped
+from recbench.reporting.tables import folded, show
 
 
 def comparison(seeds, deviation, difference):
     values = {"hr@10": {"mean": 0.25, "deviation": deviation, "per_seed": {str(seed): 0.25 for seed in seeds}}}
     return {
+        "data": "amazon_beauty",
+        "data_fingerprint": "0123abcd",
         "split": "test",
         "seen_items": "kept",
         "cases": 1200,
         "users": 1000,
         "baseline": "sft",
         "metrics": ["hr@10"],
+        "comparisons": 1,
         "best": {"hr@10": 0.5},
         "arms": [
             {"arm": "sft", "seeds": seeds, "values": values},
@@ -26,7 +40,7 @@ UNCLEAR = CLEAR | {"difference": -0.02, "low": -0.05, "high": 0.01, "relative_pe
 
 def test_several_seeds() -> None:
     means, seeds, differences = comparison_grids(comparison([0, 1], 0.0125, CLEAR), per_seed=True)
-    assert means.title == "test, 1,200 cases, seen items kept: mean ± standard deviation over seeds"
+    assert means.title == "test of amazon_beauty, 1,200 cases, seen items kept: mean ± standard deviation over seeds"
     assert means.columns == ["arm", "seeds", "hr@10"]
     assert means.rows[1:] == [["grpo beam", "0,1", "0.2500 ± 0.0125"], ["best possible", "", "0.5000"]]
     assert seeds.rows[-1] == ["grpo beam", "1", "0.2500"]
@@ -50,3 +64,160 @@ def test_what_is_undefined_is_a_dash() -> None:
     unknown = dict.fromkeys(CLEAR)
     rows = comparison_grids(comparison([0], None, unknown))[1].rows
     assert rows[0][2:] == ["–", "[–, –]", *["–"] * 5]
+
+
+TESTED = CLEAR | {"standard_error": 0.005, "p_t": 0.0004, "p_wilcoxon": 0.00001, "p_bootstrap": 0.002, "p_holm": 0.0099}
+
+
+def improved(difference=TESTED, mean=0.27, seeds=(0, 1)):
+    """A comparison whose second arm is better than sft."""
+    found = comparison(list(seeds), 0.0125, difference)
+    better = {"mean": mean, "deviation": 0.0125, "per_seed": {str(seed): mean for seed in seeds}}
+    found["arms"][1]["values"] = {"hr@10": better}
+    return found
+
+
+@pytest.mark.parametrize(("p", "sign"), [(0.0099, "**"), (0.01, "*"), (0.0499, "*"), (0.05, ""), (None, "")])
+def test_marks_are_of_the_corrected_p_value(p, sign) -> None:
+    means, differences = comparison_grids(improved(TESTED | {"p_holm": p}))
+    assert means.marks == ({(1, 2): sign} if sign else {})
+    assert differences.marks == ({(0, 2): sign} if sign else {})
+    legend = "* p < 0.05, ** p < 0.01 against sft: paired t-test over users, Holm-corrected for 1 comparison"
+    assert means.note.startswith(legend) and len(means.note) <= 120 and "\n" not in means.note
+
+
+def test_the_best_mean_and_the_second() -> None:
+    assert comparison_grids(improved())[0].emphasis == {(1, 2): "best", (0, 2): "second"}
+    assert comparison_grids(improved(mean=0.25001))[0].emphasis == {}  # they read the same
+
+
+def test_gains_stand_behind_the_means_when_asked_for() -> None:
+    rows = comparison_grids(improved(), relative=True)[0].rows
+    assert [row[2] for row in rows] == ["0.2500 ± 0.0125", "0.2700 ± 0.0125 (+8.0%)", "0.5000"]
+
+
+def test_a_terminal_gets_tables_of_at_most_120_letters(capsys) -> None:
+    names = ["auc", "wpauc(0.01,0.05)", "hr@1", "hr@10", "ndcg@10", "hr@50", "wpauc(0,0.01)"]
+    wide = improved()
+    wide["metrics"] = names
+    wide["arms"] = [wide["arms"][0], *(wide["arms"][1] | {"arm": f"tawin 0.01,0.0{arm}"} for arm in range(2, 6))]
+    for arm in wide["arms"]:
+        arm["values"] = dict.fromkeys(names, arm["values"]["hr@10"])
+        if "difference" in arm:
+            arm["difference"] = {"values": dict.fromkeys(names, TESTED)}
+    five = wide | {"metrics": names[:5]}
+    assert len(terminal_grids(five)) == 2 and len(terminal_grids(wide)) == 3  # the means of seven metrics are in two
+    for one in (five, wide):
+        show(terminal_grids(one))
+        shown = capsys.readouterr().out
+        assert max(map(len, shown.splitlines())) <= 120
+        assert shown.count("0.2700 ± 0.0125**") == 4 * len(one["metrics"])
+
+
+def test_folding_keeps_every_cell_mark_and_emphasis() -> None:
+    (grid, _) = comparison_grids(improved())
+    assert folded(grid) == [grid]
+    two = improved()
+    two["metrics"] = ["hr@10", "auc"]
+    for arm in two["arms"]:
+        arm["values"] = dict.fromkeys(two["metrics"], arm["values"]["hr@10"])
+    two["arms"][1]["difference"] = {"values": {"hr@10": TESTED, "auc": CLEAR}}
+    first, second = folded(comparison_grids(two)[0], width=1)  # nothing fits: a column a part
+    assert (first.columns, second.columns) == (["arm", "seeds", "hr@10"], ["arm", "seeds", "auc"])
+    assert [row[2] for row in second.rows] == ["0.2500 ± 0.0125", "0.2700 ± 0.0125", ""]
+    assert (first.marks, second.marks) == ({(1, 2): "**"}, {})
+    assert first.emphasis == second.emphasis == {(1, 2): "best", (0, 2): "second"}
+    assert first.title and not first.note and second.note and not second.title
+
+
+def test_markdown_of_one_data_set_and_of_two() -> None:
+    text = as_markdown([improved()])
+    assert "| arm | seeds | hr@10 |\n| --- | --- | ---: |\n| sft | 0,1 | *0.2500 ± 0.0125* |\n" in text
+    assert "| grpo beam | 0,1 | **0.2700 ± 0.0125** ** |\n" in text
+    assert "Best in bold, second in italics. \\* p < 0.05, \\*\\* p < 0.01 against sft" in text
+    assert "## " not in text and "| grpo beam | 1 | 0.2700 |" in text
+    both = as_markdown([improved(), improved() | {"data": "bazaar"}])
+    assert re.findall("^## .*", both, re.MULTILINE) == ["## amazon_beauty", "## bazaar"]
+
+
+def test_latex_letter_by_letter() -> None:
+    star, less = r"\textasteriskcentered{}", "p $<$"
+    caption = (
+        r"Test of amazon\_beauty, 1,200 cases, seen items kept: mean $\pm$ standard deviation over seeds. "
+        rf"Best in bold, second underlined. {star} {less} 0.05, {star}{star} {less} 0.01 against sft: "
+        "paired t-test over users, Holm-corrected for 1 comparison (arm x metric)."
+    )
+    table = as_latex([improved()]).split("\n\n")[1]
+    assert (
+        table.replace(caption, "CAPTION")
+        == r"""\begin{table}
+  \centering
+  \small
+  \caption{CAPTION}
+  \begin{tabular}{llr}
+    \toprule
+    arm & seeds & hr@10 \\
+    \midrule
+    sft & 0,1 & \underline{0.2500 $\pm$ 0.0125} \\
+    grpo beam & 0,1 & \textbf{0.2700 $\pm$ 0.0125}\rlap{$^{{*}{*}}$} \\
+    best possible &  & 0.5000 \\
+    \bottomrule
+  \end{tabular}
+\end{table}"""
+    )
+
+
+def test_latex_is_balanced_whatever_an_arm_is_called() -> None:
+    awkward = improved(TESTED | {"difference": -0.02})
+    awkward["arms"][1]["arm"] = r"50%_of {tawin} & \more ~^#$ <|>"
+    text = as_latex([awkward, awkward], relative=True)
+    bare = re.sub(r"\\[\\{}%&#$_]", "", text)  # without what is escaped
+    assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
+    assert bare.count(r"\begin{table}") == bare.count(r"\end{table}") == 4
+    assert escaped(awkward["arms"][1]["arm"]) in text
+    for table in text.split(r"\begin{tabular}")[1:]:  # as many cells as columns
+        lines = [line for line in table.splitlines() if line.endswith(r" \\")]
+        cells = {len(re.split(r"(?<!\\)&", line)) for line in lines}
+        assert cells == {len(table.partition("}")[0]) - 1}, lines
+    assert "$-$0.0200" in text
+    assert all(escaped(letter) == shown for letter, shown in CHARACTERS.items())
+
+
+def test_csv_has_every_number_unrounded() -> None:
+    third = improved(TESTED | {"difference": 1 / 3, "p_holm": float("nan")}, mean=2 / 3, seeds=(0, 2))
+    rows = list(csv.DictReader(io.StringIO(as_csv([improved(), third | {"data": "a,b"}]))))
+    assert [(row["data"], row["arm"], row["mark"]) for row in rows] == [
+        ("amazon_beauty", "sft", ""),
+        ("amazon_beauty", "grpo beam", "**"),
+        ("a,b", "sft", ""),
+        ("a,b", "grpo beam", ""),
+    ]
+    assert float(rows[3]["difference"]) == 1 / 3 and float(rows[3]["mean"]) == 2 / 3
+    assert (rows[3]["p_holm"], rows[3]["seed_1"], rows[3]["seed_2"]) == ("", "", str(2 / 3))
+    assert (rows[1]["seed_1"], rows[1]["seed_2"], rows[0]["difference"]) == ("0.27", "", "")
+    assert {key: float(rows[1][key]) for key in TESTED} == TESTED
+
+
+def test_files_are_written_all_or_none(tmp_path) -> None:
+    folder = tmp_path / "made" / "anew"
+    paths = write_tables(folder, [improved()])
+    assert sorted(path.name for path in folder.iterdir()) == ["comparison.json", "table.csv", "table.md", "table.tex"]
+    assert sorted(paths) == sorted(folder.iterdir())
+    assert json.loads((folder / "comparison.json").read_text()) == improved()
+    before = {path: path.read_bytes() for path in paths}
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(KeyError):  # the last of two cannot be rendered
+        write_tables(folder, [improved(), {}])
+    assert before == {path: path.read_bytes() for path in paths} and len(list(folder.iterdir())) == 5
+    write_tables(folder, [improved(), improved()])
+    assert json.loads((folder / "comparison.json").read_text()) == [improved(), improved()]
+    assert (folder / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("taken", ["file", "table.csv"])
+def test_a_place_that_cannot_be_written_to(tmp_path, taken) -> None:
+    folder = tmp_path / "tables"
+    folder.write_text("a file") if taken == "file" else (folder / taken).mkdir(parents=True)
+    with pytest.raises(UserError, match=f"--save {folder}"):
+        write_tables(folder, [improved()])
+    assert not list(tmp_path.rglob("*partial*")) and not (folder / "table.md").exists()

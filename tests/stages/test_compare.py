@@ -24,7 +24,7 @@ BEAM = ["algo=grpo", "negatives=beam", "input=start"]
 def evaluation(write_evaluation):
     """Make an eval run of a made-up training: ranks drawn by the seed, `shift` places better."""
 
-    def make(training, seed, shift=0, *, cases=2, ranks="exact", **settings) -> Run:
+    def make(training, seed, shift=0, *, cases=2, ranks="exact", only=None, **settings) -> Run:
         rng = np.random.default_rng(seed)
         above = np.maximum(rng.integers(0, ITEMS, USERS * cases) - shift, 0)
         table = {
@@ -38,7 +38,9 @@ def evaluation(write_evaluation):
             "n_excluded": np.full_like(above, ITEMS - 5),
             "censored": above >= 20 if ranks != "exact" else np.zeros(len(above), dtype=bool),
         }
-        rows = rng.permutation(len(above))  # the order of a file says nothing
+        if only is not None:  # a few cases of some users
+            table = {key: column[: len(only["user"])] for key, column in table.items()} | only
+        rows = rng.permutation(len(table["user"]))  # the order of a file says nothing
         best = {key: {"hr@10": {"value": value}} for key, value in (("best", 0.5), ("best_excluded", 0.6))}
         return write_evaluation(training, seed, pa.table(table).take(rows), {"ranks": ranks, **best}, **settings)
 
@@ -179,3 +181,101 @@ def test_the_command(fresh_workspace, evaluation, folder, refuse) -> None:
     refuse(fresh_workspace.command("compare", runs[0].id, *base, "--metrics", "hr@500"), "the catalogue has 101 items")
     train = runs[0].input_run("train")
     refuse(fresh_workspace.command("compare", train.id, *base), "is a train run")
+
+
+def test_holm_corrects_over_arms_and_metrics(evaluation) -> None:
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0, shift=3), evaluation([*BEAM, "negatives=random"], 0, shift=1)]
+    found = compare_runs(runs, metrics=["hr@10", "auc"])
+    values = [arm["difference"]["values"][name] for arm in found["arms"][1:] for name in found["metrics"]]
+    assert found["comparisons"] == len(values) == 4
+    raw = [value["p_t"] for value in values]
+    order = np.argsort(raw)
+    bonferroni = np.array(raw)[order] * [4, 3, 2, 1]
+    expected = np.minimum(1, np.maximum.accumulate(bonferroni))
+    assert [values[index]["p_holm"] for index in order] == pytest.approx(expected)
+
+
+def test_an_undefined_test_is_nan_and_no_comparison(evaluation) -> None:
+    one = {"user": ["u"] * 2, "case": [4, 5]}
+    runs = [evaluation(SFT, 0, only=one), evaluation(BEAM, 0, shift=5, only=one)]
+    with pytest.warns(UserWarning, match="too few for a t-test"):
+        found = compare_runs(runs, metrics=["auc"])
+    value = found["arms"][1]["difference"]["values"]["auc"]
+    assert np.isnan([value["p_t"], value["p_holm"], value["p_bootstrap"]]).all() and found["comparisons"] == 0
+
+
+def several(evaluation):
+    """sft and grpo beam on two data sets, mixed."""
+    beauty = {"data": "amazon_beauty", "fingerprint": "b"}
+    return [
+        evaluation(SFT, 0),
+        evaluation([*BEAM, "algo.learning_rate=0.002"], 0, shift=5, **beauty),
+        evaluation(BEAM, 0, shift=5),
+        evaluation(SFT, 0, **beauty),
+    ]
+
+
+def test_a_data_set_a_table_each_as_if_it_were_alone(evaluation, fresh_workspace, folder) -> None:
+    runs = several(evaluation)
+    base, ids = ["--runs", str(folder), "--metrics", "hr@10,auc"], [run.id for run in runs]
+    both = json.loads(fresh_workspace.command("compare", *ids, *base, "--json").out)
+    alone = [
+        json.loads(fresh_workspace.command("compare", *pair, *base, "--json").out)
+        for pair in ((ids[0], ids[2]), (ids[1], ids[3]))
+    ]
+    assert both == alone  # the second one's rate is no other arm's: it is not in its name
+    assert [(one["data"], one["comparisons"], one["baseline"]) for one in both] == [
+        ("bazaar", 2, "sft"),
+        ("amazon_beauty", 2, "sft"),
+    ]
+    shown = fresh_workspace.command("compare", *ids, *base).out
+    assert shown.count("difference from sft") == 2 and "test of amazon_beauty" in shown
+    for baseline in ("grpo beam", "grpo_beam", ids[2], str(runs[1].path)):
+        found = json.loads(fresh_workspace.command("compare", *ids, *base, "--baseline", baseline, "--json").out)
+        assert [one["baseline"] for one in found] == ["grpo beam"] * 2
+
+
+def test_data_sets_of_one_name_are_told_apart_and_lone_arms_are_named(evaluation, fresh_workspace, folder) -> None:
+    runs = [evaluation(SFT, 0), evaluation(SFT, 0, fingerprint="0123456789"), evaluation(BEAM, 0)]
+    found = fresh_workspace.command("compare", *(run.id for run in runs), "--runs", str(folder), "--json")
+    assert [one["data"] for one in json.loads(found.out)] == ["bazaar a", "bazaar 01234567"]
+    assert "note: bazaar 01234567 has one arm, sft: there is nothing to hold it against" in found.err
+
+
+def test_formats_and_files(evaluation, fresh_workspace, folder, tmp_path) -> None:
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0, shift=30)]
+    base = ["compare", *(run.id for run in runs), "--runs", str(folder), "--metrics", "auc", "--save", str(tmp_path)]
+    for name, file in (("markdown", "table.md"), ("latex", "table.tex"), ("csv", "table.csv")):
+        assert fresh_workspace.command(*base, "--format", name).out == (tmp_path / file).read_text()
+    assert fresh_workspace.command(*base, "--json").out == (tmp_path / "comparison.json").read_text()
+    shown = fresh_workspace.command(*base, "--relative")
+    assert "**" in shown.out and "%)**" in shown.out and f"tables: {tmp_path}" in "".join(shown.err.splitlines())
+    assert "%)" in (tmp_path / "table.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--format", "latx"], "--format latx: expected one of markdown, latex, csv; did you mean 'latex'?"),
+        (["--format", "csv", "--json"], "--json and --format csv both print"),
+        (["--baseline", "sfft"], "--baseline sfft: none of the arms (sft, grpo beam), and no run 'sfft' under"),
+        (["--metrics", "ndgc@10"], "metric 'ndgc@10' is not one"),
+        (["--save", "taken/below"], "--save taken/below cannot be written to: Not a directory"),
+    ],
+)
+def test_mistakes_leave_nothing(evaluation, fresh_workspace, folder, refuse, monkeypatch, arguments, words) -> None:
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "taken").write_text("a file")
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0)]
+    saved = [] if "--save" in arguments else ["--save", "tables"]
+    refuse(fresh_workspace.command("compare", *(run.id for run in runs), *arguments, *saved), words)
+    assert not (folder.parent / "tables").exists()
+
+
+def test_a_baseline_that_a_data_set_lacks(evaluation, fresh_workspace, folder, refuse) -> None:
+    runs = several(evaluation)[:3]
+    base = ["compare", *(run.id for run in runs), "--runs", str(folder), "--baseline"]
+    for baseline in ("sft", runs[0].id):
+        refuse(
+            fresh_workspace.command(*base, baseline), "baseline 'sft' is no arm on amazon_beauty, which has grpo beam"
+        )
