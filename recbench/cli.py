@@ -226,7 +226,7 @@ def compare(
         typer.Option(
             metavar="ARM|RUN",
             autocompletion=complete_run,
-            help="The arm to hold the others against, such as grpo_beam, or a run of it [sft].",
+            help="Arm to hold the others against, such as grpo_beam, or a run of it; by default sft.",
         ),
     ] = None,
     metrics: Metrics = None,

@@ -8,7 +8,7 @@ from recbench.cli import main
 
 STAGES = ("data", "caption", "tokenize", "ctr", "simulate", "train", "eval")
 COMMANDS = (*STAGES, "score", "report", "runs", "compare", "bench", "demo")
-HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "pyarrow", "numpy", "hydra")
+HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "pyarrow", "numpy", "scipy", "hydra")
 
 
 def test_help_is_quick_and_imports_nothing_heavy():

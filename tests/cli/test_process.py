@@ -82,6 +82,7 @@ def complete(words, cursor):
         ("recbench train algo = t", 4, ["tawin"]),  # as bash splits it
         ("recbench train --neg b", 3, ["beam"]),
         ("recbench train data=amazon_b", 2, ["data=amazon_beauty"]),
+        ("recbench compare latest --format m", 4, ["markdown"]),
         ("recbench train policy.lay", 2, ["policy.layers="]),
     ],
 )
