@@ -292,31 +292,50 @@ def bench(
             show_default=False,
         ),
     ] = None,
-    seeds: Annotated[str, typer.Option(metavar="S,S,...", help="Seeds; each has its own SFT checkpoint.")] = "0,1",
+    seeds: Annotated[
+        str | None, typer.Option(metavar="S,S,...", help="Seeds; each has its own SFT checkpoint [0,1].")
+    ] = None,
     arms: Annotated[
         str | None,
-        typer.Option(metavar="ARM,ARM,...", help="Some of sft, more_sft, grpo_random, grpo_beam, tawin [all]."),
+        typer.Option(
+            metavar="ARM,ARM,...",
+            help="Some of sft, more_sft, grpo_random, grpo_beam, tawin, and of an experiment's arms or sets [all].",
+        ),
+    ] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", metavar="DATA,DATA,...", help="Some of an experiment's data sets [all].")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="test|validation", help="What is scored; settings are chosen on validation.")
     ] = None,
     metrics: Metrics = None,
     excluded: Excluded = False,
     force: Annotated[bool, typer.Option("--force", help="Make every run anew; else finished ones are reused.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="List what is there and what is missing, and run nothing.")
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep tables and all metrics there, once nothing is missing.")
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Train and evaluate every arm from one SFT checkpoint a seed, with equal steps, and compare them in one table."""
+    """Train and evaluate arms from one SFT checkpoint a seed, on one data set or an experiment's, and compare them."""
     from recbench.dispatch import one_line_errors
 
     with one_line_errors("train", debug):
-        from recbench.stages.bench import ARMS
-
         _bench(
             overrides or [],
+            plan,
+            save,
             as_json,
-            seeds=whole_numbers("--seeds", [seeds], least=0),
-            arms=[arm.strip() for arm in arms.split(",")] if arms is not None else list(ARMS),
+            seeds=whole_numbers("--seeds", [seeds], least=0) if seeds is not None else None,
+            arms=_words(arms),
+            on=_words(on),
+            split=split,
+            metrics=parse_metrics(metrics) if metrics else None,
             excluded=excluded,
             force=force,
-            **({"metrics": parse_metrics(metrics)} if metrics else {}),
         )
 
 
@@ -341,16 +360,37 @@ def demo(
         say(f"report: {run.path / 'report.html'}")
 
 
-def _bench(overrides: list[str], as_json: bool, **choices: Any) -> None:
-    from recbench.dispatch import print_json
-    from recbench.reporting.comparison import terminal_grids
+def _words(text: str | None) -> list[str] | None:
+    return [word.strip() for word in text.split(",")] if text is not None else None
+
+
+def _bench(overrides: list[str], plan: bool, save: Path | None, as_json: bool, **choices: Any) -> None:
+    from recbench.dispatch import FAILED, MISTAKE, print_json
+    from recbench.reporting.bench import bench_grids, check_results_folder, plan_grid, write_results
     from recbench.reporting.progress import say
     from recbench.reporting.tables import show
     from recbench.stages.bench import bench as run_bench
+    from recbench.stages.bench import plan as plan_bench
 
+    if plan:
+        found = plan_bench(overrides, **choices)
+        print_json(found) if as_json else show([plan_grid(found)])
+        return
+    if save is not None:
+        check_results_folder(save)
     run = run_bench(overrides, **choices)
     if as_json:
         print_json({"run": run.id, "path": str(run.path), "stage": run.stage, "metrics": run.metrics})
     else:
-        show(terminal_grids(run.metrics))
+        show(bench_grids(run.metrics))
     say(f"report: {run.path / 'report.md'}")
+    if failures := run.manifest["failures"]:
+        for entry in failures:
+            where = ", ".join(f"{key} {entry[key]}" for key in ("data", "arm", "seed") if key in entry)
+            say(f"missing: {where}: {entry['error']}")
+        if save is not None:
+            say(f"not saved to {save}: {len(failures)} are missing; the same command makes only those")
+        raise typer.Exit(MISTAKE if all(entry["mistake"] for entry in failures) else FAILED)
+    if save is not None:
+        for path in write_results(save, run):
+            say(f"saved: {path}")

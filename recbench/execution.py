@@ -176,7 +176,8 @@ def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
     name = str(config.data.name) if data_given else None
     other = resolve_run(config.runs, config.input, INPUT_STAGES[stage] if config.input == "latest" else None, data=name)
     theirs = other.config.data
-    if data_given and OmegaConf.to_container(theirs, resolve=True) != OmegaConf.to_container(config.data, resolve=True):
+    mine, before = schema.with_defaults(stage, config), schema.with_defaults(other.stage, other.config)
+    if data_given and before["data"] != mine["data"]:
         raise UserError(
             f"input={config.input} is a run on data {theirs.name}, and other data were asked for: leave data out, "
             f"or name another input"
@@ -187,7 +188,7 @@ def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
         if node not in other.config:  # a train run's input may be a data run
             continue
         given = any(key in (node, "experiment") or key.startswith(f"{node}.") for key in keys)
-        if given and config[node] != other.config[node]:
+        if given and mine[node] != before[node]:
             raise UserError(
                 f"input={config.input} was made with another {node} than asked for, and what it made fits no other: "
                 f"leave {node} out, or name another input"

@@ -1,4 +1,4 @@
-"""Arms side by side: the tables of `recbench compare` and the report of `recbench bench`."""
+"""Arms side by side: the tables of `recbench compare`."""
 
 import math
 from collections.abc import Mapping
@@ -8,26 +8,15 @@ from recbench.reporting.tables import (
     Cell,
     Grid,
     folded,
-    markdown,
     mean_and_deviation,
     number,
     p_value,
     percent,
     signed,
     signed_interval,
-    titled,
 )
-from recbench.runs import Run
 
 LEVELS = {0.01: "**", 0.05: "*"}  # of p-values after Holm's correction, and their marks
-COST_COLUMNS = {  # key in the manifest -> title
-    "arm": "arm",
-    "steps": "steps",
-    "kept": "kept at step, a seed",
-    "contexts": "contexts a step",
-    "candidates": "candidates a context",
-    "seconds": "training seconds, mean",
-}
 
 
 def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False, relative: bool = False) -> list[Grid]:
@@ -85,34 +74,6 @@ def legend(comparison: Mapping[str, Any]) -> str:
     signs = ", ".join(f"{sign} p < {level:g}" for level, sign in sorted(LEVELS.items(), reverse=True))
     family = f"{comparison['comparisons']:,} comparison{'s' if comparison['comparisons'] > 1 else ''} (arm x metric)"
     return f"{signs} against {comparison['baseline']}: paired t-test over users, Holm-corrected for {family}."
-
-
-def bench_sections(run: Run) -> list[str]:
-    """The results of a bench run in Markdown: tables and what they mean, the arms' cost, links to their reports."""
-    metrics, manifest = run.metrics, run.manifest
-    lines = ["## Results", ""]
-    for grid in comparison_grids(metrics, per_seed=True):
-        lines += titled(grid)
-    lines += [
-        "Differences are of each user's metric, averaged over the seeds that both arms have. *Detectable* is 2.8 "
-        "standard errors of the difference: the smallest true one that this test had an 80% chance to find at the 5% "
-        "level, before Holm's correction. More seeds do not reduce the sampling error of users.",
-        "",
-    ]
-    cost = [[number(entry[key]) for key in COST_COLUMNS] for entry in manifest["cost"]]
-    lines += ["## What the arms were given", "", markdown(Grid("", list(COST_COLUMNS.values()), cost))]
-    lines += [
-        "Every arm but sft itself went on from the SFT checkpoint of its seed; what validation kept at step 0 is that "
-        "checkpoint. Candidates are those that receive gradient a context; the seconds count all else, too.",
-        "",
-    ]
-    lines += ["## Runs", ""]
-    linked = []
-    for entry in manifest["evaluations"]:
-        folder = f"../../../eval/{run.data_name}/{entry['eval']}"
-        there = f"[report.md]({folder}/report.md), [roc_head.png]({folder}/roc_head.png)"
-        linked.append([entry["arm"], str(entry["seed"]), f"`{entry['train']}`", f"`{entry['eval']}`", there])
-    return [*lines, markdown(Grid("", ["arm", "seed", "train run", "eval run", "there"], linked, prose=True))]
 
 
 def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from recbench.reporting.bench import bench_grids, bench_sections
 from recbench.reporting.captions import caption_grids, caption_sections, column_grids, column_sections
 from recbench.reporting.clicks import click_grids, click_sections
-from recbench.reporting.comparison import bench_sections, terminal_grids
 from recbench.reporting.demo import demo_grids, demo_sections
 from recbench.reporting.simulation import simulation_grids, simulation_sections
 from recbench.reporting.tables import Grid, metric_grids, titled
@@ -20,7 +20,7 @@ SECTIONS: dict[str, Callable[[Run], list[str]]] = {
     "tokenize": column_sections,
 }
 GRIDS: dict[str, Callable[[Mapping[str, Any]], list[Grid]]] = {
-    "bench": terminal_grids,
+    "bench": bench_grids,
     "caption": caption_grids,
     "ctr": click_grids,
     "demo": demo_grids,

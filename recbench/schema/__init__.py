@@ -12,6 +12,8 @@ from recbench.schema.captions import (
     SimulateStageConfig,
     TokenizeStageConfig,
 )
+from recbench.schema.defaults import with_defaults
+from recbench.schema.experiments import ArmConfig, BenchConfig, read_bench
 from recbench.schema.options import DataConfig, DataStageConfig, StageConfig, option
 from recbench.schema.recommender import (
     AlgoConfig,
@@ -27,6 +29,8 @@ from recbench.schema.validation import check_window, describe, did_you_mean, exp
 __all__ = [
     "STAGE_SCHEMAS",
     "AlgoConfig",
+    "ArmConfig",
+    "BenchConfig",
     "CaptionStageConfig",
     "CaptionerConfig",
     "CtrModelConfig",
@@ -48,6 +52,8 @@ __all__ = [
     "expected",
     "option",
     "options",
+    "read_bench",
     "register",
     "validate",
+    "with_defaults",
 ]

@@ -1,160 +1,335 @@
-"""recbench bench: every arm from one SFT checkpoint, with equal steps and candidates, and one table over them."""
+"""recbench bench: arms from one SFT checkpoint a seed, on one data set or several, and tables over them."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from recbench.errors import UserError
-from recbench.execution import compose, execute, prepare
+from recbench.execution import execute, prepare
 from recbench.reporting.progress import say
-from recbench.runs import Run
-from recbench.schema import did_you_mean
-from recbench.stages.compare import METRICS, arm_label, check_metrics, compare_runs
-from recbench.stages.upstream import require, require_sft, reuse
+from recbench.runs import Run, find_runs
+from recbench.schema import with_defaults
+from recbench.schema.experiments import SCRATCH, SFT
+from recbench.stages.compare import METRICS, arm_label, compare_runs
+from recbench.stages.experiments import composed, design, training
+from recbench.stages.upstream import find, is_sft_for, obtain, require, require_sft
 
-# What each arm trains with; the yaml files under conf/algo give all of them the same steps, batches and group size.
-ARMS: dict[str, list[str]] = {
-    "sft": [],  # the checkpoint itself
-    "more_sft": ["algo=more_sft"],
-    "grpo_random": ["algo=grpo", "negatives=random"],
-    "grpo_beam": ["algo=grpo", "negatives=beam"],
-    "tawin": ["algo=tawin"],
-}
-AIM = "algo.top_k=10"  # tawin's, where the user gives neither a window nor a top-k
-TAWIN_KEYS = ("window", "top_k", "window_shape", "window_temperature", "ranks", "threshold_beam")
-BENCH_KEYS = {  # what a bench sets itself, and how the user asks for it
-    "algo": "--arms",
-    "algo.name": "--arms",
-    "negatives": "--arms",
-    "negatives.kind": "--arms",
-    "seed": "--seeds",
-    "input": "'recbench train input=RUN'",
-    "resume": "'recbench train --resume RUN'",
-    "force": "--force",
-}
+REFERENCE = "grpo_beam"  # whose step the others' cost is relative to
 
 
-def bench(
-    overrides: Sequence[str],
-    *,
-    seeds: Sequence[int] = (0, 1),
-    arms: Sequence[str] = tuple(ARMS),
-    metrics: Sequence[str] = METRICS,
-    excluded: bool = False,
-    force: bool = False,
-) -> Run:
-    """Train and evaluate every arm with every seed, compare them, and return the finished bench run.
+def bench(overrides: Sequence[str], **choices: Any) -> Run:
+    """Train and evaluate every arm with every seed on every data set, compare them, and return the finished bench run.
 
-    `overrides` are of `recbench train` and go to every arm, those of tawin's windows to tawin only; `eval.KEY=VALUE`
-    goes to the evaluations. Finished runs of just the same config are reused, unless `force` makes them anew, so that a
-    bench that was interrupted makes what is missing. Raises UserError for arms that are not known, seeds given twice,
-    and overrides that a bench sets itself.
+    `overrides` and `choices` are those of `design`. Finished runs of just the same config are reused, unless `force`
+    makes them anew, so that a bench that was interrupted makes what is missing. An arm that fails is named in the
+    manifest's `failures`, and the others go on. Raises UserError as `design` does, and what the first arm failed of
+    when nothing could be evaluated.
     """
-    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise UserError(f"--seeds {','.join(map(str, seeds))}: expected different whole numbers, as in 0,1")
-    for arm in arms:
-        if arm not in ARMS:
-            raise UserError(f"--arms {arm}: expected some of {', '.join(ARMS)}{did_you_mean(arm, list(ARMS))}")
-    if not arms:
-        raise UserError(f"--arms is empty: expected some of {', '.join(ARMS)}")
-    names = check_metrics(metrics)
-    keys = [_key(override) for override in overrides]
-    for key in keys:
-        if key in BENCH_KEYS:
-            raise UserError(f"{key} is what a bench sets itself: leave it out, and use {BENCH_KEYS[key]}")
-    common = [text for text, key in zip(overrides, keys) if not key.startswith("eval.")]
-    of_tawin = [text for text in common if _key(text) in {f"algo.{name}" for name in TAWIN_KEYS}]
-    shared = [text for text in common if text not in of_tawin]
-    aimed = any(_key(text) in ("algo.window", "algo.top_k") for text in of_tawin)
-    training = {
-        arm: [*ARMS[arm], *shared, *((of_tawin if aimed else [AIM, *of_tawin]) if arm == "tawin" else [])]
-        for arm in dict.fromkeys(arms)
-    }
-    for arm in training:  # a mistake shows before anything is trained
-        config = prepare("train", compose("train", training[arm]), training[arm])
-        if arm != "sft" and config.algo.interactions == "reserved" and config.reserved == 0:
-            raise UserError(f"reserved=0 keeps no interactions from SFT for {arm} to train on: give reserved=1")
-    base = compose("train", [*ARMS["grpo_beam"], *shared])
-    kept = ("runs", "threads", "device")
-    evaluation = [text for text in shared if _key(text) in kept]
-    evaluation += [text.replace("eval.", "", 1) for text, key in zip(overrides, keys) if key.startswith("eval.")]
-    prepare("eval", compose("eval", evaluation), evaluation)
-    config = OmegaConf.create(
-        {
-            **{key: base[key] for key in base if key not in ("algo", "negatives", "input", "resume")},
-            "seed": seeds[0],
-            "seeds": list(seeds),
-            "force": force,
-            "arms": training,
-            "evaluation": evaluation,
-            "metrics": names,
-            "excluded": excluded,
-        }
-    )
-    asked = [f"--seeds {','.join(map(str, seeds))}", f"--arms {','.join(training)}"]
-    asked += [f"--metrics {','.join(names)}"] if names != list(METRICS) else []
-    asked += ["--excluded"] if excluded else []
+    config = design(overrides, **choices)
+    asked = [f"--seeds {','.join(map(str, config.seeds))}", f"--arms {','.join(config.chosen)}"]
+    asked += [f"--on {','.join(map(str, config.on))}"] if config.summary is not None else []
+    asked += [f"--metrics {','.join(config.metrics)}"] if list(config.metrics) != list(METRICS) else []
+    asked += [f"--split {choices['split']}"] if choices.get("split") is not None else []
+    asked += ["--excluded"] if config.excluded else []
     return execute("bench", config, [*asked, *overrides])
 
 
 def run(config: DictConfig, run: Run) -> dict[str, Any]:
-    """The stage: data, then for each seed the SFT checkpoint, each arm from it, and its evaluation.
+    """The stage: seed by seed, so that an interrupted one has whole seeds, each arm's training and its evaluation.
 
     Returns:
-        The numbers of `compare_runs`.
+        The numbers of `compare_runs`; for an experiment over data sets, their names in order ("data_sets"), those
+        numbers for each ("comparisons") and the gains over the baseline on one metric ("summary").
     """
-    arms: dict[str, list[str]] = OmegaConf.to_container(config.arms)  # type: ignore[assignment]
-    to_evaluate: list[str] = OmegaConf.to_container(config.evaluation)  # type: ignore[assignment]
-    data = require("data", config, run)
-    run.record(data_fingerprint=data.data_fingerprint)
-    evaluated, made = [], []
-    for seed in config.seeds:
-        say(f"== seed {seed}: the SFT checkpoint")
-        start = require_sft(OmegaConf.merge(config, {"seed": seed}), run, strict=True)  # type: ignore[arg-type]
-        for arm, overrides in arms.items():
-            say(f"== seed {seed}: {arm}")
-            trained = start
-            if arm != "sft":
-                trained = reuse("train", [*overrides, f"seed={seed}", f"input={start.id}"], run, force=config.force)
-            scored = reuse("eval", [*to_evaluate, f"seed={seed}", f"input={trained.id}"], run, force=config.force)
-            evaluated.append(scored)
-            made.append((trained, {"seed": seed, "train": trained.id, "eval": scored.id}))
-    comparison = compare_runs(evaluated, metrics=config.metrics, excluded=config.excluded, note=run.note)
+    runs = _Runs(config, run)
+    made: list[dict[str, Any]] = []
+    failures: list[dict[str, Any]] = []
+    problems: list[Exception] = []
+
+    def failed(problem: Exception, **where: Any) -> None:
+        error = " ".join(str(problem).split())
+        error = error if isinstance(problem, UserError) else f"{type(problem).__name__}: {error}"
+        say("failed: " + ", ".join(f"{key} {value}" for key, value in where.items()) + f": {error}")
+        run.log.error("failed: %s", where, exc_info=problem)
+        failures.append({**where, "error": error, "mistake": isinstance(problem, UserError)})
+        problems.append(problem)
+
+    for seed, data, arm in _arms_of(config):
+        say(f"== seed {seed}: {data}: {arm}")
+        try:
+            trained, scored = runs.trained(data, arm, seed), runs.scored(data, arm, seed)
+        except Exception as problem:  # whatever an arm dies of, the next one runs
+            failed(problem, data=data, arm=arm, seed=seed)
+            continue
+        assert trained is not None and scored is not None
+        made.append({"data": data, "name": arm, "seed": seed, "train": trained, "eval": scored})
+    comparisons: dict[str, dict[str, Any]] = {}
+    for data in map(str, config.on):
+        try:
+            if some := [one for one in made if one["data"] == data]:
+                comparisons[data] = _comparison(config, data, some, run)
+        except UserError as problem:
+            failed(problem, data=data)
+    if not comparisons:
+        raise problems[0]
+    if len(config.on) == 1:
+        run.record(data_fingerprint=made[0]["eval"].data_fingerprint)
     run.record(
-        evaluations=[{"arm": arm_label(trained.config), **ids} for trained, ids in made],
-        cost=_cost([trained for trained, _ in made]),
+        evaluations=[
+            {
+                **{key: one[key] for key in ("data", "seed")},
+                "arm": _label(config, one),
+                "data_folder": one["eval"].data_name,
+                "train": one["train"].id,
+                "eval": one["eval"].id,
+            }
+            for one in made
+        ],
+        cost=[row for data in config.on for row in _cost(config, [one for one in made if one["data"] == data])],
+        failures=failures,
     )
-    return comparison
+    if config.summary is None:
+        return next(iter(comparisons.values()))
+    return {
+        "data_sets": list(comparisons),
+        "comparisons": comparisons,
+        "summary": relative_gains(comparisons, config.summary, config.baseline),
+    }
 
 
-def _cost(trained: Sequence[Run]) -> list[dict[str, Any]]:
-    """What each arm was given: steps (and the one that validation kept), contexts, candidates with gradient, time.
+def plan(overrides: Sequence[str], **choices: Any) -> dict[str, Any]:
+    """What a bench would reuse and what it would make, and about how long that takes; runs nothing.
 
-    Steps and seconds are means over seeds.
+    Returns:
+        "rows", in the order in which a bench goes: seed, data, arm, the ids of its train and eval run (None where there
+        is none yet) and the estimated minutes of what is missing (None where no finished run is of its kind); their sum
+        "minutes", and how many runs are "there", "missing" and of "unknown" duration.
     """
-    configs = [one.config for one in trained]
-    labels = [arm_label(config) for config in configs]
+    config = design(overrides, **choices)
+    runs, seconds = _Runs(config, None), _seconds_by_kind(Path(config.runs))
+    rows: list[dict[str, Any]] = []
+    estimates: list[float | None] = []
+    for seed, data, arm in _arms_of(config, with_starts=True):
+        trained = None if config.force else runs.trained(data, arm, seed)
+        shown = arm in config.chosen
+        scored = None if config.force or trained is None or not shown else runs.scored(data, arm, seed)
+        made, _ = training(config, data, arm)
+        kinds = [] if trained is not None else [_train_kind(_values_of("train", made, SFT if arm == SFT else None))]
+        if shown and scored is None:
+            evaluation = with_defaults("eval", composed("eval", _written(config.evaluation)))
+            kinds.append(_eval_kind({**evaluation, "data": {"name": made.data.name}}))
+        missing = [seconds.get(kind) for kind in kinds]
+        estimates += missing
+        known = [value for value in missing if value is not None]
+        rows.append(
+            {
+                "seed": seed,
+                "data": data,
+                "arm": arm,
+                "train": trained.id if trained is not None else None,
+                "eval": scored.id if scored is not None else None,
+                "evaluated": shown,
+                "minutes": round(sum(known) / 60, 1) if len(known) == len(missing) else None,
+            }
+        )
+    wanted = sum(1 + row["evaluated"] for row in rows)
+    return {
+        "rows": rows,
+        "there": wanted - len(estimates),
+        "missing": len(estimates),
+        "unknown": estimates.count(None),
+        "minutes": round(sum(value for value in estimates if value is not None) / 60, 1),
+    }
+
+
+class _Runs:
+    """The runs of an experiment, each once: those that are there, and, given the bench run, new ones where none is."""
+
+    def __init__(self, config: DictConfig, run: Run | None) -> None:
+        self.config, self.run = config, run
+        self._known: dict[tuple[Any, ...], Run | None | Exception] = {}
+
+    def trained(self, data: str, arm: str, seed: int) -> Run | None:
+        """The training of an arm; None where it, or what it starts from, is not there and is not to be made."""
+        return self._once(("train", data, arm, seed), lambda: self._trained(data, arm, seed))
+
+    def scored(self, data: str, arm: str, seed: int) -> Run | None:
+        """The evaluation of an arm, likewise."""
+        return self._once(("eval", data, arm, seed), lambda: self._scored(data, arm, seed))
+
+    def _once(self, key: tuple[Any, ...], get: Callable[[], Run | None]) -> Run | None:
+        if key not in self._known:
+            try:
+                self._known[key] = get()
+            except Exception as problem:  # arms that start from a failed one fail like it, and it is not tried again
+                self._known[key] = problem
+        known = self._known[key]
+        if isinstance(known, Exception):
+            raise known
+        return known
+
+    def _data(self, data: str) -> Run | None:
+        base, _ = training(self.config, data, SFT)
+        base.force = self.config.force
+        return find("data", base, match=lambda _: True) if self.run is None else require("data", base, self.run)
+
+    def _trained(self, data: str, arm: str, seed: int) -> Run | None:
+        source = self._once(("data", data), lambda: self._data(data))
+        fingerprint = source.data_fingerprint if source is not None else None
+        made, overrides = training(self.config, data, arm)
+        made.seed = seed
+        if arm == SFT:
+            if self.run is None:
+                return find("train", made, match=is_sft_for(made), fingerprint=fingerprint)
+            made.force = self.config.force
+            return require_sft(made, self.run, strict=True, fingerprint=fingerprint)
+        overrides = [*overrides, f"seed={seed}"]
+        start = self.config.arms[arm].start
+        if start != SCRATCH:
+            checkpoint = self.trained(data, start, seed)
+            if checkpoint is None:
+                return None
+            made.input = checkpoint.id
+            overrides.append(f"input={checkpoint.id}")
+        return self._get("train", made, overrides, fingerprint)
+
+    def _scored(self, data: str, arm: str, seed: int) -> Run | None:
+        trained = self.trained(data, arm, seed)
+        if trained is None:
+            return None
+        overrides = _written(self.config.evaluation)
+        made = composed("eval", overrides)
+        made.seed, made.input = seed, trained.id
+        return self._get("eval", made, [*overrides, f"seed={seed}", f"input={trained.id}"], None)
+
+    def _get(self, stage: str, made: DictConfig, overrides: list[str], fingerprint: str | None) -> Run | None:
+        settled = prepare(stage, made, overrides)
+        if self.run is None:
+            return find(stage, settled, fingerprint=fingerprint)
+        return obtain(stage, settled, overrides, self.run, force=self.config.force, fingerprint=fingerprint)
+
+
+def _arms_of(config: DictConfig, with_starts: bool = False) -> Iterator[tuple[int, str, str]]:
+    """(seed, data, arm) in the order in which they are made; with those that only others start from, if asked for."""
+    for seed in config.seeds:
+        for data in map(str, config.on):
+            others = [arm for arm in config.arms if arm not in config.chosen] if with_starts else []
+            for arm in [*others, *config.chosen]:
+                yield int(seed), data, str(arm)
+
+
+def _written(overrides: ListConfig) -> list[str]:
+    """As they were written: interpolations are for the config that they make."""
+    return cast(list[str], OmegaConf.to_container(overrides))
+
+
+def _label(config: DictConfig, one: Mapping[str, Any]) -> str:
+    """What an arm is called in tables: by an experiment's name for it, else by its rule."""
+    return str(one["name"] if config.experiment is not None else arm_label(one["train"].config))
+
+
+def _comparison(config: DictConfig, data: str, made: Sequence[Mapping[str, Any]], run: Run) -> dict[str, Any]:
+    settings: dict[str, Any] = {"metrics": list(config.metrics), "excluded": config.excluded, "note": run.note}
+    evaluated = [one["eval"] for one in made]
+    if config.experiment is None:
+        return compare_runs(evaluated, **settings)
+    base = next((one["eval"] for one in made if one["name"] == config.baseline), None)
+    if base is None:
+        run.note(f"{data}: the baseline {config.baseline} is not there, and another stands in for it")
+    labels = {one["eval"].id: str(one["name"]) for one in made}
+    fingerprint = evaluated[0].data_fingerprint
+    comparison = compare_runs(evaluated, baseline=base, labels=labels, **settings)
+    return {**comparison, "data": data, "data_fingerprint": fingerprint}
+
+
+def relative_gains(comparisons: Mapping[str, Mapping[str, Any]], metric: str, baseline: str) -> dict[str, Any]:
+    """Each arm's relative gain over the baseline on one metric, data set by data set.
+
+    Returns:
+        "metric", "baseline" and "arms", in order: "arm", "gains" (data set -> relative_percent, difference, low, high,
+        and p_holm where it was tested; a set on which the arm or the baseline is not there is left out), "mean" of the
+        gains in percent, and the number of sets where the arm is "above" the baseline, of how many ("sets").
+    """
+    gains: dict[str, dict[str, dict[str, Any]]] = {}
+    for data, comparison in comparisons.items():
+        for arm in comparison["arms"] if comparison["baseline"] == baseline else []:
+            held = arm.get("difference", {}).get("values", {}).get(metric)
+            if held is not None:
+                keys = ("relative_percent", "difference", "low", "high", "p_holm")
+                gains.setdefault(arm["arm"], {})[data] = {key: held[key] for key in keys if key in held}
+    arms = []
+    for name, found in gains.items():
+        percents = [gain["relative_percent"] for gain in found.values()]
+        above = sum(gain["difference"] > 0 for gain in found.values())
+        arms.append(
+            {"arm": name, "gains": found, "mean": statistics.mean(percents), "above": above, "sets": len(found)}
+        )
+    return {"metric": metric, "baseline": baseline, "arms": arms}
+
+
+def _cost(config: DictConfig, made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What each arm was given on one data set: steps (and the one that validation kept), contexts, candidates, time.
+
+    Steps and seconds are means over seeds; those a step are medians over steps, without validation, and relative to
+    GRPO with beam negatives. None where it cannot be told.
+    """
+    a_step = {arm: _seconds_a_step([one["train"] for one in made if one["name"] == arm]) for arm in config.chosen}
+    reference = a_step.get(REFERENCE)
     cost = []
-    for label in dict.fromkeys(labels):
-        runs = [one for one, other in zip(trained, labels) if other == label]
-        algo = configs[labels.index(label)].algo
+    for arm in dict.fromkeys(one["name"] for one in made):
+        some = [one for one in made if one["name"] == arm]
+        trained = [one["train"] for one in some]
+        algo = trained[0].config.algo
+        seconds = a_step[arm]
         cost.append(
             {
-                "arm": label,
-                "steps": _mean_of(runs, lambda one: one.metrics["steps"]),
-                "kept": ", ".join(str(one.metrics["best_step"]) for one in runs),
-                "contexts": int(algo.batch_size),
-                "candidates": "all" if algo.name == "sft" else int(algo.group_size),
-                "seconds": _mean_of(runs, lambda one: one.manifest["training_seconds"]),
+                "data": some[0]["data"],
+                "arm": _label(config, some[0]),
+                "steps": round(statistics.mean(one.metrics["steps"] for one in trained)),
+                "kept": ", ".join(str(one.metrics["best_step"]) for one in trained),
+                "contexts": int(algo.batch_size) if algo.name != "count" else None,
+                "candidates": {"sft": "all", "bpr": 2, "count": None}.get(algo.name, int(algo.group_size)),
+                "seconds": round(statistics.mean(one.manifest["training_seconds"] for one in trained)),
+                "seconds_a_step": seconds,
+                "relative": seconds / reference if seconds is not None and reference else None,
             }
         )
     return cost
 
 
-def _mean_of(runs: Sequence[Run], value: Callable[[Run], float]) -> int:
-    return round(sum(value(one) for one in runs) / len(runs))
+def _seconds_a_step(trained: Sequence[Run]) -> float | None:
+    known = [float(one.manifest["step_seconds"]) for one in trained if "step_seconds" in one.manifest]
+    return statistics.mean(known) if known else None  # runs without steps, and older ones, have none
 
 
-def _key(override: str) -> str:
-    return override.partition("=")[0].lstrip("+~")
+# ---- how long runs take
+
+
+def _seconds_by_kind(root: Path) -> dict[tuple[Any, ...], float]:
+    """The median of the seconds that finished runs of a kind took."""
+    taken: dict[tuple[Any, ...], list[float]] = {}
+    for stage, kind in (("train", _train_kind), ("eval", _eval_kind)):
+        for run in find_runs(root, stage):
+            if run.status == "done":
+                taken.setdefault(kind(_values_of(stage, run.config)), []).append(float(run.manifest["seconds"]))
+    return {kind: statistics.median(seconds) for kind, seconds in taken.items()}
+
+
+def _values_of(stage: str, config: DictConfig, rule: str | None = None) -> dict[str, Any]:
+    values = with_defaults(stage, config)
+    return {**values, "algo": values[rule]} if rule is not None else values
+
+
+def _train_kind(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    algo = values["algo"]
+    rule = (algo["name"], algo["interactions"], algo["steps"], algo["epochs"], algo["batch_size"])
+    groups = () if algo["name"] in ("sft", "bpr", "count") else (algo["group_size"], values["negatives"]["kind"])
+    return ("train", values["data"]["name"], values["policy"]["kind"], *rule, *groups)
+
+
+def _eval_kind(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    keys = ("split", "ranks", "beam_width", "exact_sample", "max_cases")
+    return ("eval", values["data"]["name"], *(values[key] for key in keys))

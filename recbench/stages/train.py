@@ -1,6 +1,7 @@
 """recbench train: SFT from scratch or from a checkpoint, GRPO and TAWin from an SFT checkpoint, and baselines."""
 
 import copy
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,6 +98,14 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         select = objective_metric(config.algo, config.negatives, policy.catalogue_size - 1)
     plan = _plan(config, data, policy, device)
     run.record(parameters=sum(parameter.numel() for parameter in policy.parameters()))
+    step_seconds: list[float] = []
+
+    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        before = time.perf_counter()
+        logs = plan.update(step, optimizer)
+        step_seconds.append(time.perf_counter() - before)
+        return logs
+
     started = time.perf_counter()
     with Scalars(run.path / "events") as scalars, run.progress(f"train {config.algo.name}", plan.steps) as bar:
 
@@ -117,7 +126,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
             select=select,
             seed=config.seed,
             folder=run.path / "checkpoints",
-            update=plan.update,
+            update=update,
             validate=lambda: _validate(policy, data, validation, select),
             report=report,
         )
@@ -127,6 +136,8 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         state = loop.run()
     near_exact = _near_exact_error(config, policy, data, validation)
     run.record(training_seconds=round(time.perf_counter() - started, 1))
+    if step_seconds:  # the median, so that a moment in which the machine was busy counts for nothing
+        run.record(step_seconds=round(statistics.median(step_seconds), 6))
     with atomic_path(run.path / "policy") as partial:
         partial.mkdir()
         save_policy(partial, policy.cpu(), tokens)

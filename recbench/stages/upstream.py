@@ -3,18 +3,21 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from recbench.errors import UserError
 from recbench.execution import compose, differences, execute, prepare, replace
 from recbench.reporting.progress import say
 from recbench.runs import Run, newest_finished, require_finished, resolve_run
+from recbench.schema import with_defaults
 
 # Settings that change no number of a run: one made with others is the same.
 WITHOUT_EFFECT = ("runs", "threads", "device", "upstream", "force", "resume")
+SETTLED_BY_SFT = ("policy", "item_tokens", "reserved", "seed")  # in which an SFT run and what goes on from it agree
 _held: set[Path] = set()  # folders that this process makes a run in
 
 
@@ -64,34 +67,57 @@ def require(
     return found
 
 
-def require_sft(config: DictConfig, run: Run, *, input: str | None = None, strict: bool = False) -> Run:
+def require_sft(
+    config: DictConfig,
+    run: Run,
+    *,
+    input: str | None = None,
+    strict: bool = False,
+    fingerprint: str | None = None,
+) -> Run:
     """The SFT run that a training with `config` starts from: `input`, or one found or made by `config.sft`.
 
     While `config.sft` has its default settings, an SFT run with any will do, as long as policy, item tokens, reserved
-    interactions and seed agree; with `strict` it must be one by just these settings. Errors as in `require`.
+    interactions and seed agree; with `strict` it must be one by just these settings. `fingerprint` is that of the data
+    that it must be made on, where `run` has recorded none. Errors as in `require`.
     """
-    same = ("policy", "item_tokens", "reserved", "seed")
-    any_settings = not strict and config.sft == compose("train").sft
+    fits = is_sft_for(config, any_settings=not strict and config.sft == compose("train").sft)
+    known = (None, fingerprint)
+    return require(
+        "train",
+        config,
+        run,
+        match=lambda other: (fingerprint is None or other.data_fingerprint in known) and fits(other),
+        make={"algo": config.sft, **{key: config[key] for key in (*SETTLED_BY_SFT, "device", "precision")}},
+        input=input,
+    )
+
+
+def is_sft_for(config: DictConfig, any_settings: bool = False) -> Callable[[Run], bool]:
+    """Whether a train run is the SFT that a training with `config` starts from, by just the settings of `config.sft`.
+
+    With `any_settings` only policy, item tokens, reserved interactions and seed have to agree.
+    """
+    wanted = with_defaults("train", config)
 
     def fits(candidate: Run) -> bool:
-        theirs = candidate.config
+        theirs = _values(candidate)
         return (
-            theirs.algo.name == "sft"
-            and theirs.input is None
-            and theirs.algo.interactions != "reserved"  # it went on from another SFT run
-            and all(theirs[key] == config[key] for key in same)
-            and (any_settings or theirs.algo == config.sft)
+            theirs["algo"]["name"] == "sft"
+            and theirs["input"] is None
+            and theirs["algo"]["interactions"] != "reserved"  # it went on from another SFT run
+            and all(theirs[key] == wanted[key] for key in SETTLED_BY_SFT)
+            and (any_settings or theirs["algo"] == wanted["sft"])
         )
 
-    made_by = {"algo": config.sft, **{key: config[key] for key in (*same, "device", "precision")}}
-    return require("train", config, run, match=fits, make=made_by, input=input)
+    return fits
 
 
 def agreeing(stage: str, config: DictConfig, nodes: Sequence[str]) -> Callable[[Run], bool]:
     """Whether a run has the `nodes` of `config`; those that `config` of `stage` has by default may be any."""
-    default = compose(stage)
-    asked = [node for node in nodes if config[node] != default[node]]
-    return lambda candidate: all(candidate.config[node] == config[node] for node in asked)
+    default, wanted = with_defaults(stage, compose(stage)), with_defaults(stage, config)
+    asked = [node for node in nodes if wanted[node] != default[node]]
+    return lambda candidate: all(_values(candidate)[node] == wanted[node] for node in asked)
 
 
 def reuse(stage: str, overrides: Sequence[str], run: Run, *, force: bool = False) -> Run:
@@ -100,12 +126,20 @@ def reuse(stage: str, overrides: Sequence[str], run: Run, *, force: bool = False
     Settings without effect on numbers (where runs are, threads, device) may differ. With `force` it is made anew.
     """
     config = prepare(stage, compose(stage, overrides), overrides)
-    wanted = _settings(config)
-    found = None
-    if not force:
-        found = _newest(
-            Path(config.runs), stage, config, run, match=lambda candidate: _settings(candidate.config) == wanted
-        )
+    return obtain(stage, config, overrides, run, force=force)
+
+
+def obtain(
+    stage: str,
+    config: DictConfig,
+    overrides: Sequence[str],
+    run: Run,
+    *,
+    force: bool = False,
+    fingerprint: str | None = None,
+) -> Run:
+    """As `reuse`, with a config that is composed and checked; `fingerprint` is that of the data it must be made on."""
+    found = None if force else find(stage, config, fingerprint=fingerprint or run.data_fingerprint)
     if found is None:
         found = execute(stage, config, overrides)
         say(f"{stage}: made {found.path}")
@@ -115,9 +149,42 @@ def reuse(stage: str, overrides: Sequence[str], run: Run, *, force: bool = False
     return found
 
 
-def _settings(config: DictConfig) -> dict[str, Any]:
-    settings = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
-    return {key: value for key, value in settings.items() if key not in WITHOUT_EFFECT}
+def find(
+    stage: str,
+    config: DictConfig,
+    *,
+    match: Callable[[Run], bool] | None = None,
+    fingerprint: str | None = None,
+) -> Run | None:
+    """The newest finished run of `stage` with just this config, or with its data and for which `match` holds; or None.
+
+    Where both a run and the caller know the data's `fingerprint`, they have to agree.
+    """
+    wanted = _effective(with_defaults(stage, config))
+
+    def fits(other: Run) -> bool:
+        if fingerprint is not None and other.data_fingerprint not in (None, fingerprint):
+            return False
+        if match is None:
+            return _effective(_values(other)) == wanted
+        return _values(other)["data"] == wanted["data"] and match(other)
+
+    return newest_finished(Path(config.runs), stage, fits, data=str(config.data.name))
+
+
+def _effective(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
+
+
+def _values(run: Run) -> dict[str, Any]:
+    """The config of a run, with today's defaults for the keys that are younger than it."""
+    file = run.path / "config.yaml"
+    return _read_values(run.stage, file, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)  # an experiment asks for hundreds of runs among hundreds
+def _read_values(stage: str, file: Path, changed: int) -> dict[str, Any]:
+    return with_defaults(stage, Run(file.parent).config)
 
 
 def _make(stage: str, config: DictConfig, make: Mapping[str, Any]) -> Run:
@@ -137,7 +204,7 @@ def _newest(root: Path, stage: str, config: DictConfig, run: Run, match: Callabl
 
 
 def _same_data(other: Run, config: DictConfig, run: Run) -> bool:
-    if OmegaConf.to_container(other.config.data, resolve=True) != OmegaConf.to_container(config.data, resolve=True):
+    if _values(other)["data"] != with_defaults("data", config)["data"]:
         return False
     mine, theirs = run.data_fingerprint, other.data_fingerprint
     return mine is None or theirs is None or mine == theirs

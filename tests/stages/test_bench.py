@@ -7,7 +7,7 @@ import pytest
 
 from recbench.execution import compose
 from recbench.runs import Run, find_runs
-from recbench.stages.bench import AIM, ARMS
+from recbench.stages.experiments import AIM, ARMS
 
 TINY = [
     "data.options.size=tiny",

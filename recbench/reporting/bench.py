@@ -1,0 +1,163 @@
+"""`recbench bench`: its tables, its report, what --plan prints, and the folder that finished results are kept in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from recbench.errors import UserError
+from recbench.reporting.comparison import comparison_grids, legend, mark
+from recbench.reporting.comparison_tables import write_tables
+from recbench.reporting.tables import Cell, Grid, markdown, number, percent, titled
+from recbench.runs import Run, atomic_path, write_json
+
+COST_COLUMNS = {  # key in the manifest -> title
+    "arm": "arm",
+    "steps": "steps",
+    "kept": "kept at step, a seed",
+    "contexts": "contexts a step",
+    "candidates": "candidates a context",
+    "seconds": "training seconds, mean",
+    "seconds_a_step": "seconds a step",
+    "relative": "relative to grpo_beam's",
+}
+WITHOUT_EFFECT = ("runs", "threads", "device", "force")  # overrides that say where a run was made
+
+
+def comparisons_of(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The comparison on each data set, in order; one without a name for a bench on one."""
+    if "comparisons" not in metrics:
+        return {"": metrics}
+    return {data: metrics["comparisons"][data] for data in metrics["data_sets"]}
+
+
+def bench_grids(metrics: Mapping[str, Any], per_seed: bool = False) -> list[Grid]:
+    """The tables of every data set, then, of several, the summary over them."""
+    grids = [grid for one in comparisons_of(metrics).values() for grid in comparison_grids(one, per_seed=per_seed)]
+    return [*grids, *summary_grids(metrics)]
+
+
+def summary_grids(metrics: Mapping[str, Any]) -> list[Grid]:
+    """Gains over the baseline on one metric over data sets; nothing where there is one."""
+    data_sets = metrics.get("data_sets", [])
+    if len(data_sets) < 2 or not metrics["summary"]["arms"]:
+        return []
+    summary = metrics["summary"]
+    rows, marks = [], dict[Cell, str]()
+    for row, arm in enumerate(summary["arms"]):
+        gains = [arm["gains"].get(data) for data in data_sets]
+        shown = [percent(gain["relative_percent"], digits=1) if gain else "–" for gain in gains]
+        for column, gain in enumerate(gains, start=1):
+            if gain and (sign := mark(gain.get("p_holm"))):
+                marks[row, column] = sign
+        rows.append([arm["arm"], *shown, percent(arm["mean"], digits=1), f"{arm['above']} of {arm['sets']}"])
+    title = f"{summary['metric']}: relative gain over {summary['baseline']}"
+    columns = ["arm", *data_sets, "mean", "sets above"]
+    note = next((text for one in metrics["comparisons"].values() if (text := legend(one))), "")
+    note = f"{note} The number of comparisons is that of each set's own table." if marks else ""
+    return [Grid(title, columns, rows, marks=marks, note=note)]
+
+
+def bench_sections(run: Run) -> list[str]:
+    """The results of a bench run in Markdown: tables and what they mean, the arms' cost, links to their reports."""
+    metrics, manifest = run.metrics, run.manifest
+    several = "comparisons" in metrics
+    lines = ["## Results", ""]
+    for data, comparison in comparisons_of(metrics).items():
+        lines += [f"### {data}", ""] if several else []
+        for grid in comparison_grids(comparison, per_seed=True):
+            lines += titled(grid)
+    for grid in summary_grids(metrics):
+        lines += ["### Over data sets", "", *titled(grid)]
+    lines += [
+        "Differences are of each user's metric, averaged over the seeds that both arms have. *Detectable* is 2.8 "
+        "standard errors of the difference: the smallest true one that this test had an 80% chance to find at the 5% "
+        "level, before Holm's correction. More seeds do not reduce the sampling error of users.",
+        "",
+    ]
+    if failures := manifest.get("failures"):
+        rows = [
+            [str(entry.get(key, "all")) for key in ("data", "arm", "seed")] + [entry["error"]] for entry in failures
+        ]
+        lines += ["## What is missing", "", markdown(Grid("", ["data", "arm", "seed", "why"], rows, prose=True))]
+    lines += ["## What the arms were given", ""]
+    columns = {**({"data": "data"} if several else {}), **COST_COLUMNS}
+    cost = [[number(entry.get(key)) for key in columns] for entry in manifest["cost"]]
+    lines += [markdown(Grid("", list(columns.values()), cost))]
+    lines += [
+        "Every arm but sft itself and those from scratch went on from the SFT checkpoint of its seed; what validation "
+        "kept at step 0 is that checkpoint. Candidates are those that receive gradient a context; training seconds "
+        "count all else, too, seconds a step neither validation nor the choice of the checkpoint.",
+        "",
+    ]
+    lines += ["## Runs", ""]
+    linked = []
+    for entry in manifest["evaluations"]:
+        folder = f"../../../eval/{entry.get('data_folder', run.data_name)}/{entry['eval']}"
+        there = f"[report.md]({folder}/report.md), [roc_head.png]({folder}/roc_head.png)"
+        named = [entry["data"]] if several else []
+        linked.append([*named, entry["arm"], str(entry["seed"]), f"`{entry['train']}`", f"`{entry['eval']}`", there])
+    columns_of_runs = [*(["data"] if several else []), "arm", "seed", "train run", "eval run", "there"]
+    return [*lines, markdown(Grid("", columns_of_runs, linked, prose=True))]
+
+
+def plan_grid(plan: Mapping[str, Any]) -> Grid:
+    """What a bench would reuse and make, and for how long."""
+    rows = [
+        [
+            str(row["seed"]),
+            row["data"],
+            row["arm"],
+            row["train"] or "missing",
+            (row["eval"] or "missing") if row["evaluated"] else "not asked for",
+            "unknown" if row["minutes"] is None else f"{row['minutes']:.1f}",
+        ]
+        for row in plan["rows"]
+    ]
+    total = f"{plan['there']} runs are there, {plan['missing']} are missing"
+    if plan["missing"]:
+        total += f": about {plan['minutes']:,.0f} minutes of work"
+        total += f", and {plan['unknown']} of a kind that has not run here yet" if plan["unknown"] else ""
+    columns = ["seed", "data", "arm", "train run", "eval run", "minutes missing"]
+    return Grid(total, columns, rows, prose=True)
+
+
+def check_results_folder(folder: Path) -> None:
+    """Raise UserError where results could not be kept in `folder`, before they are made."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--save {folder} is a file: give a folder")
+
+
+def write_results(folder: Path, run: Run) -> list[Path]:
+    """Keep a bench run's tables (table.md, table.tex, table.csv, summary.md) and the numbers of its evaluations.
+
+    evaluations.json has, for each, data set, arm, seed, run ids, overrides and metrics: neither when nor where they
+    were made. Returns the paths of all files.
+    """
+    comparisons = {
+        data: {"data": run.data_name, "data_fingerprint": run.data_fingerprint, **comparison}
+        for data, comparison in comparisons_of(run.metrics).items()
+    }
+    paths = write_tables(folder, list(comparisons.values()))
+    for grid in summary_grids(run.metrics):
+        paths.append(folder / "summary.md")
+        with atomic_path(paths[-1]) as partial:
+            partial.write_text("\n".join(titled(grid)).rstrip() + "\n", encoding="utf-8")
+    evaluations = []
+    for entry in run.manifest["evaluations"]:
+        scored = Run(run.root / "eval" / entry["data_folder"] / entry["eval"])
+        trained = Run(run.root / "train" / entry["data_folder"] / entry["train"])
+        evaluations.append(
+            {
+                **{key: entry[key] for key in ("data", "arm", "seed", "train", "eval")},
+                "train_overrides": _lasting(trained.overrides),
+                "eval_overrides": _lasting(scored.overrides),
+                "metrics": scored.metrics,
+            }
+        )
+    paths.append(folder / "evaluations.json")
+    write_json(paths[-1], evaluations)
+    return paths
+
+
+def _lasting(overrides: list[str]) -> list[str]:
+    return [text for text in overrides if text.partition("=")[0] not in WITHOUT_EFFECT]

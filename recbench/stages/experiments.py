@@ -1,0 +1,216 @@
+"""What `recbench bench` is asked for becomes one checked config: data sets, arms, seeds, how each arm is trained."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from recbench.errors import UserError
+from recbench.execution import compose, config_folder, differences, prepare, replace
+from recbench.schema import ArmConfig, BenchConfig, did_you_mean, read_bench
+from recbench.schema.experiments import SCRATCH, SFT
+from recbench.stages.compare import METRICS, check_metrics
+from recbench.stages.upstream import SETTLED_BY_SFT
+
+# What each arm trains with; the yaml files under conf/algo give all of them the same steps, batches and group size.
+ARMS: dict[str, list[str]] = {
+    "sft": [],  # the checkpoint itself
+    "more_sft": ["algo=more_sft"],
+    "grpo_random": ["algo=grpo", "negatives=random"],
+    "grpo_beam": ["algo=grpo", "negatives=beam"],
+    "tawin": ["algo=tawin"],
+}
+TAWIN = "algo=tawin"
+AIM = "algo.top_k=10"  # of the built-in tawin, where the user gives none
+AIM_KEYS = ("algo.window", "algo.top_k", "algo.weights")  # for the built-in tawin: others have theirs
+TAWIN_KEYS = tuple(f"algo.{key}" for key in ("window_shape", "window_temperature", "ranks", "threshold_beam"))
+BENCH_KEYS = {  # what a bench sets itself, and how the user asks for it
+    "algo": "--arms",
+    "algo.name": "--arms",
+    "negatives": "--arms",
+    "negatives.kind": "--arms",
+    "seed": "--seeds",
+    "input": "'recbench train input=RUN'",
+    "resume": "'recbench train --resume RUN'",
+    "force": "--force",
+}
+NOT_IN_FILES = ("seed", "input", "resume", "force", "runs")  # likewise, in an experiment's own overrides
+OF_EVERY_STAGE = ("runs", "threads", "device")
+OF_SCRATCH = (*OF_EVERY_STAGE, "precision", "upstream")  # what arms from scratch take of the command line
+
+
+def design(
+    overrides: Sequence[str],
+    *,
+    seeds: Sequence[int] | None = None,
+    arms: Sequence[str] | None = None,
+    on: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    split: str | None = None,
+    excluded: bool = False,
+    force: bool = False,
+) -> DictConfig:
+    """The config of a bench run, every training and the evaluation checked.
+
+    `overrides` are of `recbench train` and go to every arm (to those from scratch only where they change no number),
+    the aim of tawin's windows to the built-in tawin and their other settings to every tawin; `eval.KEY=VALUE` goes to
+    the evaluations. Where `experiment=NAME` names a file with a `bench` node, that is the experiment, and what is not
+    asked for is as it says. Raises UserError for arms and data sets that are not known, seeds given twice, and
+    overrides that a bench sets itself.
+    """
+    name, bench = _experiment(overrides)
+    seeds = list(bench.seeds if seeds is None else seeds)
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise UserError(f"--seeds {','.join(map(str, seeds))}: expected different whole numbers, as in 0,1")
+    given = [text for text in overrides if name is None or _key(text) != "experiment"]
+    for text in given:
+        if _key(text) in BENCH_KEYS:
+            raise UserError(f"{_key(text)} is what a bench sets itself: leave it out, and use {BENCH_KEYS[_key(text)]}")
+        if bench.on and _key(text) == "data":
+            raise UserError(f"{text}: experiment={name} says on which data: choose among them with --on NAME,NAME")
+    common = [text for text in given if not _key(text).startswith("eval.")]
+    chosen, definitions = _arms(bench, arms, common)
+    common = [text for text in common if _key(text) not in (*AIM_KEYS, *TAWIN_KEYS)]
+    sets = _data_sets(bench, on, name) if bench.on or on is not None else None
+    base = composed("train", [*ARMS["grpo_beam"], *(next(iter(sets.values())) if sets else []), *common])
+    names = check_metrics(metrics or bench.metrics or METRICS)
+    evaluation = [text for text in common if _key(text) in OF_EVERY_STAGE] + list(bench.eval)
+    evaluation += [text.replace("eval.", "", 1) for text in given if _key(text).startswith("eval.")]
+    evaluation += [f"split={split}"] if split is not None else []
+    own = [*bench.eval, *(text for arm in bench.arms.values() for text in arm.train)]
+    for text in [*own, *(text for listed in bench.on.values() for text in listed)]:
+        if _key(text) in NOT_IN_FILES:
+            raise UserError(f"experiment={name}: {text} is what a bench sets itself: leave it out")
+    shared: dict[Any, Any] = {key: base[key] for key in base if key not in ("algo", "negatives", "input", "resume")}
+    if sets is not None:  # the rest is each data set's own
+        shared = {key: base[key] for key in OF_SCRATCH} | {"data": {"name": name}}
+    config = OmegaConf.create(
+        {
+            **shared,
+            "seed": seeds[0],
+            "seeds": seeds,
+            "force": force,
+            "experiment": name,
+            "on": sets if sets is not None else {str(base.data.name): []},
+            "chosen": chosen,
+            "arms": {arm: asdict(definition) for arm, definition in definitions.items()},
+            "common": common,
+            "evaluation": evaluation,
+            "metrics": names,
+            "baseline": bench.baseline if name is not None else None,
+            "summary": (bench.summary if bench.summary in names else names[0]) if sets is not None else None,
+            "excluded": excluded,
+        }
+    )
+    prepare("eval", composed("eval", evaluation), evaluation)
+    for data in config.on:
+        for arm in definitions:
+            _check_arm(config, str(data), arm)
+    return config
+
+
+def composed(stage: str, overrides: Sequence[str]) -> DictConfig:
+    """As `compose`, once for the same overrides: an experiment asks for the same many times."""
+    return copy.deepcopy(_composed(stage, tuple(overrides)))
+
+
+@lru_cache(maxsize=1024)
+def _composed(stage: str, overrides: tuple[str, ...]) -> DictConfig:
+    return compose(stage, overrides)
+
+
+def training(config: DictConfig, data: str, arm: str) -> tuple[DictConfig, list[str]]:
+    """The config by which an arm is trained on the data set called `data`, without seed and input, and its overrides.
+
+    That of the arm `sft` has in its node `sft` how the checkpoint is made.
+    """
+    asked = cast(dict[str, Any], OmegaConf.to_container(config))  # as written: interpolations are the training's own
+    definition, common = asked["arms"].get(arm, {}), asked["common"]
+    if definition.get("start") == SCRATCH:
+        overrides = [*definition["train"], *(text for text in common if _key(text) in OF_SCRATCH)]
+        base, _ = training(config, data, SFT)
+        nodes: dict[str, Any] = {"data": base.data}
+        if not any(_key(text) == "reserved" for text in definition["train"]):
+            nodes["reserved"] = base.reserved
+        made = replace(composed("train", overrides), nodes)
+        return made, differences("train", made)
+    own = ARMS["grpo_beam"] if arm == SFT else definition["train"]
+    overrides = [*asked["on"][data], *own, *common]
+    return composed("train", overrides), overrides
+
+
+def _experiment(overrides: Sequence[str]) -> tuple[str | None, BenchConfig]:
+    """Name and `bench` node of the experiment that `overrides` name; none where its file has no such node."""
+    name = next((text.partition("=")[2] for text in reversed(overrides) if _key(text) == "experiment"), "")
+    file = config_folder() / "experiment" / f"{name}.yaml"
+    if not name or not file.is_file():  # Hydra tells what is not there
+        return None, BenchConfig()
+    content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    if not isinstance(content, Mapping) or "bench" not in content:
+        return None, BenchConfig()
+    return name, read_bench(f"experiment={name}", cast(Mapping[str, Any], content), list(ARMS))
+
+
+def _data_sets(bench: BenchConfig, asked: Sequence[str] | None, name: str | None) -> dict[str, list[str]]:
+    if not bench.on:
+        of = f"experiment={name} has one data set" if name is not None else "one data set is asked for"
+        raise UserError(f"--on is for an experiment over several data sets, and {of}: leave it out, or give data=NAME")
+    for data in asked if asked is not None else bench.on:
+        if data not in bench.on:
+            near = did_you_mean(data, list(bench.on))
+            raise UserError(f"--on {data}: expected some of {', '.join(bench.on)}{near}")
+    if asked is not None and not asked:
+        raise UserError(f"--on is empty: expected some of {', '.join(bench.on)}")
+    return {data: bench.on[data] for data in dict.fromkeys(asked if asked is not None else bench.on)}
+
+
+def _arms(
+    bench: BenchConfig, asked: Sequence[str] | None, common: Sequence[str]
+) -> tuple[list[str], dict[str, ArmConfig]]:
+    """Names of the arms that are shown, and what they and those that they start from are."""
+    known = {name: ArmConfig(train=list(train)) for name, train in ARMS.items()} | bench.arms
+    words = asked if asked is not None else list(bench.sets) or list(known)
+    able = [*bench.sets, *known]
+    for word in words:
+        if word not in able:
+            raise UserError(f"--arms {word}: expected some of {', '.join(able)}{did_you_mean(word, able)}")
+    if not words:
+        raise UserError(f"--arms is empty: expected some of {', '.join(able)}")
+    chosen = list(dict.fromkeys(arm for word in words for arm in bench.sets.get(word, [word])))
+    needed = list(chosen)
+    for arm in needed:  # grows
+        if (start := known[arm].start) not in (SCRATCH, *needed):
+            needed.append(start)
+    definitions = {arm: known[arm] for arm in needed}
+    aims = [text for text in common if _key(text) in AIM_KEYS]
+    settings = [text for text in common if _key(text) in TAWIN_KEYS]
+    tawins = [arm for arm, definition in definitions.items() if TAWIN in definition.train]
+    built_in = "tawin" in tawins and "tawin" not in bench.arms
+    if aims and not built_in and bench.arms:
+        raise UserError(f"{aims[0]} is for the arm tawin, which is not asked for: the others have their own aim")
+    for arm in tawins:
+        aim = [] if arm != "tawin" or not built_in else aims or [AIM]
+        definitions[arm] = ArmConfig(definitions[arm].start, [*definitions[arm].train, *aim, *settings])
+    return chosen, definitions
+
+
+def _check_arm(config: DictConfig, data: str, arm: str) -> None:
+    """A mistake shows before anything is trained."""
+    made, overrides = training(config, data, arm)
+    prepare("train", made, overrides)
+    start = config.arms[arm].start
+    if arm == SFT or start == SCRATCH:
+        return
+    if made.algo.interactions == "reserved" and made.reserved == 0:
+        raise UserError(f"reserved=0 keeps no interactions from SFT for {arm} to train on: give reserved=1")
+    source, _ = training(config, data, start)
+    for key in SETTLED_BY_SFT:
+        if made[key] != source[key]:
+            raise UserError(f"arm {arm} has another {key} than {start}, which it starts from: leave it as it is there")
+
+
+def _key(override: str) -> str:
+    return override.partition("=")[0].lstrip("+~")
