@@ -216,6 +216,8 @@ def explain(problem: BaseException, stage: str = "") -> str:
         return f"{group}={name}: expected one of {', '.join(available)}{schema.did_you_mean(name, available)}"
     if found := re.search(r"In '(experiment/[^']+)': Could not override '/?([^'@]+)", text):
         return f"{found[1].replace('/', '=')} is not for this command: it sets {found[2]}"
+    if found := re.search(r"In '(experiment/[^']+)': .* Key 'bench' not in", text):
+        return f"{found[1].replace('/', '=')} is an experiment over several runs: give it to recbench bench"
     if found := re.search(r"Could not override '([^']+)'", text):
         return f"unknown key {found[1]}{schema.did_you_mean(found[1].split('@')[0], _keys(stage))}"
     if found := re.search(r"Ambiguous value for argument '([^']+)'", text):

@@ -8,6 +8,7 @@ import pytest
 
 from recbench import schema
 from recbench.execution import compose, config_folder, prepare
+from recbench.stages import experiments
 
 ROOT = Path(__file__).parents[1]
 CONF = config_folder()
@@ -45,7 +46,11 @@ def test_every_data_set_composes(name):
 
 @pytest.mark.parametrize("name", names("experiment"))
 def test_every_experiment_composes(name):
-    stage = "ctr" if "override /ctr:" in (CONF / "experiment" / f"{name}.yaml").read_text() else "train"
+    text = (CONF / "experiment" / f"{name}.yaml").read_text()
+    if "\nbench:" in text:  # every arm on every data set, and the evaluations
+        experiments.design([f"experiment={name}"])
+        return
+    stage = "ctr" if "override /ctr:" in text else "train"
     prepare(stage, compose(stage, [f"experiment={name}"]), ())
 
 

@@ -37,7 +37,7 @@ class BenchConfig:
     baseline: str = option(SFT, "the arm that the others are held against")
     summary: str = option("ndcg@10", "metric of the table over data sets")
     eval: list[str] = option([], "overrides of recbench eval (eval.KEY=VALUE)")
-    on: dict[str, list[str]] = option({}, "data sets: a name, and the overrides that say data and budget (--on)")
+    data: dict[str, list[str]] = option({}, "data sets: a name, and the overrides that say data and budget (--on)")
     arms: dict[str, ArmConfig] = option({}, "arms beside the built-in ones, which they may replace")
     sets: dict[str, list[str]] = option(
         {}, "names for several arms (--arms); all of them run unless some are asked for"
@@ -54,7 +54,7 @@ def read_bench(file: str, content: Mapping[str, Any], known: Sequence[str]) -> B
     if beside:
         raise UserError(
             f"{file}: {beside[0]} stands beside the bench node: put what trainings need into the overrides under "
-            "bench.on or bench.arms"
+            "bench.data or bench.arms"
         )
     node: dict[Any, Any] = dict(_mapping(file, "bench", content["bench"]))
     _check_keys(file, "bench", node, BenchConfig)
@@ -92,7 +92,7 @@ def _check_keys(file: str, where: str, node: Mapping[str, Any], schema: type) ->
 
 def _check_names(file: str, bench: BenchConfig, arms: Sequence[str]) -> None:
     """Check that every name can be written on a command line, and that whatever is referred to is there."""
-    for kind, names in (("on", bench.on), ("arms", bench.arms), ("sets", bench.sets)):
+    for kind, names in (("data", bench.data), ("arms", bench.arms), ("sets", bench.sets)):
         for name in names:
             if not NAME.fullmatch(name):
                 raise UserError(f"{file}: bench.{kind}.{name}: expected a name of letters, digits, '.', '_' and '-'")
@@ -115,8 +115,8 @@ def _check_names(file: str, bench: BenchConfig, arms: Sequence[str]) -> None:
                 raise UserError(f"{file}: bench.arms.{name}: {' starts from '.join([*passed, start])}: no end to it")
             passed.append(start)
             arm_config = bench.arms[start]
-    for name, overrides in bench.on.items():
+    for name, overrides in bench.data.items():
         if not overrides:
-            raise UserError(f"{file}: bench.on.{name} is empty: give its data, as in [data=amazon_beauty]")
+            raise UserError(f"{file}: bench.data.{name} is empty: give its data, as in [data=amazon_beauty]")
     if not bench.seeds or len(set(bench.seeds)) < len(bench.seeds) or min(bench.seeds) < 0:
         raise UserError(f"{file}: bench.seeds={bench.seeds}: expected different whole numbers, as in [0, 1]")

@@ -1,5 +1,7 @@
 """The schema of every stage."""
 
+from functools import cache
+
 from hydra.core.config_store import ConfigStore
 
 from recbench.schema.captions import CaptionStageConfig, CtrStageConfig, SimulateStageConfig, TokenizeStageConfig
@@ -17,6 +19,7 @@ STAGE_SCHEMAS: dict[str, type[StageConfig]] = {
 }
 
 
+@cache  # what is there stays there
 def register() -> None:
     """Put the schema of every stage where `conf/<stage>.yaml` finds it: as `<stage>_schema`."""
     for stage, schema in STAGE_SCHEMAS.items():

@@ -8,7 +8,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from recbench.errors import UserError
-from recbench.execution import execute, prepare
+from recbench.execution import differences, execute, prepare
 from recbench.reporting.progress import say
 from recbench.runs import Run, find_runs
 from recbench.schema import with_defaults
@@ -188,7 +188,9 @@ class _Runs:
             return require_sft(made, self.run, strict=True, fingerprint=fingerprint)
         overrides = [*overrides, f"seed={seed}"]
         start = self.config.arms[arm].start
-        if start != SCRATCH:
+        if start == SCRATCH:  # its data are given as a node, which the overrides do not tell
+            overrides = differences("train", made) if self.run is not None else overrides
+        else:
             checkpoint = self.trained(data, start, seed)
             if checkpoint is None:
                 return None

@@ -9,7 +9,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
-from recbench.execution import compose, config_folder, differences, prepare, replace
+from recbench.execution import compose, config_folder, prepare, replace
 from recbench.schema import ArmConfig, BenchConfig, did_you_mean, read_bench
 from recbench.schema.experiments import SCRATCH, SFT
 from recbench.stages.compare import METRICS, check_metrics
@@ -69,19 +69,19 @@ def design(
     for text in given:
         if _key(text) in BENCH_KEYS:
             raise UserError(f"{_key(text)} is what a bench sets itself: leave it out, and use {BENCH_KEYS[_key(text)]}")
-        if bench.on and _key(text) == "data":
+        if bench.data and _key(text) == "data":
             raise UserError(f"{text}: experiment={name} says on which data: choose among them with --on NAME,NAME")
     common = [text for text in given if not _key(text).startswith("eval.")]
     chosen, definitions = _arms(bench, arms, common)
     common = [text for text in common if _key(text) not in (*AIM_KEYS, *TAWIN_KEYS)]
-    sets = _data_sets(bench, on, name) if bench.on or on is not None else None
+    sets = _data_sets(bench, on, name) if bench.data or on is not None else None
     base = composed("train", [*ARMS["grpo_beam"], *(next(iter(sets.values())) if sets else []), *common])
     names = check_metrics(metrics or bench.metrics or METRICS)
     evaluation = [text for text in common if _key(text) in OF_EVERY_STAGE] + list(bench.eval)
     evaluation += [text.replace("eval.", "", 1) for text in given if _key(text).startswith("eval.")]
     evaluation += [f"split={split}"] if split is not None else []
     own = [*bench.eval, *(text for arm in bench.arms.values() for text in arm.train)]
-    for text in [*own, *(text for listed in bench.on.values() for text in listed)]:
+    for text in [*own, *(text for listed in bench.data.values() for text in listed)]:
         if _key(text) in NOT_IN_FILES:
             raise UserError(f"experiment={name}: {text} is what a bench sets itself: leave it out")
     shared: dict[Any, Any] = {key: base[key] for key in base if key not in ("algo", "negatives", "input", "resume")}
@@ -135,8 +135,7 @@ def training(config: DictConfig, data: str, arm: str) -> tuple[DictConfig, list[
         nodes: dict[str, Any] = {"data": base.data}
         if not any(_key(text) == "reserved" for text in definition["train"]):
             nodes["reserved"] = base.reserved
-        made = replace(composed("train", overrides), nodes)
-        return made, differences("train", made)
+        return replace(composed("train", overrides), nodes), overrides
     own = ARMS["grpo_beam"] if arm == SFT else definition["train"]
     overrides = [*asked["on"][data], *own, *common]
     return composed("train", overrides), overrides
@@ -155,16 +154,16 @@ def _experiment(overrides: Sequence[str]) -> tuple[str | None, BenchConfig]:
 
 
 def _data_sets(bench: BenchConfig, asked: Sequence[str] | None, name: str | None) -> dict[str, list[str]]:
-    if not bench.on:
+    if not bench.data:
         of = f"experiment={name} has one data set" if name is not None else "one data set is asked for"
         raise UserError(f"--on is for an experiment over several data sets, and {of}: leave it out, or give data=NAME")
-    for data in asked if asked is not None else bench.on:
-        if data not in bench.on:
-            near = did_you_mean(data, list(bench.on))
-            raise UserError(f"--on {data}: expected some of {', '.join(bench.on)}{near}")
+    for data in asked if asked is not None else bench.data:
+        if data not in bench.data:
+            near = did_you_mean(data, list(bench.data))
+            raise UserError(f"--on {data}: expected some of {', '.join(bench.data)}{near}")
     if asked is not None and not asked:
-        raise UserError(f"--on is empty: expected some of {', '.join(bench.on)}")
-    return {data: bench.on[data] for data in dict.fromkeys(asked if asked is not None else bench.on)}
+        raise UserError(f"--on is empty: expected some of {', '.join(bench.data)}")
+    return {data: bench.data[data] for data in dict.fromkeys(asked if asked is not None else bench.data)}
 
 
 def _arms(

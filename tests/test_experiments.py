@@ -1,0 +1,124 @@
+"""The bench node of an experiment file: what it may say, and how a mistake is told; configs older than a key."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from recbench.errors import UserError
+from recbench.execution import compose
+from recbench.schema import read_bench, with_defaults
+from recbench.stages import experiments
+from recbench.stages.bench import relative_gains
+
+GOOD = {
+    "seeds": [3, 5],
+    "data": {"beauty": ["experiment=beauty_rl"]},
+    "arms": {
+        "tawin_5": ["algo=tawin", "algo.top_k=5"],
+        "sasrec": {"start": "scratch", "train": ["policy=sasrec"]},
+        "after": {"start": "more_sft", "train": ["algo=grpo"]},
+    },
+    "sets": {"main": ["sft", "tawin_5"]},
+}
+
+
+def read(**changes):
+    return read_bench("experiment=x", {"bench": {**GOOD, **changes}}, list(experiments.ARMS))
+
+
+def test_an_arm_is_a_list_of_overrides_or_says_where_it_starts():
+    bench = read()
+    assert (bench.arms["tawin_5"].start, bench.arms["tawin_5"].train) == ("sft", ["algo=tawin", "algo.top_k=5"])
+    assert (bench.arms["sasrec"].start, bench.arms["sasrec"].train) == ("scratch", ["policy=sasrec"])
+    assert bench.seeds == [3, 5] and bench.baseline == "sft" and bench.data == GOOD["data"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sedes": [0]}, "unknown key bench.sedes: expected some of seeds,"),
+        ({"arms": {"x": {"trian": []}}}, "unknown key bench.arms.x.trian: expected some of start, train; did you mean"),
+        ({"arms": {"x": 3}}, "bench.arms.x is 3: expected names"),
+        ({"arms": ["x"]}, "bench.arms is ['x']: expected names"),
+        ({"seeds": ["a"]}, "bench.seeds"),
+        ({"seeds": [0, 0]}, "bench.seeds=[0, 0]: expected different whole numbers"),
+        ({"sets": {"main": ["tawin_6"]}}, "bench.sets.main: no arm 'tawin_6'; there are sft, more_sft"),
+        ({"sets": {"sft": ["sft"]}}, "bench.sets.sft has the name of an arm"),
+        ({"baseline": "stf"}, "bench.baseline: no arm 'stf'"),
+        ({"arms": {"x": {"start": "y", "train": []}}}, "bench.arms.x.start: no arm 'y'"),
+        ({"arms": {"x": {"start": "y"}, "y": {"start": "x"}}, "sets": {}}, "x starts from y starts from x: no end"),
+        ({"arms": {"a b": []}, "sets": {}}, "bench.arms.a b: expected a name of letters"),
+        ({"arms": {"sft": ["algo=sft"]}, "sets": {}}, "bench.arms.sft is the SFT checkpoint itself"),
+        ({"arms": {"scratch": []}, "sets": {}}, "bench.arms.scratch is what arms start from"),
+        ({"data": {"beauty": []}}, "bench.data.beauty is empty"),
+    ],
+)
+def test_mistakes_name_the_file_the_key_and_what_is_expected(changes, words):
+    with pytest.raises(UserError) as problem:
+        read(**changes)
+    text = str(problem.value)
+    assert text.startswith("experiment=x: ") and words in text and "\n" not in text
+
+
+def test_what_stands_beside_the_node_would_go_nowhere():
+    with pytest.raises(UserError, match="reserved stands beside the bench node"):
+        read_bench("experiment=x", {"bench": GOOD, "reserved": 1}, list(experiments.ARMS))
+
+
+def test_what_older_runs_lack_has_the_defaults_of_today_at_any_depth():
+    config = compose("train", ["policy.width=64"])
+    older = OmegaConf.create(OmegaConf.to_container(config))
+    del older.policy.block_dropout, older.algo.weights, older.sft.rere_weight, older.negatives.pool
+    assert with_defaults("train", older) == with_defaults("train", config)
+    del older.policy.width  # was not the default
+    assert with_defaults("train", older)["policy"]["width"] == 128
+    older.policy.forgotten = 1  # of a version that had more
+    assert with_defaults("train", older)["policy"]["forgotten"] == 1
+
+
+def test_arms_from_scratch_share_data_and_reserved_interactions_and_nothing_else():
+    config = experiments.design(
+        [
+            "experiment=table1",
+            "policy.layers=3",
+            "algo.steps=7",
+            "precision=bfloat16",
+            "data.options.skip_bad_lines=true",
+        ],
+        arms=["sasrec", "tawin_10"],
+        on=["sports"],
+    )
+    sasrec, _ = experiments.training(config, "sports", "sasrec")
+    tawin, _ = experiments.training(config, "sports", "tawin_10")
+    assert sasrec.data == tawin.data and sasrec.reserved == tawin.reserved == 1
+    assert sasrec.data.options.skip_bad_lines is True
+    assert (sasrec.policy.kind, sasrec.policy.layers, sasrec.algo.interactions) == ("sasrec", 2, "all")
+    assert sasrec.precision == "bfloat16"
+    assert (tawin.policy.layers, tawin.policy.width, tawin.algo.steps, tawin.algo.top_k) == (3, 256, 7, 10)
+    assert list(config.chosen) == ["sasrec", "tawin_10"]
+
+
+def test_windows_go_to_the_built_in_tawin_and_other_settings_to_every_tawin():
+    config = experiments.design(["experiment=windows_vs_topk", "algo.ranks=exact"], arms=["tawin_5", "grpo_beam"])
+    assert experiments.training(config, "industrial", "tawin_5")[0].algo.ranks == "exact"
+    assert experiments.training(config, "industrial", "grpo_beam")[0].algo.ranks == "beam"  # as the experiment has it
+    config = experiments.design(["algo.weights=ndcg@10"], arms=["tawin", "grpo_beam"])
+    assert experiments.training(config, "bazaar", "tawin")[0].algo.weights == "ndcg@10"
+    with pytest.raises(UserError, match="algo.top_k=5 is for the arm tawin, which is not asked for"):
+        experiments.design(["experiment=windows_vs_topk", "algo.top_k=5"], arms=["top_k"])
+
+
+def held(percent, difference):
+    value = {"relative_percent": percent, "difference": difference, "low": difference - 1, "high": difference + 1}
+    return {"values": {"hr@1": {**value, "p_holm": 0.2}}}
+
+
+def test_gains_over_data_sets():
+    comparisons = {
+        "a": {"baseline": "sft", "arms": [{"arm": "sft"}, {"arm": "x", "difference": held(10.0, 0.1)}]},
+        "b": {"baseline": "sft", "arms": [{"arm": "sft"}, {"arm": "x", "difference": held(-4.0, -0.02)}]},
+        "c": {"baseline": "y", "arms": [{"arm": "y"}, {"arm": "x", "difference": held(70.0, 0.7)}]},  # sft failed there
+    }
+    found = relative_gains(comparisons, "hr@1", "sft")
+    (arm,) = found["arms"]
+    assert (arm["arm"], arm["mean"], arm["above"], arm["sets"]) == ("x", 3.0, 1, 2)
+    assert list(arm["gains"]) == ["a", "b"] and arm["gains"]["b"]["relative_percent"] == -4.0
