@@ -66,7 +66,7 @@ def read_bench(file: str, content: Mapping[str, Any], known: Sequence[str]) -> B
         typed = OmegaConf.merge(OmegaConf.structured(BenchConfig), {**node, "arms": arms})
         bench = cast(BenchConfig, OmegaConf.to_object(typed))
     except OmegaConfBaseException as problem:
-        where = getattr(problem, "full_key", None) or "bench"
+        where = f"bench.{key}" if (key := getattr(problem, "full_key", None)) else "bench"
         raise UserError(f"{file}: {where}: {str(problem).splitlines()[0]}") from problem
     _check_names(file, bench, [*known, *(arm for arm in bench.arms if arm not in known)])
     return bench

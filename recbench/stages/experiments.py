@@ -6,6 +6,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, cast
 
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
@@ -105,7 +106,7 @@ def design(
             "excluded": excluded,
         }
     )
-    prepare("eval", composed("eval", evaluation), evaluation)
+    _check_evaluation(evaluation)
     for data in config.on:
         for arm in definitions:
             _check_arm(config, str(data), arm)
@@ -194,6 +195,16 @@ def _arms(
         aim = [] if arm != "tawin" or not built_in else aims or [AIM]
         definitions[arm] = ArmConfig(definitions[arm].start, [*definitions[arm].train, *aim, *settings])
     return chosen, definitions
+
+
+def _check_evaluation(overrides: list[str]) -> None:
+    try:
+        config = composed("eval", overrides)
+    except HydraException as problem:
+        from recbench.dispatch import explain  # which knows the keys of eval, where the command's are those of train
+
+        raise UserError(f"of the evaluations: {explain(problem, 'eval')}") from problem
+    prepare("eval", config, overrides)
 
 
 def _check_arm(config: DictConfig, data: str, arm: str) -> None:

@@ -149,9 +149,7 @@ def test_interrupted_then_completed_then_kept(market, monkeypatch, tmp_path) -> 
         OmegaConf.save(config, found.path / "config.yaml")
     assert plan(market)["missing"] == 0
     assert plan(market, "eval.exact_sample=5")["missing"] == 6
-    assert (
-        plan(market, "negatives.pool=151")["missing"] == 8
-    )  # more_sft and again, with the evaluation of the latter...
+    assert plan(market, "negatives.pool=151")["missing"] == 6  # more_sft, again and its evaluation
 
     # settings are chosen on validation: other evaluations of the same trainings
     chosen = market.made(*BENCH, "--split", "validation", "--arms", "sft,popular", "--on", "first")
@@ -184,7 +182,7 @@ def test_a_failing_arm_loses_no_other(market, tmp_path) -> None:
         (["--on", "frist"], "--on frist: expected some of second, first; did you mean 'first'?"),
         (["data=bazaar"], "experiment=two_markets says on which data"),
         (["--split", "tset"], "split='tset': expected one of validation, test"),
-        (["eval.boostrap=3"], "bootstrap"),
+        (["eval.boostrap=3"], "did you mean 'bootstrap'?"),
         (["algo.group_size=1"], "algo.group_size=1: expected at least 2"),
     ],
 )
