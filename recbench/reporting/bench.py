@@ -1,13 +1,14 @@
 """`recbench bench`: its tables, its report, what --plan prints, and the folder that finished results are kept in."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from recbench.errors import UserError
-from recbench.reporting.comparison import comparison_grids, legend, mark
+from recbench.reporting.comparison import comparison_grids, legend, mark, terminal_grids
 from recbench.reporting.comparison_tables import write_tables
-from recbench.reporting.tables import Cell, Grid, markdown, number, percent, titled
+from recbench.reporting.tables import Cell, Grid, folded, markdown, number, percent, titled
 from recbench.runs import Run, atomic_path, write_json
 
 COST_COLUMNS = {  # key in the manifest -> title
@@ -25,15 +26,15 @@ WITHOUT_EFFECT = ("runs", "threads", "device", "force")  # overrides that say wh
 
 def comparisons_of(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The comparison on each data set, in order; one without a name for a bench on one."""
-    if "comparisons" not in metrics:
+    if "by_data" not in metrics:
         return {"": metrics}
-    return {data: metrics["comparisons"][data] for data in metrics["data_sets"]}
+    return {data: metrics["by_data"][data] for data in metrics["data_sets"]}
 
 
-def bench_grids(metrics: Mapping[str, Any], per_seed: bool = False) -> list[Grid]:
-    """The tables of every data set, then, of several, the summary over them."""
-    grids = [grid for one in comparisons_of(metrics).values() for grid in comparison_grids(one, per_seed=per_seed)]
-    return [*grids, *summary_grids(metrics)]
+def bench_grids(metrics: Mapping[str, Any]) -> list[Grid]:
+    """The tables of every data set, then, of several, the summary over them, as wide as a terminal has room for."""
+    grids = [grid for one in comparisons_of(metrics).values() for grid in terminal_grids(one)]
+    return [*grids, *(part for grid in summary_grids(metrics) for part in folded(grid))]
 
 
 def summary_grids(metrics: Mapping[str, Any]) -> list[Grid]:
@@ -52,7 +53,7 @@ def summary_grids(metrics: Mapping[str, Any]) -> list[Grid]:
         rows.append([arm["arm"], *shown, percent(arm["mean"], digits=1), f"{arm['above']} of {arm['sets']}"])
     title = f"{summary['metric']}: relative gain over {summary['baseline']}"
     columns = ["arm", *data_sets, "mean", "sets above"]
-    note = next((text for one in metrics["comparisons"].values() if (text := legend(one))), "")
+    note = next((text for one in metrics["by_data"].values() if (text := legend(one))), "")
     note = f"{note} The number of comparisons is that of each set's own table." if marks else ""
     return [Grid(title, columns, rows, marks=marks, note=note)]
 
@@ -60,7 +61,7 @@ def summary_grids(metrics: Mapping[str, Any]) -> list[Grid]:
 def bench_sections(run: Run) -> list[str]:
     """The results of a bench run in Markdown: tables and what they mean, the arms' cost, links to their reports."""
     metrics, manifest = run.metrics, run.manifest
-    several = "comparisons" in metrics
+    several = "by_data" in metrics
     lines = ["## Results", ""]
     for data, comparison in comparisons_of(metrics).items():
         lines += [f"### {data}", ""] if several else []
@@ -125,19 +126,18 @@ def check_results_folder(folder: Path) -> None:
     """Raise UserError where results could not be kept in `folder`, before they are made."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--save {folder} is a file: give a folder")
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise UserError(f"--save {folder} cannot be written to; give another folder")
 
 
 def write_results(folder: Path, run: Run) -> list[Path]:
-    """Keep a bench run's tables (table.md, table.tex, table.csv, summary.md) and the numbers of its evaluations.
+    """Keep a bench run's tables (those of `recbench compare --save`, and summary.md) and the numbers of its evaluations.
 
     evaluations.json has, for each, data set, arm, seed, run ids, overrides and metrics: neither when nor where they
     were made. Returns the paths of all files.
     """
-    comparisons = {
-        data: {"data": run.data_name, "data_fingerprint": run.data_fingerprint, **comparison}
-        for data, comparison in comparisons_of(run.metrics).items()
-    }
-    paths = write_tables(folder, list(comparisons.values()))
+    paths = write_tables(folder, list(comparisons_of(run.metrics).values()))
     for grid in summary_grids(run.metrics):
         paths.append(folder / "summary.md")
         with atomic_path(paths[-1]) as partial:

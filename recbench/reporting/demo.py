@@ -4,9 +4,10 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from recbench.reporting.bench import bench_grids, bench_sections
+from recbench.reporting.bench import bench_sections
 from recbench.reporting.captions import caption_grids, caption_sections
 from recbench.reporting.clicks import click_grids, click_sections
+from recbench.reporting.comparison import comparison_grids
 from recbench.reporting.simulation import simulation_grids, simulation_sections
 from recbench.reporting.tables import Grid
 from recbench.runs import Run, atomic_path
@@ -25,7 +26,7 @@ def demo_grids(metrics: Mapping[str, Any]) -> list[Grid]:
         *caption_grids(metrics["caption"])[1:2],
         *click_grids(metrics["ctr"])[1:],
         *simulation_grids(metrics["simulate"])[:2],
-        *bench_grids(metrics["bench"])[:1],
+        *comparison_grids(metrics["bench"])[:1],
     ]
 
 

@@ -42,7 +42,7 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
 
     Returns:
         The numbers of `compare_runs`; for an experiment over data sets, their names in order ("data_sets"), those
-        numbers for each ("comparisons") and the gains over the baseline on one metric ("summary").
+        numbers for each ("by_data") and the gains over the baseline on one metric ("summary").
     """
     runs = _Runs(config, run)
     made: list[dict[str, Any]] = []
@@ -95,7 +95,7 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
         return next(iter(comparisons.values()))
     return {
         "data_sets": list(comparisons),
-        "comparisons": comparisons,
+        "by_data": comparisons,
         "summary": relative_gains(comparisons, config.summary, config.baseline),
     }
 
@@ -238,13 +238,12 @@ def _comparison(config: DictConfig, data: str, made: Sequence[Mapping[str, Any]]
     evaluated = [one["eval"] for one in made]
     if config.experiment is None:
         return compare_runs(evaluated, **settings)
-    base = next((one["eval"] for one in made if one["name"] == config.baseline), None)
+    base = config.baseline if config.baseline in [one["name"] for one in made] else None
     if base is None:
         run.note(f"{data}: the baseline {config.baseline} is not there, and another stands in for it")
     labels = {one["eval"].id: str(one["name"]) for one in made}
-    fingerprint = evaluated[0].data_fingerprint
-    comparison = compare_runs(evaluated, baseline=base, labels=labels, **settings)
-    return {**comparison, "data": data, "data_fingerprint": fingerprint}
+    # two sets of an experiment may be one data set, by other settings: they go by the experiment's names for them
+    return {**compare_runs(evaluated, baseline=base, labels=labels, **settings), "data": data}
 
 
 def relative_gains(comparisons: Mapping[str, Mapping[str, Any]], metric: str, baseline: str) -> dict[str, Any]:

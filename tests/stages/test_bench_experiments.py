@@ -94,13 +94,13 @@ def test_interrupted_then_completed_then_kept(market, monkeypatch, tmp_path) -> 
     metrics = run.metrics
     assert metrics["data_sets"] == ["second", "first"]
     for data in ("first", "second"):
-        comparison = metrics["comparisons"][data]
+        comparison = metrics["by_data"][data]
         assert [arm["arm"] for arm in comparison["arms"]] == ["sft", "again", "popular"]
         assert comparison["baseline"] == "sft" and comparison["data"] == data and comparison["split"] == "test"
     for row in metrics["summary"]["arms"]:  # the same numbers as in the tables
         for data, gain in row["gains"].items():
-            arm = next(one for one in metrics["comparisons"][data]["arms"] if one["arm"] == row["arm"])
-            base = metrics["comparisons"][data]["arms"][0]
+            arm = next(one for one in metrics["by_data"][data]["arms"] if one["arm"] == row["arm"])
+            base = metrics["by_data"][data]["arms"][0]
             mean, of_base = (one["values"]["ndcg@10"]["mean"] for one in (arm, base))
             assert gain["relative_percent"] == pytest.approx(100 * (mean - of_base) / of_base)
         assert row["sets"] == 2
@@ -120,7 +120,7 @@ def test_interrupted_then_completed_then_kept(market, monkeypatch, tmp_path) -> 
 
     # kept: tables, and every number behind them, without when or where
     assert {path.name for path in kept.iterdir()} == {
-        "table.md", "table.tex", "table.csv", "summary.md", "evaluations.json",
+        "table.md", "table.tex", "table.csv", "comparison.json", "summary.md", "evaluations.json",
     }  # fmt: skip
     rows = list(csv.DictReader((kept / "table.csv").open()))
     assert len(rows) == 2 * 3 * 3 and {row["data"] for row in rows} == {"first", "second"}
@@ -154,7 +154,7 @@ def test_interrupted_then_completed_then_kept(market, monkeypatch, tmp_path) -> 
     # settings are chosen on validation: other evaluations of the same trainings
     chosen = market.made(*BENCH, "--split", "validation", "--arms", "sft,popular", "--on", "first")
     assert made(market)["train"] == 8 and made(market)["eval"] == 10
-    assert chosen.metrics["comparisons"]["first"]["split"] == "validation"
+    assert chosen.metrics["by_data"]["first"]["split"] == "validation"
     assert chosen.metrics["data_sets"] == ["first"]
 
 
@@ -166,7 +166,7 @@ def test_a_failing_arm_loses_no_other(market, tmp_path) -> None:
     assert "data first, arm broken, seed 0" in line and "nowhere.json" in line
     assert "not saved" in result.err and not kept.exists()
     metrics = json.loads(result.out)["metrics"]
-    assert [arm["arm"] for arm in metrics["comparisons"]["first"]["arms"]] == ["sft", "popular"]
+    assert [arm["arm"] for arm in metrics["by_data"]["first"]["arms"]] == ["sft", "popular"]
     (run,) = find_runs(market.root, "bench")
     assert run.status == "done"
     assert "## What is missing" in (run.path / "report.md").read_text()
