@@ -132,7 +132,7 @@ def check_results_folder(folder: Path) -> None:
 
 
 def write_results(folder: Path, run: Run) -> list[Path]:
-    """Keep a bench run's tables (those of `recbench compare --save`, and summary.md) and the numbers of its evaluations.
+    """Keep a bench run's tables (as `recbench compare --save` does, and summary.md) and its evaluations' numbers.
 
     evaluations.json has, for each, data set, arm, seed, run ids, overrides and metrics: neither when nor where they
     were made. Returns the paths of all files.

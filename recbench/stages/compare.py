@@ -373,8 +373,10 @@ def _baseline(evaluations: Sequence[Evaluation], given: Run | str | None) -> str
     if given is not None and given not in arms:
         data = evaluations[0].run.data_name
         raise UserError(f"baseline {given!r} is no arm on {data}, which has {', '.join(arms)}: evaluate it there, too")
+    if given is not None:
+        return given
     plain = [one.arm for one in evaluations if arm_label(one.trained.config) == "sft"]
-    return given or (plain or arms)[0]
+    return (plain or arms)[0]
 
 
 def _difference(
