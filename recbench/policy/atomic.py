@@ -17,8 +17,6 @@ class AtomicPolicy(nn.Module, ABC):
     What it needs to score is in its parameters and persistent buffers, which are its checkpoint.
     """
 
-    needs_users = False  # True: scores a user's row, by `score_users`, and knows nothing of histories
-
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
         super().__init__()
         self.trie = trie

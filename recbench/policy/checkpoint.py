@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from recbench.errors import UserError
+from recbench.policy.bpr_mf import BprMf
 from recbench.policy.item_tokens import ItemTokens
 from recbench.policy.kinds import Policy, new_policy
 from recbench.schema import PolicyConfig
@@ -34,6 +35,8 @@ def save_policy(folder: Path, policy: Policy, tokens: ItemTokens) -> None:
     save_weights(folder, policy)
     save_arrays({"codes": np.ascontiguousarray(tokens.codes)}, folder / "item_tokens.safetensors")
     description = {"policy": _plain(policy.settings), "item_tokens": tokens.origin}
+    if isinstance(policy, BprMf):
+        description["users"] = policy.users
     (folder / "policy.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -47,7 +50,7 @@ def load_policy(folder: Path) -> tuple[Policy, ItemTokens]:
         raise UserError(f"{folder} holds no policy (no policy.json); give the run of a finished recbench train")
     description = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
     tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
-    policy = new_policy(tokens.trie(), PolicyConfig(**description["policy"]))
+    policy = new_policy(tokens.trie(), PolicyConfig(**description["policy"]), description.get("users", 0))
     load_weights(folder, policy)
     return policy.eval(), tokens
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from recbench.policy.bpr_mf import BprMf
 from recbench.policy.item_knn import ItemKnn
 from recbench.policy.model import LlamaPolicy
 from recbench.policy.popularity import Popularity
@@ -11,9 +12,9 @@ from recbench.schema import PolicyConfig
 
 CountedPolicy = Popularity | ItemKnn
 SequencePolicy = LlamaPolicy | SasRec  # trained by sft and by any rl
-Policy = SequencePolicy | CountedPolicy
+Policy = SequencePolicy | CountedPolicy | BprMf
 
-KINDS: dict[str, Callable[[ItemTrie, PolicyConfig], Policy]] = {
+OF_HISTORIES: dict[str, Callable[[ItemTrie, PolicyConfig], Policy]] = {
     "llama_small": LlamaPolicy,
     "sasrec": SasRec,
     "popularity": Popularity,
@@ -21,6 +22,11 @@ KINDS: dict[str, Callable[[ItemTrie, PolicyConfig], Policy]] = {
 }
 
 
-def new_policy(trie: ItemTrie, settings: PolicyConfig) -> Policy:
-    """An untrained policy of `settings.kind` over the catalogue of `trie`; weights by torch's own random state."""
-    return KINDS[settings.kind](trie, settings)
+def new_policy(trie: ItemTrie, settings: PolicyConfig, users: int) -> Policy:
+    """An untrained policy of `settings.kind` over the catalogue of `trie`; weights by torch's own random state.
+
+    users: how many there are, for a policy that has a row for each (bpr_mf).
+    """
+    if settings.kind == "bpr_mf":
+        return BprMf(trie, settings, users)
+    return OF_HISTORIES[settings.kind](trie, settings)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from recbench.data.interactions import Cases, Interactions, histories
+from recbench.errors import UserError
+from recbench.policy.bpr_mf import BprMf
 from recbench.policy.kinds import Policy
 
 EXACT_NODES = 2000  # full scoring is the default while the trie has at most this many nodes to run
@@ -36,6 +38,22 @@ def exact_is_affordable(policy: Policy) -> bool:
     return int(policy.trie.needs_forward.sum()) <= EXACT_NODES
 
 
+def contexts(policy: Policy, interactions: Interactions, cases: Cases) -> np.ndarray:
+    """What a policy reads of each case, int64 [C, T]: its history, padded with -1; of BPR-MF, the user's row, T = 1.
+
+    Raises:
+        UserError: a policy of users was made for another number of them.
+    """
+    if not isinstance(policy, BprMf):
+        return histories(interactions, cases, policy.history).astype(np.int64)
+    if policy.users != len(interactions.users):
+        raise UserError(
+            f"the policy has factors of {policy.users} users, the data {len(interactions.users)}: "
+            "train bpr_mf on this data"
+        )
+    return cases.user[:, None]
+
+
 def rank_cases(
     policy: Policy,
     interactions: Interactions,
@@ -54,14 +72,14 @@ def rank_cases(
     """
     was_training = policy.training
     policy.eval()
-    past = histories(interactions, cases, policy.history)
+    past = contexts(policy, interactions, cases)
     seen = _seen_items(interactions, cases)
     # Similar lengths share a batch; the results go back to the order of the cases.
     order = np.argsort((past >= 0).sum(1), kind="stable")
     results: list[np.ndarray] = []
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
-        batch = torch.from_numpy(past[rows].astype(np.int64)).to(policy.device)
+        batch = torch.from_numpy(past[rows]).to(policy.device)
         positives = torch.from_numpy(interactions.items[cases.position[rows]].astype(np.int64)).to(policy.device)
         with torch.no_grad():
             if beam_width is None:
@@ -158,7 +176,7 @@ def beam_recall(policy: Policy, interactions: Interactions, cases: Cases, width:
     """Share of the exact top `width` items that a beam of that width finds, averaged over cases; dropout off."""
     was_training = policy.training
     policy.eval()
-    past = torch.from_numpy(histories(interactions, cases, policy.history).astype(np.int64)).to(policy.device)
+    past = torch.from_numpy(contexts(policy, interactions, cases)).to(policy.device)
     width = min(width, policy.catalogue_size)
     shares: list[Tensor] = []
     for batch in past.split(batch_size):

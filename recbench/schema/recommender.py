@@ -139,6 +139,7 @@ class AlgoConfig:
     sft_weight: float = option(0.0, "weight of the SFT loss on the positives", least=0)
     dropout: bool = option(True, "rl: dropout stays on in the gradient pass")
     # other losses
+    l2: float = option(1e-3, "bpr: weight of the squared norms of the factors that an interaction reads", least=0)
     sdpo_beta: float = option(1.0, "sdpo: weight of log-ratios to the frozen SFT policy", least=1e-6)
     llpauc_alpha: float = option(0.7, "llpauc: share of positives, the best scored, that count", least=1e-3, most=1)
     llpauc_beta: float = option(0.1, "llpauc: share of negatives, the best scored, that count", least=1e-3, most=1)

@@ -23,6 +23,7 @@ from recbench.data.interactions import (
 )
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
+from recbench.policy.bpr_mf import BprMf, draw_negatives, learned_items
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
 from recbench.policy.item_tokens import ItemTokens, captions_index, make_item_tokens
@@ -44,7 +45,7 @@ from recbench.rl.groups import build_groups, near_exact_error
 from recbench.rl.objective import check_objective, objective_metric
 from recbench.rl.trainer import rl_step
 from recbench.runs import Run, atomic_path
-from recbench.schema import TrainStageConfig
+from recbench.schema import AlgoConfig, TrainStageConfig
 from recbench.stages.device import autocast, choose_device, use_threads
 from recbench.stages.upstream import require, require_sft
 
@@ -196,7 +197,7 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
         if (index := captions_index(config.item_tokens)) is not None:
             run.use(Run(index.parent))
         torch.manual_seed(stream_seed(config.seed, INITIAL_WEIGHTS))
-        policy = new_policy(tokens.trie(), config.policy)
+        policy = new_policy(tokens.trie(), config.policy, len(data.interactions.users))
         if isinstance(policy, SequencePolicy) and config.policy.initial_embeddings != "random":
             start_from, width = config.policy.initial_embeddings, config.policy.width
             vectors, _ = item_vectors(start_from, data, width, config.reserved, config.seed)
@@ -255,6 +256,8 @@ def _mean(name: str, ranks: CaseRanks) -> float:
 def _plan(config: TrainStageConfig, data: RecommendationData, policy: Policy, device: torch.device) -> _Plan:
     if isinstance(policy, CountedPolicy):
         return _count_plan(config, data, policy)
+    if isinstance(policy, BprMf):
+        return _bpr_plan(config, data, policy, device)
     return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, policy, device)
 
 
@@ -273,6 +276,48 @@ def _count_plan(config: TrainStageConfig, data: RecommendationData, policy: Coun
     targets = _targets(config, data)
     policy.count(user_of_interaction(data.interactions)[targets], data.interactions.items[targets])
     return _Plan(lambda step, optimizer: {}, 0, 1, len(targets))
+
+
+def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: BprMf, device: torch.device) -> _Plan:
+    """Passes over the interactions in random order, each against an item that its user has not."""
+    algo = config.algo
+    targets = _targets(config, data)
+    users, items = user_of_interaction(data.interactions)[targets], data.interactions.items[targets].astype(np.int64)
+    learned = learned_items(users, items, policy.users, policy.catalogue_size)
+    kept = learned.others[users] > 0
+    users, items = users[kept], items[kept]
+    if not len(users):
+        raise UserError(
+            f"every user of data set {data.name} has the whole catalogue: bpr finds no item to rank lower; "
+            "give other data or another policy"
+        )
+    per_epoch = -(-len(users) // algo.batch_size)
+
+    @lru_cache(maxsize=1)  # of the current epoch only
+    def order(epoch: int) -> np.ndarray:
+        return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(users))
+
+    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        epoch, index = divmod(step, per_epoch)
+        rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
+        negatives = draw_negatives(learned, users[rows], random_stream(config.seed, NEGATIVES, step))
+        triples = (torch.from_numpy(column).to(device) for column in (users[rows], items[rows], negatives))
+        with autocast(device, config.precision):
+            loss = policy.bpr_loss(*triples, algo.l2)
+        return _descend(loss, policy, optimizer, algo)
+
+    return _Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(users))
+
+
+def _descend(
+    loss: torch.Tensor, policy: SequencePolicy | BprMf, optimizer: torch.optim.Optimizer, algo: AlgoConfig
+) -> dict[str, float]:
+    """One optimiser step down the gradient of a loss; what to log about it."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), algo.max_gradient_norm or torch.inf)
+    optimizer.step()
+    return {"loss": float(loss.detach()), "gradient_norm": float(norm)}
 
 
 def _sft_plan(
@@ -296,12 +341,9 @@ def _sft_plan(
             loss = policy.sft_loss(
                 torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device), algo.label_smoothing
             )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), algo.max_gradient_norm or torch.inf)
-        optimizer.step()
+        values = _descend(loss, policy, optimizer, algo)
         rate = float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
-        return {"loss": float(loss.detach()), "gradient_norm": float(norm), "tokens_a_second": rate}
+        return {**values, "tokens_a_second": rate}
 
     if config.input is not None or algo.interactions == "reserved":
         return _Plan(update, algo.steps, algo.evaluate_every, len(targets))
