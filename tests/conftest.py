@@ -60,6 +60,11 @@ class Workspace:
         """A short RL training from a finished run."""
         return self.made("train", f"input={start.path}", *SHORT_RL, *arguments)
 
+    def baseline(self, policy: str, *arguments: str) -> Run:
+        """Two passes of a policy that the LLM recommender is compared with, on the tiny market."""
+        short = ["algo.epochs=2", "algo.evaluate_every=1", "algo.batch_size=32", "algo.learning_rate=0.01"]
+        return self.made("train", *MARKET, f"policy={policy}", *MODEL, *short, *arguments)
+
     def evaluated(self, trained: Run, *arguments: str) -> Run:
         """An evaluation of a finished training."""
         return self.made("eval", f"input={trained.path}", "bootstrap=50", *arguments)

@@ -1,10 +1,10 @@
 """The SASRec baseline (arXiv 1808.09781): causal self-attention over the items of a history, one embedding an item.
 
 As in the paper: learned positions, layer normalisation before each sub-layer, dropout on what each adds, a point-wise
-feed-forward layer with ReLU, and item embeddings that are input and output. Two things differ. The loss is the
+feed-forward layer with ReLU, and item embeddings that are input and output. Three things differ. The loss is the
 cross-entropy over the whole catalogue, where the paper takes one sampled negative an item, and so scores are
-log-probabilities. And token 0 begins each history, as in the other trained policies, so that first items are learned,
-too.
+log-probabilities. Token 0 begins each history, as in the other trained policies, so that first items are learned, too.
+And positions count from the oldest item that is read, where the paper pads on the left and so counts from the latest.
 """
 
 import torch

@@ -154,6 +154,11 @@ def _check_policy(config: DictConfig) -> None:
             f"policy={policy.kind} knows items, not their tokens, and item_tokens is {config.item_tokens.kind}: "
             "give item_tokens=atomic"
         )
+    if own_rule is not None and policy.initial_embeddings != "random":
+        raise UserError(
+            f"policy={policy.kind} has no token embeddings to start from {policy.initial_embeddings}: "
+            "leave policy.initial_embeddings out"
+        )
     heads = {"llama_small": 2 * policy.heads, "sasrec": policy.heads}.get(policy.kind, 1)
     if policy.width % heads:
         words = "twice the heads" if policy.kind == "llama_small" else "the heads"

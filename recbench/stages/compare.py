@@ -21,6 +21,7 @@ METRICS = ("auc", "wpauc(0,0.01)", "wpauc(0.01,0.05)", "hr@1", "hr@10", "hr@50",
 SAMPLES = 1000  # of the bootstrap
 # What may differ between runs of one arm: the seed and what follows from it, and what changes no number.
 NOT_OF_AN_ARM = ("seed", "input", "runs", "threads", "device", "upstream", "force", "resume", "data", "sft")
+ONE_RULE = {"popularity": "popularity", "item_knn": "item-knn", "bpr_mf": "bpr-mf"}  # policies that need no more
 PUBLISHED = {  # other rules' labels, and the negatives that go without saying
     "softmax_negatives": ("softmax negatives", "random"),
     "dns": ("dns", "dns"),
@@ -170,7 +171,21 @@ def compare_runs(
 
 
 def arm_label(config: DictConfig) -> str:
-    """What a training run is called among arms: sft, more sft, grpo beam, tawin 5-15 (ranks), tawin 0.01,0.05 (FPR)."""
+    """What a training run is called among arms: sft, more sft, grpo beam, tawin 5-15 (ranks), tawin 0.01,0.05 (FPR).
+
+    Of other policies than the LLM recommender: popularity, item-knn, bpr-mf, sasrec, and sasrec with a rule, as in
+    sasrec tawin 5-15.
+    """
+    policy = str(config.policy.get("kind", "llama_small"))
+    if policy in ONE_RULE:
+        return ONE_RULE[policy]
+    rule = _rule_label(config)
+    if policy == "llama_small":
+        return rule
+    return policy if rule == "sft" else f"{policy} {rule}"
+
+
+def _rule_label(config: DictConfig) -> str:
     algo, kind = config.algo, config.negatives.kind
     if algo.name == "sft":
         return "more sft" if config.input is not None or algo.interactions == "reserved" else "sft"

@@ -35,6 +35,15 @@ def test_the_same_rl_twice_gives_the_same_bytes(arm, workspace, sft_run) -> None
     assert _weights(first) == _weights(second)
 
 
+@pytest.mark.parametrize("policy", ["popularity", "item_knn", "sasrec", "bpr_mf"])
+def test_the_same_baseline_twice_gives_the_same_bytes(policy, workspace) -> None:
+    first, second, other = (workspace.baseline(policy, f"seed={seed}") for seed in (0, 0, 1))
+    assert _bytes(first) == _bytes(second)
+    assert _weights(first) == _weights(second)
+    counted = policy in ("popularity", "item_knn")
+    assert (_weights(other) == _weights(first)) == counted  # what is counted draws nothing
+
+
 def test_the_same_evaluation_twice_gives_the_same_bytes(workspace, sft_run) -> None:
     first, second = (workspace.evaluated(sft_run, "--k", "5") for _ in range(2))
     assert _bytes(first) == _bytes(second)

@@ -67,6 +67,23 @@ def test_an_sft_killed_in_the_middle(workspace) -> None:
     assert not list(resumed.path.rglob(".partial-*"))
 
 
+@pytest.mark.parametrize(("policy", "function"), [("sasrec", "padded"), ("bpr_mf", "draw_negatives")])
+def test_a_baseline_stopped_in_the_middle(policy, function, workspace, monkeypatch) -> None:
+    whole = workspace.baseline(policy, "algo.weight_averaging=0.9")
+    arguments = [text for text in whole.overrides if not text.startswith("upstream")]
+    per_epoch = whole.metrics["curve"][1]["step"]
+    with monkeypatch.context() as patch:
+        _interrupt(patch, function, per_epoch + 2, KeyboardInterrupt())  # the second epoch's first step is lost
+        result = workspace.command("train", *arguments)
+    assert result.code == 130, result.err
+    stopped = find_runs(workspace.root, "train")[-1]
+    assert stopped.status == "interrupted"
+    resumed = workspace.made("train", "--resume", stopped.id)
+    assert resumed.path == stopped.path
+    assert _metrics(resumed) == _metrics(whole)
+    assert _policy(resumed) == _policy(whole)
+
+
 @pytest.mark.parametrize("problem", [RuntimeError("out of memory"), KeyboardInterrupt()], ids=["failed", "interrupted"])
 @pytest.mark.parametrize("call", [1, 5], ids=["before any step", "after a validation"])
 def test_a_tawin_stopped_in_the_middle(problem, call, workspace, sft_run, monkeypatch) -> None:

@@ -104,7 +104,7 @@ def llpauc_formula(groups, alpha, beta):
     def best(values, share):
         count = share * len(values)
         assert abs(count - round(count)) < 1e-9, "the plain formula takes whole numbers of items"
-        return sorted(values, key=float, reverse=True)[: round(count)]
+        return sorted(values, key=lambda value: float(value.detach()), reverse=True)[: round(count)]
 
     def formula(scores):
         chances = torch.sigmoid(scores + math.log(40))
