@@ -34,7 +34,7 @@ def save_policy(folder: Path, policy: Policy, tokens: ItemTokens) -> None:
     """Write a policy as model.safetensors, item_tokens.safetensors and policy.json into an existing folder."""
     save_weights(folder, policy)
     save_arrays({"codes": np.ascontiguousarray(tokens.codes)}, folder / "item_tokens.safetensors")
-    description = {"policy": _plain(policy.settings), "item_tokens": tokens.origin}
+    description: dict[str, Any] = {"policy": _plain(policy.settings), "item_tokens": tokens.origin}
     if isinstance(policy, BprMf):
         description["users"] = policy.users
     (folder / "policy.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -301,9 +301,9 @@ def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: BprMf,
         epoch, index = divmod(step, per_epoch)
         rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
         negatives = draw_negatives(learned, users[rows], random_stream(config.seed, NEGATIVES, step))
-        triples = (torch.from_numpy(column).to(device) for column in (users[rows], items[rows], negatives))
+        own, liked, other = (torch.from_numpy(column).to(device) for column in (users[rows], items[rows], negatives))
         with autocast(device, config.precision):
-            loss = policy.bpr_loss(*triples, algo.l2)
+            loss = policy.bpr_loss(own, liked, other, algo.l2)
         return _descend(loss, policy, optimizer, algo)
 
     return _Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(users))
