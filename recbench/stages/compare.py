@@ -194,7 +194,10 @@ def _rule_label(config: DictConfig) -> str:
     if algo.name in PUBLISHED:
         label, usual = PUBLISHED[algo.name]
         return label if kind == usual else f"{label} {kind}"
-    aim = f"{algo.top_k // 2}-{-(-3 * algo.top_k // 2)}" if algo.top_k is not None else window_text(algo.window)
+    if algo.top_k is not None:
+        aim = f"{algo.top_k // 2}-{-(-3 * algo.top_k // 2)}"
+    else:
+        aim = algo.weights if algo.window is None else window_text(algo.window)
     return f"tawin {aim}" if kind == "window" else f"tawin {aim} {kind}"
 
 

@@ -118,6 +118,7 @@ def test_rl_of_sasrec_starts_from_its_own_sft(trained, workspace) -> None:
         (["algo=llpauc"], "llpauc"),
         (["algo=sdpo"], "s-dpo"),
         (["algo=rere"], "rere"),
+        (["algo=tawin", "algo.weights=ndcg@10"], "tawin ndcg@10"),
     ],
 )
 def test_what_a_run_is_called_among_arms(overrides, label) -> None:
@@ -152,11 +153,13 @@ def test_what_does_not_go_together_is_refused(arguments, words, workspace, refus
     refuse(workspace.stage("train", *MARKET, *arguments), words)
 
 
-def test_a_policy_with_a_rule_of_its_own_continues_no_run(trained, workspace, refuse) -> None:
-    result = workspace.stage("train", *MARKET, "policy=bpr_mf", f"input={trained['bpr_mf'].path}")
-    refuse(result, "policy=bpr_mf starts from no other run: leave input=")
+@pytest.mark.parametrize("kind", ["popularity", "bpr_mf"])
+def test_a_policy_with_a_rule_of_its_own_is_continued_by_no_rule(kind, trained, workspace, refuse) -> None:
+    for rule in ("grpo", trained[kind].config.algo.name):
+        result = workspace.stage("train", f"input={trained[kind].path}", f"--algo={rule}")
+        refuse(result, f"policy={kind} starts from no other run: leave input=")
 
 
 def test_a_policy_of_users_is_refused_on_other_users(trained, workspace, refuse) -> None:
     result = workspace.stage("eval", f"input={trained['bpr_mf'].path}", "data=bazaar", "data.options.size=small")
-    refuse(result, "was made on other data")
+    refuse(result, "is a run on data bazaar, and other data were asked for")
