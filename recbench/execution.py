@@ -27,6 +27,7 @@ STAGES = {
     "train": "recbench.stages.train:run",
     "eval": "recbench.stages.evaluate:run",
     "bench": "recbench.stages.bench:run",
+    "laboratory": "recbench.stages.laboratory:run",
     "demo": "recbench.stages.demo:run",
 }
 # the stage of the run that `input=` names

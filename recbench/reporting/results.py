@@ -7,6 +7,7 @@ from recbench.reporting.bench import bench_grids, bench_sections
 from recbench.reporting.captions import caption_grids, caption_sections, column_grids, column_sections
 from recbench.reporting.clicks import click_grids, click_sections
 from recbench.reporting.demo import demo_grids, demo_sections
+from recbench.reporting.laboratory import laboratory_grids, laboratory_sections
 from recbench.reporting.simulation import simulation_grids, simulation_sections
 from recbench.reporting.tables import Grid, metric_grids, titled
 from recbench.runs import Run
@@ -16,6 +17,7 @@ SECTIONS: dict[str, Callable[[Run], list[str]]] = {
     "caption": caption_sections,
     "ctr": click_sections,
     "demo": demo_sections,
+    "laboratory": laboratory_sections,
     "simulate": simulation_sections,
     "tokenize": column_sections,
 }
@@ -24,6 +26,7 @@ GRIDS: dict[str, Callable[[Mapping[str, Any]], list[Grid]]] = {
     "caption": caption_grids,
     "ctr": click_grids,
     "demo": demo_grids,
+    "laboratory": laboratory_grids,
     "simulate": simulation_grids,
     "tokenize": column_grids,
 }

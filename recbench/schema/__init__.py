@@ -14,6 +14,7 @@ from recbench.schema.captions import (
 )
 from recbench.schema.defaults import with_defaults
 from recbench.schema.experiments import ArmConfig, BenchConfig, read_bench
+from recbench.schema.laboratory import LaboratoryStageConfig, MarketConfig
 from recbench.schema.options import DataConfig, DataStageConfig, StageConfig, option
 from recbench.schema.recommender import (
     AlgoConfig,
@@ -24,7 +25,7 @@ from recbench.schema.recommender import (
     TrainStageConfig,
 )
 from recbench.schema.stages import STAGE_SCHEMAS, register
-from recbench.schema.validation import check_window, describe, did_you_mean, expected, options, validate
+from recbench.schema.validation import check_rule, check_values, check_window, describe, did_you_mean, expected, options, validate
 
 __all__ = [
     "STAGE_SCHEMAS",
@@ -40,12 +41,16 @@ __all__ = [
     "EvalStageConfig",
     "FeaturesConfig",
     "ItemTokensConfig",
+    "LaboratoryStageConfig",
+    "MarketConfig",
     "NegativesConfig",
     "PolicyConfig",
     "SimulateStageConfig",
     "StageConfig",
     "TokenizeStageConfig",
     "TrainStageConfig",
+    "check_rule",
+    "check_values",
     "check_window",
     "describe",
     "did_you_mean",

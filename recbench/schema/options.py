@@ -43,17 +43,23 @@ class DataConfig:
 
 
 @dataclass
-class StageConfig:
+class BaseStageConfig:
     """What every stage has."""
 
     seed: int = option(0, "seed of everything random; 0 is a seed like any other", least=0)
     runs: str = option("runs", "folder that runs are written to")
+    threads: int = option(0, "CPU threads; 0 is torch's own choice", least=0)
+
+
+@dataclass
+class StageConfig(BaseStageConfig):
+    """What every stage on a data set has."""
+
     input: str | None = option(
         None, "run to start from: a path, a unique prefix of its id, or latest; none: found or made"
     )
     upstream: bool = option(True, "make missing inputs; false fails instead (--no-upstream)")
     force: bool = option(False, "make inputs anew (--force)")
-    threads: int = option(0, "CPU threads; 0 is torch's own choice", least=0)
     data: DataConfig = field(default_factory=DataConfig)
 
 

@@ -5,10 +5,11 @@ from functools import cache
 from hydra.core.config_store import ConfigStore
 
 from recbench.schema.captions import CaptionStageConfig, CtrStageConfig, SimulateStageConfig, TokenizeStageConfig
-from recbench.schema.options import DataStageConfig, StageConfig
+from recbench.schema.laboratory import LaboratoryStageConfig
+from recbench.schema.options import BaseStageConfig, DataStageConfig
 from recbench.schema.recommender import EvalStageConfig, TrainStageConfig
 
-STAGE_SCHEMAS: dict[str, type[StageConfig]] = {
+STAGE_SCHEMAS: dict[str, type[BaseStageConfig]] = {
     "data": DataStageConfig,
     "caption": CaptionStageConfig,
     "tokenize": TokenizeStageConfig,
@@ -16,6 +17,7 @@ STAGE_SCHEMAS: dict[str, type[StageConfig]] = {
     "simulate": SimulateStageConfig,
     "train": TrainStageConfig,
     "eval": EvalStageConfig,
+    "laboratory": LaboratoryStageConfig,
 }
 
 

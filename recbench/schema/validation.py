@@ -65,7 +65,7 @@ def validate(stage: str, config: DictConfig) -> None:
         _check_training(config)
     if stage == "eval" and not config.windows and not config.ks:
         raise UserError("windows and ks are both empty: give --window a,b or --k K")
-    if stage in ("eval", "ctr"):
+    if stage in ("eval", "ctr", "laboratory"):
         for window in config.windows:
             check_window("windows", window)
         for k in config.ks:
@@ -106,8 +106,14 @@ def _check_value(key: str, value: Any, item: Field[Any]) -> None:
             raise UserError(f"{key}={value:g}: expected {expected(item)}")
 
 
-def _check_training(config: DictConfig) -> None:
-    algo = config.algo
+def check_values(node: str, config: DictConfig) -> None:
+    """Check every value of a config node against its fields' ranges and choices; raises UserError."""
+    for key, item in options(cast(type, OmegaConf.get_type(config))):
+        _check_value(f"{node}.{key}", OmegaConf.select(config, key), item)
+
+
+def check_rule(algo: DictConfig, negatives: DictConfig) -> None:
+    """Check that a training rule and its negatives go together; raises UserError."""
     if not WEIGHTS.fullmatch(algo.weights):
         raise UserError(f"algo.weights={algo.weights!r}: expected window, ndcg@K or mrr@K, as in --weights ndcg@10")
     given = [name for name in ("window", "top_k") if algo[name] is not None]
@@ -117,12 +123,16 @@ def _check_training(config: DictConfig) -> None:
         raise UserError(f"algo=tawin needs one of --window a,b, --top-k K and --weights ndcg@K: {problem}")
     if algo.name != "tawin" and given:
         raise UserError(f"algo.{given[0]} is for tawin, and algo is {algo.name}: add --algo=tawin or leave it out")
-    if algo.name != "tawin" and config.negatives.kind == "window":
+    if algo.name != "tawin" and negatives.kind == "window":
         raise UserError(f"negatives=window is for tawin, and algo is {algo.name}: use --neg=random, beam, mixed or dns")
     if algo.name != "tawin" and algo.positives == "window":
         raise UserError(f"algo.positives=window is for tawin, and algo is {algo.name}: use injected, on_policy or auto")
     if algo.window is not None:
         check_window("algo.window", algo.window)
+
+
+def _check_training(config: DictConfig) -> None:
+    check_rule(config.algo, config.negatives)
     if config.sft.name != "sft":
         raise UserError(
             f"sft.name={config.sft.name!r}: the node 'sft' tells how an SFT run is made; its name stays sft"

@@ -1,0 +1,147 @@
+"""What arXiv 2604.22504 leads one to expect of the arms, each checked by paired differences on the test users."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from recbench.laboratory.arms import Arm
+from recbench.laboratory.measure import Measured
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How far one arm is ahead of another on a metric; the seeds' mean, its interval over users, and every seed."""
+
+    arm: str
+    over: str
+    value: float
+    low: float
+    high: float
+    seeds: list[float]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement, whether it holds, and the numbers that say so: yes, no, or undecided (the interval holds zero)."""
+
+    claim: str
+    metric: str
+    holds: str
+    leads: list[Lead] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Trained on a window x measured on a window: rows are TAWin arms, columns their aims, in the same order."""
+
+    metrics: list[str]  # [C]
+    arms: list[str]  # [R]: the first C are the columns' own
+    gains: list[list[float]]  # [R, C], over sft
+    best: list[int]  # [C]: the row that is best among the first C
+
+
+class Results:
+    """Names for the axes of `Measured`: sft is arm 0, then the arms, then the best possible."""
+
+    def __init__(self, arms: Sequence[Arm], metrics: Sequence[str], measured: Measured) -> None:
+        self.arms, self.metrics, self.measured = list(arms), list(metrics), measured
+        self.names = ["sft", *(arm.name for arm in arms)]
+
+    def lead(self, arm: str, over: str, metric: str) -> Lead:
+        """The paired difference of two arms."""
+        first, second, column = self.names.index(arm), self.names.index(over), self.metrics.index(metric)
+        estimate = self.measured.difference(first, second, column)
+        means = self.measured.means[:, :, column]
+        return Lead(arm, over, *estimate, seeds=(means[:, first] - means[:, second]).tolist())
+
+    def mean(self, arm: str, metric: str) -> float:
+        """The mean over users and seeds."""
+        return float(self.measured.mean(self.names.index(arm))[self.metrics.index(metric)])
+
+    def find(self, rule: str, negatives: str | None = None, positives: str | None = None) -> Arm | None:
+        """The first arm of a rule with these negatives and positives."""
+        for arm in self.arms:
+            wanted = [(arm.algo.name, rule), (arm.negatives.kind, negatives), (arm.algo.positives, positives)]
+            if all(other is None or one == other for one, other in wanted):
+                return arm
+        return None
+
+
+def verdict(leads: Sequence[Lead]) -> str:
+    """yes if every interval lies above zero, no if one lies below, else undecided."""
+    if all(lead.low > 0 for lead in leads):
+        return "yes"
+    return "no" if any(lead.high < 0 for lead in leads) else "undecided"
+
+
+def check_claims(results: Results) -> list[Claim]:
+    """Every claim for which the arms are there."""
+    claims = []
+    random, beam = results.find("grpo", "random"), results.find("grpo", "beam", "auto")
+    trained = [arm for arm in results.arms if arm.algo.name != "sft"]
+    if random is not None and len(trained) > 1:
+        others = [arm.name for arm in trained if arm.aim != "auc"]
+        text = f"{random.name} has the best AUC of all arms with reinforcement learning"
+        claims.append(_claim(results, text, random.name, others, "auc"))
+    if beam is not None:
+        others = [arm.name for arm in trained if arm.algo.name == "grpo" and arm.name != beam.name]
+        text = f"{beam.name}, whose positives are on policy, has the best WPAUC(0, B/n) of the GRPO arms"
+        claims.append(_claim(results, text, beam.name, others, beam.aim))
+    for arm in results.arms:
+        if arm.algo.name == "tawin" and arm.algo.top_k is not None:
+            others = [other.name for other in (random, beam) if other is not None]
+            text = f"{arm.name} has a higher HR@{arm.algo.top_k} than GRPO with random and with beam negatives"
+            claims.append(_claim(results, text, arm.name, others, f"hr@{arm.algo.top_k}"))
+    for matrix in window_matrices(results):
+        text = "the best row of every column of the window matrix is on or next to the diagonal"
+        far = [metric for column, metric in enumerate(matrix.metrics) if abs(matrix.best[column] - column) > 1]
+        claims.append(Claim(text, ", ".join(matrix.metrics), "no" if far else "yes"))
+    return [claim for claim in claims if claim.leads or not claim.claim.startswith(("grpo", "GRPO"))]
+
+
+def window_matrices(results: Results) -> list[Matrix]:
+    """One matrix for Top-K aims and one for FPR windows, each with at least two TAWin arms, in the order of ranks.
+
+    Below the TAWin rows stand the other arms: more SFT and GRPO.
+    """
+    matrices = []
+    for kind in ("hr@", "wpauc("):
+        own: dict[str, Arm] = {}
+        for arm in results.arms:
+            if arm.algo.name == "tawin" and arm.aim.startswith(kind):
+                own.setdefault(arm.aim, arm)  # variants of an aim have no column of their own
+        if len(own) < 2:
+            continue
+        metrics = list(own)
+        names = [arm.name for arm in own.values()]
+        names += [arm.name for arm in results.arms if arm.algo.name != "tawin"]
+        gains = np.array([[results.mean(name, metric) - results.mean("sft", metric) for metric in metrics] for name in names])
+        best = gains[: len(own)].argmax(axis=0).tolist()
+        matrices.append(Matrix(metrics, names, gains.tolist(), best))
+    return matrices
+
+
+def _claim(results: Results, text: str, arm: str, others: Sequence[str], metric: str) -> Claim:
+    """A claim that an arm is ahead of all others on a metric; the closest ones are what it rests on."""
+    leads = sorted((results.lead(arm, other, metric) for other in others), key=lambda lead: lead.value)
+    return Claim(text, metric, verdict(leads) if leads else "undecided", leads)
+
+
+def as_numbers(results: Results, seeds: Sequence[int]) -> dict[str, Any]:
+    """Means over users and seeds, per seed, and the difference from sft, of every arm and metric."""
+    arms: dict[str, Any] = {}
+    for place, name in enumerate([*results.names, "best possible"]):
+        values: dict[str, Any] = {}
+        for column, metric in enumerate(results.metrics):
+            per_seed = results.measured.means[:, place, column]
+            deviation = float(per_seed.std(ddof=1)) if len(seeds) > 1 else float("nan")
+            values[metric] = {"mean": float(per_seed.mean()), "std": deviation}
+            values[metric]["per_seed"] = dict(zip(map(str, seeds), per_seed.tolist()))
+            if 0 < place < len(results.names):
+                lead = results.lead(name, "sft", metric)
+                spread = float(np.std(lead.seeds, ddof=1)) if len(seeds) > 1 else float("nan")
+                values[metric]["gain"] = {"value": lead.value, "low": lead.low, "high": lead.high, "std": spread}
+        arms[name] = values
+    return arms

@@ -1,0 +1,50 @@
+"""A policy too small to have every optimum: log pi(i | x) = log softmax of (x users) items, of rank R below D."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Beam(NamedTuple):
+    """The best items of each context."""
+
+    items: Tensor  # int64 [B, W]
+    log_probs: Tensor  # [B, W], nats, best first
+
+
+class LowRankPolicy(nn.Module):
+    """A `recbench.rl.interface.ScoringPolicy` whose histories are users' features [B, D]: it reads nothing else.
+
+    Ranks of the catalogue are exact, and beam search finds the true best items, because the whole catalogue is one
+    product. Section 7 of docs/methods.md, (25).
+    """
+
+    def __init__(self, dimensions: int, items: int, rank: int, generator: torch.Generator) -> None:
+        super().__init__()
+        scale = 0.3  # small beside the scores that training makes
+        self.users = nn.Parameter(scale * torch.randn(dimensions, rank, generator=generator))
+        self.items = nn.Parameter(scale * torch.randn(rank, items, generator=generator))
+
+    @property
+    def catalogue_size(self) -> int:
+        """Number of items N."""
+        return self.items.shape[1]
+
+    def logits(self, users: Tensor) -> Tensor:
+        """Scores less their normalisation, which no ranking needs: users [B, D] to [B, N]."""
+        return (users @ self.users) @ self.items
+
+    def score_catalogue(self, histories: Tensor) -> Tensor:
+        """log pi(i | x), nats: features [B, D] to [B, N]."""
+        return self.logits(histories).log_softmax(dim=1)
+
+    def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
+        """Candidates [B, G] to log-probabilities [B, G]; candidate -1 scores -inf."""
+        scores = self.score_catalogue(histories).gather(1, candidates.clamp(min=0))
+        return scores.masked_fill(candidates < 0, -torch.inf)
+
+    def beam_search(self, histories: Tensor, width: int) -> Beam:
+        """The `width` most probable items, at most N, exactly."""
+        best = self.score_catalogue(histories).topk(min(width, self.catalogue_size), dim=1)
+        return Beam(best.indices, best.values)

@@ -1,0 +1,112 @@
+"""Training in the laboratory: the SFT policy, and the arms that start from it, by the code of `recbench.rl`."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from recbench.laboratory.arms import Arm
+from recbench.laboratory.market import PreferenceMarket, make_market
+from recbench.laboratory.policy import LowRankPolicy
+from recbench.policy.loop import learning_rate_factor, stream_seed
+from recbench.rl.groups import build_groups
+from recbench.rl.trainer import rl_step
+from recbench.schema import AlgoConfig, MarketConfig
+
+# Random streams of a seed: changing what one draws leaves the others as they are.
+MARKET, INITIAL_WEIGHTS, SFT_USERS, USERS, POSITIVES, NEGATIVES, TEST_USERS = range(100, 107)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an arm took, means over its steps."""
+
+    candidates: float  # candidates that received gradient
+    no_effect: float  # share of contexts without a gradient
+    seconds: float  # wall time, groups included
+    group_seconds: float  # of that, for beams, ranks, thresholds and the choice of negatives
+
+
+def stream(seed: int, number: int) -> torch.Generator:
+    """The generator of one of the streams above."""
+    return torch.Generator().manual_seed(stream_seed(seed, number))
+
+
+def market_of(config: MarketConfig, seed: int) -> PreferenceMarket:
+    """The market that a seed trains on."""
+    chosen = seed if config.seed is None else config.seed
+    return make_market(config.catalogue_size, config.dimensions, config.taste, config.appeal, stream(chosen, MARKET))
+
+
+def sft_policy(
+    market: PreferenceMarket, rank: int, config: AlgoConfig, seed: int, advance: Callable[[], object] = lambda: None
+) -> LowRankPolicy:
+    """The policy at (nearly) the least cross-entropy that its rank allows: unlimited users, expected loss.
+
+    The loss of a user is -sum_i p(i | x) log pi(i | x), the expectation over the next item, so that nothing but the
+    draw of users is noise; the learning rate falls to 0 with schedule=cosine.
+    """
+    policy = LowRankPolicy(market.dimensions, market.items, rank, stream(seed, INITIAL_WEIGHTS))
+    optimizer = _optimizer(policy, config)
+    users = stream(seed, SFT_USERS)
+    for step in range(config.steps):
+        _set_learning_rate(optimizer, config, step)
+        features = market.draw_users(config.batch_size, users)
+        truth = market.log_probabilities(features).exp()
+        loss = -(truth * policy.score_catalogue(features)).sum(dim=1).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        advance()
+    return policy
+
+
+def train_arm(
+    market: PreferenceMarket, start: LowRankPolicy, arm: Arm, seed: int, advance: Callable[[], object] = lambda: None
+) -> tuple[LowRankPolicy, Cost]:
+    """A copy of `start` after algo.steps steps of the arm's rule on fresh users, and what that took.
+
+    Users and positives of a step are the same for all arms of a seed: differences between arms are not of luck in the
+    draws. `start` is also the reference of KL terms.
+    """
+    policy, config = copy.deepcopy(start), arm.algo
+    optimizer = _optimizer(policy, config)
+    users, draws, negatives = (stream(seed, number) for number in (USERS, POSITIVES, NEGATIVES))
+    reference = start if config.kl > 0 or config.name == "sdpo" else None
+    totals = torch.zeros(4, dtype=torch.float64)
+    for step in range(config.steps):
+        _set_learning_rate(optimizer, config, step)
+        features = market.draw_users(config.batch_size, users)
+        positives = market.draw_positives(features, draws)
+        if config.name == "sft":
+            _sft_step(policy, optimizer, features, positives)
+            totals += torch.tensor([config.batch_size * market.items, 0.0, 0.0, 0.0])
+        else:
+            groups = build_groups(policy, features, positives, config, arm.negatives, negatives)
+            log = rl_step(policy, reference, optimizer, groups, features, config)
+            totals += torch.tensor([log.candidates, log.no_effect, log.seconds, groups.seconds])
+        advance()
+    return policy, Cost(*(totals / max(1, config.steps)).tolist())
+
+
+def _sft_step(
+    policy: LowRankPolicy, optimizer: torch.optim.Optimizer, features: torch.Tensor, positives: torch.Tensor
+) -> None:
+    """Cross-entropy of drawn next items."""
+    optimizer.zero_grad(set_to_none=True)
+    (-policy.score_groups(features, positives[:, None]).mean()).backward()
+    optimizer.step()
+
+
+def _optimizer(policy: LowRankPolicy, config: AlgoConfig) -> torch.optim.Optimizer:
+    """AdamW with the betas of `recbench train`."""
+    return torch.optim.AdamW(
+        policy.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+    )
+
+
+def _set_learning_rate(optimizer: torch.optim.Optimizer, config: AlgoConfig, step: int) -> None:
+    factor = learning_rate_factor(step, config.steps, config.warmup, config.schedule)
+    for group in optimizer.param_groups:
+        group["lr"] = config.learning_rate * factor

@@ -1,0 +1,93 @@
+"""The report of `recbench laboratory`: claims, the window matrices with their picture, every metric, and the cost.
+
+metrics.json holds `order` (arms as trained), `metrics`, `aims` (arm -> metric), `arms` (arm -> metric -> mean, std over
+seeds, per_seed and, but for sft, gain over it with value, low, high, std), `claims` and `matrices` (`Claim`, `Matrix`
+of recbench.laboratory.claims) and `users`. The manifest holds `cost`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recbench.reporting.tables import Grid, mean_and_deviation, number, signed, signed_interval, titled
+from recbench.reporting.window_plot import plot_window_matrices
+from recbench.runs import Run, atomic_path
+
+PICTURE = "windows.png"
+SHOWN_LEADS = 3  # of a claim that compares with many arms: the closest ones decide
+COST_COLUMNS = {
+    "arm": "arm",
+    "candidates": "candidates a step",
+    "no_effect": "contexts without effect",
+    "seconds_a_step": "ms a step",
+    "group_seconds_a_step": "of that for groups, ms",
+}
+
+
+def laboratory_grids(metrics: Mapping[str, Any]) -> list[Grid]:
+    """Claims, gains over SFT of every arm, and the metrics' means over seeds."""
+    return [_claims(metrics), _gains(metrics), _means(metrics)]
+
+
+def laboratory_sections(run: Run) -> list[str]:
+    """The results of a laboratory run in Markdown; draws its picture."""
+    metrics = run.metrics
+    lines = ["## Claims", "", *titled(_claims(metrics))]
+    if metrics["matrices"]:
+        with atomic_path(run.path / PICTURE) as partial:
+            plot_window_matrices(partial, metrics["matrices"])
+        lines += ["## Trained on a window, measured on a window", "", f"![Gains over SFT]({PICTURE})", ""]
+    lines += ["## Metrics", "", *titled(_gains(metrics)), *titled(_means(metrics))]
+    cost = run.manifest.get("cost", [])
+    if cost:
+        rows = [[_cost(key, entry[key]) for key in COST_COLUMNS] for entry in cost]
+        lines += ["## Cost", "", *titled(Grid("", list(COST_COLUMNS.values()), rows))]
+    return lines
+
+
+def _claims(metrics: Mapping[str, Any]) -> Grid:
+    rows = [[claim["claim"], claim["holds"], _numbers(claim)] for claim in metrics["claims"]]
+    note = (
+        f"Expectations over the true next item on {metrics['users']:,} users, the same for every arm; paired differences "
+        "with 95% intervals over users. undecided: an interval holds zero."
+    )
+    return Grid("what the method leads one to expect", ["claim", "holds", "numbers"], rows, prose=True, note=note)
+
+
+def _numbers(claim: Mapping[str, Any]) -> str:
+    leads: Sequence[Mapping[str, Any]] = claim["leads"]
+    if not leads:
+        return str(claim["metric"])
+    shown = [
+        f"{signed(lead['value'])} {signed_interval(lead['low'], lead['high'])} over {lead['over']}"
+        for lead in leads[:SHOWN_LEADS]
+    ]
+    more = [f"and more over {len(leads) - SHOWN_LEADS} others"] if len(leads) > SHOWN_LEADS else []
+    return f"{claim['metric']}: " + "; ".join([*shown, *more])
+
+
+def _gains(metrics: Mapping[str, Any]) -> Grid:
+    names = metrics["metrics"]
+    rows = [[arm, *(_gain(metrics["arms"][arm][name]["gain"]) for name in names)] for arm in metrics["order"][1:]]
+    emphasis = {}
+    for column, name in enumerate(names, start=1):
+        values = [metrics["arms"][arm][name]["gain"]["value"] for arm in metrics["order"][1:]]
+        emphasis[values.index(max(values)), column] = "best"
+    note = "Hundredths of the metric; ± is half of the 95% interval over users, the seeds' mean."
+    return Grid("gain over sft", ["arm", *names], rows, emphasis=emphasis, note=note)
+
+
+def _gain(gain: Mapping[str, Any]) -> str:
+    return f"{signed(100 * gain['value'], '.2f')} ± {50 * (gain['high'] - gain['low']):.2f}"
+
+
+def _means(metrics: Mapping[str, Any]) -> Grid:
+    names = metrics["metrics"]
+    arms = [*metrics["order"], "best possible"]
+    rows = [[arm, *(mean_and_deviation(metrics["arms"][arm][name]) for name in names)] for arm in arms]
+    return Grid("mean ± standard deviation over seeds", ["arm", *names], rows)
+
+
+def _cost(key: str, value: Any) -> str:
+    if key.endswith("_a_step"):
+        return f"{1000 * value:.1f}"
+    return f"{value:.1%}" if key == "no_effect" else f"{value:,.0f}" if key == "candidates" else number(value)
