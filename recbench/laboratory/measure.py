@@ -40,8 +40,9 @@ def metric_table(names: Sequence[str], items: int) -> Tensor:
 
 
 def truth_by_rank(truth: Tensor, scores: Tensor) -> Tensor:
-    """True probabilities [B, N] in the order of scores [B, N], best first; equal scores keep the catalogue's order."""
-    return truth.gather(1, scores.argsort(dim=1, descending=True, stable=True))
+    """True probabilities [B, N] in the order of scores [B, N], best first; the order of equal scores is arbitrary."""
+    order = np.argsort(-scores.numpy(), axis=1)  # several times as fast as torch's on a CPU
+    return truth.gather(1, torch.from_numpy(order))
 
 
 @dataclass(frozen=True)

@@ -272,8 +272,9 @@ def window_weights(
 def positive_weights(ranked: RankedNegatives, lower: Tensor, upper: Tensor, config: AlgoConfig) -> Tensor:
     """v of (9), float64 [B]; 0 where a beam did not find the positive, which cuts r_hi at the beam's width."""
     if config.window_shape == "hard":
-        return hard_context_weights(ranked.positive_above, lower, upper) * ranked.positive_found
-    first, end = context_ranks(lower, upper)
+        hard = hard_context_weights(ranked.positive_above, lower, upper, config.context_reach)
+        return hard * ranked.positive_found
+    first, end = context_ranks(lower, upper, config.context_reach)
     high, low = ranked.threshold(first), ranked.threshold(end)
     scores = ranked.positive_scores.masked_fill(~ranked.positive_found, 0.0)
     return soft_context_weights(scores, high, low, config.window_temperature) * ranked.positive_found

@@ -39,13 +39,16 @@ def ranks_touched(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
 
 def ranks_near(lower: Tensor, upper: Tensor, negatives: Tensor) -> tuple[Tensor, Tensor]:
     """First and last rank from which soft windows draw: floor(a n / 2) to ceil(2 b n), within 1 ... n; int64 [B]."""
-    first, last = context_ranks(lower, upper)
+    first, last = context_ranks(lower, upper, 2.0)
     return first.clamp(min=1), torch.minimum(last, negatives)
 
 
-def context_ranks(lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor]:
-    """r_lo = floor(a n / 2) and r_hi = ceil(2 b n) of (9), int64 [B]: where a positive can still move the window."""
-    return (lower / 2 + ROUNDING).floor().long(), (2 * upper - ROUNDING).ceil().long()
+def context_ranks(lower: Tensor, upper: Tensor, reach: float = 1.0) -> tuple[Tensor, Tensor]:
+    """r_lo = floor(a n / reach) and r_hi = ceil(reach b n) of (9), int64 [B]: where a positive counts.
+
+    reach = 1 is the window itself, a larger one (at least 1) what lies around it.
+    """
+    return (lower / reach + ROUNDING).floor().long(), (reach * upper - ROUNDING).ceil().long()
 
 
 def hard_weights(ranks: Tensor, lower: Tensor, upper: Tensor, inclusion: Tensor) -> Tensor:
@@ -143,9 +146,9 @@ def _normalised(inside: Tensor, valid: Tensor, inclusion: Tensor) -> Tensor:
     return torch.softmax(logits.masked_fill(empty, 0.0), dim=1).masked_fill(empty | ~valid, 0.0)
 
 
-def hard_context_weights(positive_above: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+def hard_context_weights(positive_above: Tensor, lower: Tensor, upper: Tensor, reach: float = 1.0) -> Tensor:
     """Hard v_x of (9): 1 where r_lo <= negatives above the positive < r_hi, else 0; float64 [B]."""
-    first, end = context_ranks(lower, upper)
+    first, end = context_ranks(lower, upper, reach)
     return ((positive_above >= first) & (positive_above < end)).double()
 
 

@@ -152,6 +152,12 @@ class AlgoConfig:
         "tawin: weights of negatives: those of the window, or those by which the ranks 1 to K enter a metric, as "
         "ndcg@10 or mrr@10, which then is the aim in place of a window",
     )
+    context_reach: float = option(
+        1.0,
+        "tawin, positives=window: contexts count whose positive ranks from a n / reach to b n x reach: 1 is the window "
+        "itself",
+        least=1,
+    )
     window_shape: str = option("hard", "tawin: weights at the window's ends", one_of=("hard", "soft"))
     window_temperature: float = option(0.5, "tawin: T of soft windows, in nats", least=1e-6)
     ranks: str = option(

@@ -101,7 +101,7 @@ def test_log_by_hand(tabular, settings):
     groups = build(policy, algo, negatives)
     log = rl_step(policy, reference, descend(policy), groups, HISTORIES, algo)
     above = groups.positive_above
-    assert log.context_weight == pytest.approx((above < 10).double().mean().item())  # r_hi = 2 * 5
+    assert log.context_weight == pytest.approx((above < 5).double().mean().item())  # r_hi = 5
     assert log.no_effect == pytest.approx(1 - log.context_weight)
     assert 0 < log.no_effect < 1
     assert log.window_width == pytest.approx(3.0)  # three negatives of equal weight

@@ -69,7 +69,8 @@ def test_aligned_ends_do_not_touch_the_next_rank():
             0,
         ]
         assert [int(end) for end in ranks_touched(lower, upper)] == [5, 15]
-        assert [int(end) for end in context_ranks(lower, upper)] == [2, 30]
+        assert [int(end) for end in context_ranks(lower, upper)] == [4, 15]
+        assert [int(end) for end in context_ranks(lower, upper, 2.0)] == [2, 30]
 
 
 @pytest.mark.parametrize(
@@ -141,10 +142,10 @@ def test_soft_tends_to_hard_for_aligned_windows(seed, lower, width):
 
 
 def test_hard_context_weights_by_hand():
-    # window (4, 15] in ranks: 2 <= above < 30
-    above = torch.tensor([0, 1, 2, 29, 30])
+    # window (4, 15] in ranks: 4 <= above < 15, and with reach 2: 2 <= above < 30
     ends = torch.full((5,), 4.0), torch.full((5,), 15.0)
-    assert hard_context_weights(above, *ends).tolist() == [0, 0, 1, 1, 0]
+    assert hard_context_weights(torch.tensor([0, 3, 4, 14, 15]), *ends).tolist() == [0, 0, 1, 1, 0]
+    assert hard_context_weights(torch.tensor([0, 1, 2, 29, 30]), *ends, reach=2.0).tolist() == [0, 0, 1, 1, 0]
 
 
 def test_soft_context_weights_by_hand():
