@@ -22,7 +22,7 @@ def test_the_folder_is_found():
     assert (CONF / "train.yaml").is_file()
 
 
-@pytest.mark.parametrize("stage", ["data", "caption", "tokenize", "ctr", "simulate", "train", "eval"])
+@pytest.mark.parametrize("stage", ["data", "caption", "tokenize", "ctr", "simulate", "train", "eval", "laboratory"])
 def test_the_defaults_of_a_stage_are_valid(stage):
     prepare(stage, compose(stage), ())
 
@@ -50,7 +50,7 @@ def test_every_experiment_composes(name):
     if "\nbench:" in text:  # every arm on every data set, and the evaluations
         experiments.design([f"experiment={name}"])
         return
-    stage = "ctr" if "override /ctr:" in text else "train"
+    stage = "ctr" if "override /ctr:" in text else "laboratory" if "recbench laboratory" in text else "train"
     prepare(stage, compose(stage, [f"experiment={name}"]), ())
 
 

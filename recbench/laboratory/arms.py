@@ -39,10 +39,10 @@ def read_arms(config: LaboratoryStageConfig) -> list[Arm]:
     groups = {str(name): arms for name, arms in config.arms.items()}
     for group in config.groups:
         if group not in groups:
-            raise UserError(
-                f"groups={group}: expected some of {', '.join(groups)}{did_you_mean(group, list(groups))}"
-            )
-    found = [(str(name), list(texts)) for group in dict.fromkeys(config.groups) for name, texts in groups[group].items()]
+            raise UserError(f"groups={group}: expected some of {', '.join(groups)}{did_you_mean(group, list(groups))}")
+    found = [
+        (str(name), list(texts)) for group in dict.fromkeys(config.groups) for name, texts in groups[group].items()
+    ]
     names = [name for name, _ in found]
     for name in names:
         if names.count(name) > 1 or name in (SFT, BEST):

@@ -117,7 +117,9 @@ def window_matrices(results: Results) -> list[Matrix]:
         metrics = list(own)
         names = [arm.name for arm in own.values()]
         names += [arm.name for arm in results.arms if arm.algo.name != "tawin"]
-        gains = np.array([[results.mean(name, metric) - results.mean("sft", metric) for metric in metrics] for name in names])
+        gains = np.array(
+            [[results.mean(name, metric) - results.mean("sft", metric) for metric in metrics] for name in names]
+        )
         best = gains[: len(own)].argmax(axis=0).tolist()
         matrices.append(Matrix(metrics, names, gains.tolist(), best))
     return matrices

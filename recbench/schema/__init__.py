@@ -25,7 +25,16 @@ from recbench.schema.recommender import (
     TrainStageConfig,
 )
 from recbench.schema.stages import STAGE_SCHEMAS, register
-from recbench.schema.validation import check_rule, check_values, check_window, describe, did_you_mean, expected, options, validate
+from recbench.schema.validation import (
+    check_rule,
+    check_values,
+    check_window,
+    describe,
+    did_you_mean,
+    expected,
+    options,
+    validate,
+)
 
 __all__ = [
     "STAGE_SCHEMAS",

@@ -24,7 +24,9 @@ class LaboratoryStageConfig(BaseStageConfig):
 
     seeds: list[int] = option([0], "each has its own draws and SFT policy, from which all arms start (--seeds 0,1,2)")
     data: MarketConfig = field(default_factory=MarketConfig)
-    rank: int = option(3, "rank of the policy's scores (R); fewer than data.dimensions cannot have every optimum", least=1)
+    rank: int = option(
+        3, "rank of the policy's scores (R); fewer than data.dimensions cannot have every optimum", least=1
+    )
     sft: AlgoConfig = field(default_factory=AlgoConfig)
     algo: AlgoConfig = field(default_factory=AlgoConfig)
     negatives: NegativesConfig = field(default_factory=NegativesConfig)

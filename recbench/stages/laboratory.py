@@ -27,7 +27,9 @@ def run(config: LaboratoryStageConfig, run: Run) -> dict[str, Any]:
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise UserError(f"seeds={seeds}: expected different whole numbers from 0, as in --seeds 0,1,2")
     if config.rank >= config.data.dimensions:
-        run.note(f"rank={config.rank} is not below data.dimensions={config.data.dimensions}: no optimum excludes another")
+        run.note(
+            f"rank={config.rank} is not below data.dimensions={config.data.dimensions}: no optimum excludes another"
+        )
     arms = read_arms(config)
     for note in dict.fromkeys(f"{arm.name}: {note}" for arm in arms for note in arm.notes):
         run.note(note)
@@ -66,7 +68,9 @@ def _metrics(config: LaboratoryStageConfig, arms: list[Arm]) -> list[str]:
     negatives = config.data.catalogue_size - 1
     for k in config.ks:
         if k > negatives:
-            raise UserError(f"ks={list(config.ks)}: expected at most {negatives}, the negatives of data.catalogue_size={negatives + 1}")
+            raise UserError(
+                f"ks={list(config.ks)}: expected at most {negatives}, the negatives of data.catalogue_size={negatives + 1}"
+            )
     aims = [arm.aim for arm in arms if arm.aim]
     windows = [f"wpauc({window_text(window)})" for window in config.windows]
     windows += [aim for aim in aims if aim.startswith("wpauc(")]

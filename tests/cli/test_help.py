@@ -7,7 +7,7 @@ import pytest
 from recbench.cli import main
 
 STAGES = ("data", "caption", "tokenize", "ctr", "simulate", "train", "eval")
-COMMANDS = (*STAGES, "score", "report", "runs", "compare", "bench", "demo")
+COMMANDS = (*STAGES, "laboratory", "score", "report", "runs", "compare", "bench", "demo")
 HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "pyarrow", "numpy", "scipy", "hydra")
 
 

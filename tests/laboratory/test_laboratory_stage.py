@@ -1,0 +1,101 @@
+"""`recbench laboratory` through the command line: orderings in the smallest setting, the same bytes twice, mistakes."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recbench.execution import compose
+from recbench.runs import Run, find_runs
+
+TINY = [
+    "data.catalogue_size=30",
+    "data.dimensions=4",
+    "rank=2",
+    "sft.steps=20",
+    "algo.steps=3",
+    "algo.batch_size=64",
+    "algo.group_size=4",
+    "test_users=500",
+    "ks=[1,5]",
+]
+NEW = ["--arms", "new"]
+
+
+def laboratory(workspace, *arguments: str) -> Run:
+    result = workspace.stage("laboratory", *arguments, "--json")
+    assert result.code == 0, result.err
+    return Run(Path(json.loads(result.out)["path"]))
+
+
+def test_every_arm_of_the_published_experiment_runs(fresh_workspace):
+    arms = {
+        "algo.top_k=50": "algo.top_k=7",  # of 29 negatives
+        "algo.top_k=10": "algo.top_k=3",
+        "algo.weights=ndcg@10": "algo.weights=ndcg@3",
+    }
+    groups = compose("laboratory").arms
+    changed = {
+        group: {name: [arms.get(text, text) for text in texts] for name, texts in found.items()}
+        for group, found in groups.items()
+    }
+    overrides = [
+        f"arms.{group}.{name}=[{','.join(repr(text) for text in texts)}]"
+        for group, found in changed.items()
+        for name, texts in found.items()
+    ]
+    run = laboratory(fresh_workspace, *TINY, "groups=[main,variants,contexts]", "--seeds", "0,1", *overrides)
+    metrics = run.metrics
+    assert metrics["order"] == ["sft", *(name for found in changed.values() for name in found)]
+    assert set(metrics["arms"]) == {*metrics["order"], "best possible"}
+    for name, values in metrics["arms"].items():
+        assert set(values) == set(metrics["metrics"]), name
+        assert list(values["auc"]["per_seed"]) == ["0", "1"]
+        assert values["auc"]["mean"] <= metrics["arms"]["best possible"]["auc"]["mean"]
+    assert {entry["arm"] for entry in run.manifest["cost"]} == set(metrics["order"][1:])
+    assert (run.path / "windows.png").is_file()
+    report = (run.path / "report.html").read_text()
+    assert "data:image/png;base64," in report and "tawin_top5 has a higher HR@5" in report
+
+
+def test_the_same_run_gives_the_same_bytes_and_arms_share_their_draws(fresh_workspace):
+    asked = [*TINY, "--arms", "grpo_random,grpo_beam"]
+    first, again = (laboratory(fresh_workspace, *asked) for _ in range(2))
+    assert (first.path / "metrics.json").read_bytes() == (again.path / "metrics.json").read_bytes()
+    alone = laboratory(fresh_workspace, *TINY, "--arms", "grpo_beam")  # what other arms draw changes nothing
+    assert alone.metrics["arms"]["grpo_beam"]["auc"] == first.metrics["arms"]["grpo_beam"]["auc"]
+    other = laboratory(fresh_workspace, *TINY, "--arms", "grpo_beam", "--seeds", "1")
+    assert other.metrics["arms"]["grpo_beam"]["auc"]["mean"] != first.metrics["arms"]["grpo_beam"]["auc"]["mean"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--arms", "tawin_top"], "--arms tawin_top: expected some of more_sft, grpo_random"),
+        (["groups=[mian]"], "groups=mian: expected some of main, variants, contexts; did you mean 'main'?"),
+        (["groups=[]"], "there is no arm to train"),
+        (["--seeds", "1,1"], "seeds=[1, 1]: expected different whole numbers"),
+        (["--k", "30", "--arms", "grpo_beam"], "expected at most 29, the negatives of data.catalogue_size=30"),
+        (["arms.main.new=['negatives.kind=beam','negatives.beam_width=2']", *NEW], "arm 'new': negatives.beam_width=2"),
+        (["arms.main.new=['algo.steps=9']", *NEW], "arm 'new': algo.steps is the same for all arms"),
+        (["arms.main.new=['seed=9']", *NEW], "arm 'new': override 'seed=9' is no algo.KEY=VALUE"),
+        (["arms.main.new=['algo.stps=9']", *NEW], "arm 'new': "),
+        (["arms.main.new=['algo.surrogate=cubic']", *NEW], "arm 'new': algo.surrogate='cubic': expected one of linear"),
+        (["arms.main.new=['algo.name=tawin']", *NEW], "arm 'new': algo=tawin needs one of --window a,b"),
+        (["arms.main.new=['algo.name=bpr']", *NEW], "arm 'new': algo.name=bpr is not for the laboratory"),
+        (
+            ["arms.main.new=['negatives.exclude_seen=true']", *NEW],
+            "arm 'new': users of the laboratory have seen nothing",
+        ),
+        (["arms.main.sft=['negatives.kind=beam']"], "arm 'sft' has a name that the laboratory uses itself"),
+        (["arms.variants.more_sft=['algo.name=sft']", "groups=[main,variants]"], "arm 'more_sft' is in two groups"),
+        (["data.catalogue_size=2"], "data.catalogue_size=2: expected at least 3"),
+        (["--window", "0.5,0.1"], "0.5,0.1"),
+    ],
+)
+def test_mistakes(arguments, words, fresh_workspace, refuse):
+    tiny = [text for text in TINY if text.partition("=")[0] not in {a.partition("=")[0] for a in arguments}]
+    if "--k" in arguments:
+        tiny.remove("ks=[1,5]")
+    refuse(fresh_workspace.stage("laboratory", *tiny, *arguments), words)
+    assert find_runs(fresh_workspace.root) == []
