@@ -12,6 +12,7 @@ from recbench.rl.objective import check_objective, objective_metric
 from recbench.schema import AlgoConfig, LaboratoryStageConfig, NegativesConfig, check_rule, check_values, did_you_mean
 
 SFT = "sft"  # the policy that all arms start from
+BEST = "best possible"  # the truth as a policy
 RULES = ("sft", "grpo", "tawin", "softmax_negatives", "dns", "llpauc", "sdpo", "rere")
 NODES = ("algo", "negatives")
 # What every arm has alike: an arm that had more steps or data than another would win by them.
@@ -55,9 +56,6 @@ def read_arms(config: LaboratoryStageConfig) -> list[Arm]:
     if not kept:
         raise UserError("there is no arm to train: name groups=[main], or add arms to one")
     return [_read_arm(name, texts, config) for name, texts in kept]
-
-
-BEST = "best possible"
 
 
 def _read_arm(name: str, overrides: Sequence[str], config: LaboratoryStageConfig) -> Arm:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recbench.laboratory.arms import Arm
+from recbench.laboratory.arms import BEST, SFT, Arm
 from recbench.laboratory.measure import Measured
 
 
@@ -27,7 +27,7 @@ class Claim:
     """A statement, whether it holds, and the numbers that say so: yes, no, or undecided (the interval holds zero)."""
 
     claim: str
-    metric: str
+    metrics: list[str]
     holds: str
     leads: list[Lead] = field(default_factory=list)
 
@@ -47,7 +47,7 @@ class Results:
 
     def __init__(self, arms: Sequence[Arm], metrics: Sequence[str], measured: Measured) -> None:
         self.arms, self.metrics, self.measured = list(arms), list(metrics), measured
-        self.names = ["sft", *(arm.name for arm in arms)]
+        self.names = [SFT, *(arm.name for arm in arms)]
 
     def lead(self, arm: str, over: str, metric: str) -> Lead:
         """The paired difference of two arms."""
@@ -78,27 +78,26 @@ def verdict(leads: Sequence[Lead]) -> str:
 
 def check_claims(results: Results) -> list[Claim]:
     """Every claim for which the arms are there."""
-    claims = []
+    claims: list[Claim] = []
     random, beam = results.find("grpo", "random"), results.find("grpo", "beam", "auto")
-    trained = [arm for arm in results.arms if arm.algo.name != "sft"]
-    if random is not None and len(trained) > 1:
-        others = [arm.name for arm in trained if arm.aim != "auc"]
+    if random is not None:
+        others = [arm.name for arm in results.arms if arm.aim not in ("", "auc")]  # "": more SFT
         text = f"{random.name} has the best AUC of all arms with reinforcement learning"
-        claims.append(_claim(results, text, random.name, others, "auc"))
+        claims += _ahead(results, text, random.name, others, "auc")
     if beam is not None:
-        others = [arm.name for arm in trained if arm.algo.name == "grpo" and arm.name != beam.name]
+        others = [arm.name for arm in results.arms if arm.algo.name == "grpo" and arm.name != beam.name]
         text = f"{beam.name}, whose positives are on policy, has the best WPAUC(0, B/n) of the GRPO arms"
-        claims.append(_claim(results, text, beam.name, others, beam.aim))
+        claims += _ahead(results, text, beam.name, others, beam.aim)
     for arm in results.arms:
         if arm.algo.name == "tawin" and arm.algo.top_k is not None:
             others = [other.name for other in (random, beam) if other is not None]
             text = f"{arm.name} has a higher HR@{arm.algo.top_k} than GRPO with random and with beam negatives"
-            claims.append(_claim(results, text, arm.name, others, f"hr@{arm.algo.top_k}"))
+            claims += _ahead(results, text, arm.name, others, f"hr@{arm.algo.top_k}")
     for matrix in window_matrices(results):
         text = "the best row of every column of the window matrix is on or next to the diagonal"
         far = [metric for column, metric in enumerate(matrix.metrics) if abs(matrix.best[column] - column) > 1]
-        claims.append(Claim(text, ", ".join(matrix.metrics), "no" if far else "yes"))
-    return [claim for claim in claims if claim.leads or not claim.claim.startswith(("grpo", "GRPO"))]
+        claims.append(Claim(text, matrix.metrics, "no" if far else "yes"))
+    return claims
 
 
 def window_matrices(results: Results) -> list[Matrix]:
@@ -118,23 +117,23 @@ def window_matrices(results: Results) -> list[Matrix]:
         names = [arm.name for arm in own.values()]
         names += [arm.name for arm in results.arms if arm.algo.name != "tawin"]
         gains = np.array(
-            [[results.mean(name, metric) - results.mean("sft", metric) for metric in metrics] for name in names]
+            [[results.mean(name, metric) - results.mean(SFT, metric) for metric in metrics] for name in names]
         )
         best = gains[: len(own)].argmax(axis=0).tolist()
         matrices.append(Matrix(metrics, names, gains.tolist(), best))
     return matrices
 
 
-def _claim(results: Results, text: str, arm: str, others: Sequence[str], metric: str) -> Claim:
-    """A claim that an arm is ahead of all others on a metric; the closest ones are what it rests on."""
+def _ahead(results: Results, text: str, arm: str, others: Sequence[str], metric: str) -> list[Claim]:
+    """The claim that an arm is ahead of all others on a metric, the closest ones first; none without others."""
     leads = sorted((results.lead(arm, other, metric) for other in others), key=lambda lead: lead.value)
-    return Claim(text, metric, verdict(leads) if leads else "undecided", leads)
+    return [Claim(text, [metric], verdict(leads), leads)] if leads else []
 
 
 def as_numbers(results: Results, seeds: Sequence[int]) -> dict[str, Any]:
     """Means over users and seeds, per seed, and the difference from sft, of every arm and metric."""
     arms: dict[str, Any] = {}
-    for place, name in enumerate([*results.names, "best possible"]):
+    for place, name in enumerate([*results.names, BEST]):
         values: dict[str, Any] = {}
         for column, metric in enumerate(results.metrics):
             per_seed = results.measured.means[:, place, column]
@@ -142,7 +141,7 @@ def as_numbers(results: Results, seeds: Sequence[int]) -> dict[str, Any]:
             values[metric] = {"mean": float(per_seed.mean()), "std": deviation}
             values[metric]["per_seed"] = dict(zip(map(str, seeds), per_seed.tolist()))
             if 0 < place < len(results.names):
-                lead = results.lead(name, "sft", metric)
+                lead = results.lead(name, SFT, metric)
                 spread = float(np.std(lead.seeds, ddof=1)) if len(seeds) > 1 else float("nan")
                 values[metric]["gain"] = {"value": lead.value, "low": lead.low, "high": lead.high, "std": spread}
         arms[name] = values

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recbench.reporting.tables import Grid, mean_and_deviation, number, signed, signed_interval, titled
-from recbench.reporting.window_plot import plot_window_matrices
+from recbench.reporting.window_plot import plot_window_matrices, short_metric
 from recbench.runs import Run, atomic_path
 
 PICTURE = "windows.png"
@@ -47,8 +47,8 @@ def laboratory_sections(run: Run) -> list[str]:
 def _claims(metrics: Mapping[str, Any]) -> Grid:
     rows = [[claim["claim"], claim["holds"], _numbers(claim)] for claim in metrics["claims"]]
     note = (
-        f"Expectations over the true next item on {metrics['users']:,} users, the same for every arm; paired differences "
-        "with 95% intervals over users. undecided: an interval holds zero."
+        f"Expectations over the true next item on {metrics['users']:,} users, the same for every arm; paired "
+        "differences with 95% intervals over users. undecided: an interval holds zero."
     )
     return Grid("what the method leads one to expect", ["claim", "holds", "numbers"], rows, prose=True, note=note)
 
@@ -56,24 +56,25 @@ def _claims(metrics: Mapping[str, Any]) -> Grid:
 def _numbers(claim: Mapping[str, Any]) -> str:
     leads: Sequence[Mapping[str, Any]] = claim["leads"]
     if not leads:
-        return str(claim["metric"])
+        return ", ".join(short_metric(name) for name in claim["metrics"])
     shown = [
         f"{signed(lead['value'])} {signed_interval(lead['low'], lead['high'])} over {lead['over']}"
         for lead in leads[:SHOWN_LEADS]
     ]
     more = [f"and more over {len(leads) - SHOWN_LEADS} others"] if len(leads) > SHOWN_LEADS else []
-    return f"{claim['metric']}: " + "; ".join([*shown, *more])
+    return f"{short_metric(claim['metrics'][0])}: " + "; ".join([*shown, *more])
 
 
 def _gains(metrics: Mapping[str, Any]) -> Grid:
     names = metrics["metrics"]
+    shown = [short_metric(name) for name in names]
     rows = [[arm, *(_gain(metrics["arms"][arm][name]["gain"]) for name in names)] for arm in metrics["order"][1:]]
     emphasis = {}
     for column, name in enumerate(names, start=1):
         values = [metrics["arms"][arm][name]["gain"]["value"] for arm in metrics["order"][1:]]
         emphasis[values.index(max(values)), column] = "best"
     note = "Hundredths of the metric; ± is half of the 95% interval over users, the seeds' mean."
-    return Grid("gain over sft", ["arm", *names], rows, emphasis=emphasis, note=note)
+    return Grid("gain over sft", ["arm", *shown], rows, emphasis=emphasis, note=note)
 
 
 def _gain(gain: Mapping[str, Any]) -> str:
@@ -84,7 +85,7 @@ def _means(metrics: Mapping[str, Any]) -> Grid:
     names = metrics["metrics"]
     arms = [*metrics["order"], "best possible"]
     rows = [[arm, *(mean_and_deviation(metrics["arms"][arm][name]) for name in names)] for arm in arms]
-    return Grid("mean ± standard deviation over seeds", ["arm", *names], rows)
+    return Grid("mean ± standard deviation over seeds", ["arm", *map(short_metric, names)], rows)
 
 
 def _cost(key: str, value: Any) -> str:

@@ -1,5 +1,6 @@
 """Trained on one window, measured on another: a heat map for each kind of window."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def plot_window_matrices(path: Path, matrices: Sequence[Mapping[str, Any]]) -> N
         for place in range(own):
             axes.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, fill=False, lw=1.6, ec=INK))
         axes.axhline(own - 0.5, color="white", lw=5)
-        axes.set_xticks(range(own), [_short(name) for name in matrix["metrics"]], fontsize=8.5)
+        axes.set_xticks(range(own), [_label(name) for name in matrix["metrics"]], fontsize=8.5)
         axes.set_yticks(range(len(matrix["arms"])), matrix["arms"], fontsize=8.5)
         axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
         axes.set_xlabel("measured on", fontsize=9, color=INK)
@@ -65,6 +66,11 @@ def plot_window_matrices(path: Path, matrices: Sequence[Mapping[str, Any]]) -> N
     plt.close(figure)
 
 
-def _short(metric: str) -> str:
-    """hr@10 as HR@10, wpauc(0,0.02) on two lines."""
-    return metric.upper() if "@" in metric else metric.replace("wpauc(", "WPAUC\n(")
+def short_metric(name: str) -> str:
+    """A metric's name with the ends of its window to three digits: wpauc(0,0.0321)."""
+    return re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.3g}", name)
+
+
+def _label(metric: str) -> str:
+    """hr@10 as HR@10, a window on two lines."""
+    return metric.upper() if "@" in metric else short_metric(metric).replace("wpauc(", "WPAUC\n(")

@@ -69,7 +69,8 @@ def _metrics(config: LaboratoryStageConfig, arms: list[Arm]) -> list[str]:
     for k in config.ks:
         if k > negatives:
             raise UserError(
-                f"ks={list(config.ks)}: expected at most {negatives}, the negatives of data.catalogue_size={negatives + 1}"
+                f"ks={list(config.ks)}: expected at most {negatives}, the negatives of "
+                f"data.catalogue_size={negatives + 1}"
             )
     aims = [arm.aim for arm in arms if arm.aim]
     windows = [f"wpauc({window_text(window)})" for window in config.windows]
