@@ -105,3 +105,46 @@ def test_mistakes(arguments, words, fresh_workspace, refuse):
         tiny.remove("ks=[1,5]")
     refuse(fresh_workspace.stage("laboratory", *tiny, *arguments), words)
     assert find_runs(fresh_workspace.root) == []
+
+
+SMALLEST = [
+    "data.catalogue_size=100",
+    "data.dimensions=8",
+    "rank=2",
+    "sft.steps=600",
+    "sft.batch_size=256",
+    "algo.steps=200",
+    "algo.batch_size=512",
+    "algo.learning_rate=4e-3",
+    "algo.group_size=8",
+    "test_users=10000",
+    "ks=[1,5,10]",
+]
+# (arm, over, metric) -> the least lead that is asked for: half of the smallest over six markets, seeds 0 and 10 to 14
+LEADS = {
+    ("grpo_random", "tawin_top1", "auc"): 0.006,
+    ("grpo_random", "grpo_beam", "auc"): 0.003,
+    ("grpo_beam", "grpo_random", "wpauc"): 0.0014,
+    ("tawin_top1", "grpo_random", "hr@1"): 0.001,
+    ("tawin_top1", "grpo_beam", "hr@1"): 0.0003,
+    ("tawin_top5", "grpo_random", "hr@5"): 0.0015,
+    ("tawin_top5", "grpo_beam", "hr@5"): 0.001,
+    ("tawin_top10", "grpo_random", "hr@10"): 0.003,
+    ("tawin_top10", "grpo_beam", "hr@10"): 0.0035,
+}
+
+
+def test_the_smallest_setting_reproduces_the_orderings(fresh_workspace):
+    arms = "grpo_random,grpo_beam,tawin_top1,tawin_top5,tawin_top10"
+    metrics = laboratory(fresh_workspace, *SMALLEST, "--arms", arms, "--seeds", "10").metrics
+    assert [claim["holds"] for claim in metrics["claims"]] == ["yes"] * 6
+    found = {
+        (lead["arm"], lead["over"], claim["metrics"][0].partition("(")[0]): lead["value"]
+        for claim in metrics["claims"]
+        for lead in claim["leads"]
+    }
+    for asked, least in LEADS.items():
+        assert found[asked] > least, asked
+    (matrix,) = metrics["matrices"]
+    assert matrix["metrics"] == ["hr@1", "hr@5", "hr@10"]
+    assert all(abs(row - column) <= 1 for column, row in enumerate(matrix["best"]))
