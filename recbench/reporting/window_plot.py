@@ -39,14 +39,14 @@ def plot_window_matrices(path: Path, matrices: Sequence[Mapping[str, Any]]) -> N
         own = len(matrix["metrics"])
         reach = np.abs(gains).max(axis=0, keepdims=True)
         shade = gains / np.where(reach > 0, reach, 1.0)
-        axes.imshow(shade, cmap="RdBu", vmin=-1.4, vmax=1.4, aspect="auto")
+        axes.imshow(shade, cmap="RdBu", vmin=-1.7, vmax=1.7, aspect="auto")
         for (row, column), gain in np.ndenumerate(gains):
             best = row == matrix["best"][column]
             text = f"{gain:+.2f}" + (" ●" if best else "")
             weight = "bold" if best else "normal"
             axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=INK, weight=weight)
         for place in range(own):
-            axes.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, fill=False, lw=1.6, ec=INK))
+            axes.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, fill=False, lw=1.6, ec=INK, clip_on=False))
         axes.axhline(own - 0.5, color="white", lw=5)
         axes.set_xticks(range(own), [_label(name) for name in matrix["metrics"]], fontsize=8.5)
         axes.set_yticks(range(len(matrix["arms"])), matrix["arms"], fontsize=8.5)
