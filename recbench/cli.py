@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from recbench.commands import captions
+from recbench.commands.laboratory import laboratory
 from recbench.commands.options import (
     AsJson,
     Cfg,
@@ -149,31 +150,7 @@ def evaluate(
     run_stage("eval", flags, overrides, multirun, cfg, help_config, as_json, debug)
 
 
-@app.command()
-def laboratory(
-    overrides: Overrides = None,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="S,S,...", help="Every arm is trained once with each seed [0].")
-    ] = None,
-    arms: Annotated[str | None, typer.Option(metavar="ARM,ARM,...", help="Some arms of the config's groups.")] = None,
-    windows: Windows = None,
-    ks: Ks = None,
-    cfg: Cfg = False,
-    multirun: Multirun = False,
-    help_config: HelpConfig = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """Train every rule on unlimited draws from a known market, and check which objective each one optimises."""
-    from recbench.dispatch import one_line_errors, quote
-
-    flags: list[str] = []
-    with one_line_errors("laboratory", debug):
-        flags += [f"seeds={quote(whole_numbers('--seeds', [seeds], least=0))}"] if seeds is not None else []
-        flags += [f"only={quote([name.strip() for name in arms.split(',')])}"] if arms is not None else []
-        flags += [f"windows={quote(parse_windows(windows))}"] if windows else []
-        flags += [f"ks={quote(whole_numbers('--k', ks))}"] if ks else []
-    run_stage("laboratory", flags, overrides, multirun, cfg, help_config, as_json, debug)
+app.command()(laboratory)
 
 
 @app.command()
