@@ -85,10 +85,10 @@ def test_arms_from_scratch_share_data_and_reserved_interactions_and_nothing_else
             "data.options.skip_bad_lines=true",
         ],
         arms=["sasrec", "tawin_10"],
-        on=["sports"],
+        on=["beauty"],
     )
-    sasrec, _ = experiments.training(config, "sports", "sasrec")
-    tawin, _ = experiments.training(config, "sports", "tawin_10")
+    sasrec, _ = experiments.training(config, "beauty", "sasrec")
+    tawin, _ = experiments.training(config, "beauty", "tawin_10")
     assert sasrec.data == tawin.data and sasrec.reserved == tawin.reserved == 1
     assert sasrec.data.options.skip_bad_lines is True
     assert (sasrec.policy.kind, sasrec.policy.layers, sasrec.algo.interactions) == ("sasrec", 2, "all")

@@ -103,7 +103,7 @@ class AlgoConfig:
     item_dropout: float = option(0.0, "sft: share of history items left out of each sequence", least=0, most=0.99)
     weight_averaging: float = option(
         0.0,
-        "sft: decay a step of an exponential moving average of the weights, which is "
+        "decay a step of an exponential moving average of the weights, which is "
         "then what is evaluated and kept; 0 is off",
         least=0,
         most=0.99999,
