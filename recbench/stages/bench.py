@@ -13,7 +13,8 @@ from recbench.reporting.progress import say
 from recbench.runs import Run, find_runs
 from recbench.schema import with_defaults
 from recbench.schema.experiments import SCRATCH, SFT
-from recbench.stages.compare import METRICS, arm_label, compare_runs
+from recbench.stages.compare import METRICS, compare_runs
+from recbench.stages.evaluations import arm_label
 from recbench.stages.experiments import composed, design, training
 from recbench.stages.upstream import find, is_sft_for, obtain, require, require_sft
 

@@ -9,7 +9,7 @@ from recbench.data.dataset import load_data
 from recbench.data.interactions import TEST, held_out_cases
 from recbench.execution import compose
 from recbench.policy.sequences import target_positions
-from recbench.stages.compare import arm_label
+from recbench.stages.evaluations import arm_label
 
 MARKET = ["data=bazaar", "data.options.size=tiny"]
 SMALL = ["policy.layers=1", "policy.width=16", "policy.heads=2", "policy.feed_forward=16"]

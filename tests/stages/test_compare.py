@@ -12,7 +12,8 @@ from recbench.execution import compose
 from recbench.metrics.intervals import paired_bootstrap
 from recbench.metrics.summary import summarise_ranks
 from recbench.runs import Run
-from recbench.stages.compare import arm_label, compare_runs
+from recbench.stages.compare import compare_runs
+from recbench.stages.evaluations import arm_label
 
 USERS = 30
 ITEMS = 101
