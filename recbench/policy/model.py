@@ -252,6 +252,20 @@ class LlamaPolicy(nn.Module):
         """log pi of candidates int64 [B, G], with gradients: float32 [B, G]; -inf where a candidate is -1."""
         return scoring.score_groups(self, histories, candidates)
 
+    @property
+    def searches(self) -> bool:
+        """Whether a beam search scores fewer items than there are; with one token an item it scores them all."""
+        return self.trie.depth > 1
+
+    @torch.no_grad()
+    def score_some(self, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+        """Scores [B, M + K] of items [M] for every history and of own candidates [B, K]; -inf where one is -1.
+
+        Log-probabilities, or with one token an item the logits, which the catalogue's sum of exponentials, not
+        computed, makes log-probabilities. No gradient.
+        """
+        return scoring.score_some(self, histories, shared, own)
+
     def positive_log_probs(self, histories: Tensor, items: Tensor) -> Tensor:
         """log pi of one item a history, with gradients: float32 [B]."""
         return self.score_groups(histories, items[:, None])[:, 0]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recbench.policy.atomic import AtomicPolicy
+from recbench.policy.scoring import inner_products
 from recbench.policy.trie import ItemTrie
 from recbench.schema import PolicyConfig
 
@@ -62,6 +63,11 @@ class SasRec(AtomicPolicy):
                 nn.init.zeros_(module.bias)
 
     @property
+    def searches(self) -> bool:
+        """Whether a beam search scores fewer items than there are: one token an item leaves nothing to search."""
+        return False
+
+    @property
     def embeddings(self) -> Tensor:
         """Token embeddings [1 + N, width]: that of the beginning, then those of the items; also the output layer."""
         return self.item_embeddings.weight
@@ -102,12 +108,21 @@ class SasRec(AtomicPolicy):
         """Exact log pi(i | x) of every item: float32 [B, N] for histories int64 [B, T]. No gradient."""
         return self._log_probs(histories)
 
+    @torch.no_grad()
+    def score_some(self, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+        """Logits [B, M + K] of items [M] for every history and of own candidates [B, K]; -inf where one is -1."""
+        tokens = torch.arange(1, 1 + self.catalogue_size, device=self.device)
+        return inner_products(self._last_state(histories), self.embeddings, tokens, shared, own)
+
     def _log_probs(self, histories: Tensor) -> Tensor:
         """log pi of every item [B, N] after histories [B, T], padded with -1 anywhere."""
+        return functional.log_softmax(self.logits(self._last_state(histories)), dim=-1)
+
+    def _last_state(self, histories: Tensor) -> Tensor:
+        """States [B, width] after histories [B, T], padded with -1 anywhere."""
         present = histories >= 0
         lengths = present.sum(1)
         longest = int(lengths.max()) if len(lengths) else 0
         order = torch.argsort((~present).to(torch.int8), dim=1, stable=True)[:, :longest]
         hidden = self.hidden(histories.gather(1, order))
-        last = hidden[torch.arange(len(histories), device=hidden.device), lengths]
-        return functional.log_softmax(self.logits(last), dim=-1)
+        return hidden[torch.arange(len(histories), device=hidden.device), lengths]

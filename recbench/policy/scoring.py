@@ -8,6 +8,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from recbench.policy.model import LlamaPolicy
 
+CANDIDATES_AT_ONCE = 128  # more than that, and the attention mask of a forward outgrows its use
+
 
 def score_catalogue(policy: "LlamaPolicy", histories: Tensor) -> Tensor:
     """Exact log pi(i | x) of every item, float32 [B, N]: the ground truth for ranks, AUC and windows.
@@ -79,6 +81,30 @@ def score_groups(policy: "LlamaPolicy", histories: Tensor, candidates: Tensor) -
     scores = _root_log_probs(policy, last, paths[:, :, 0], real)
     scores = scores + _deeper_log_probs(policy, hidden[:, span:], nodes, paths)
     return torch.where(real, scores, float("-inf"))
+
+
+def score_some(policy: "LlamaPolicy", histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+    """Scores [B, M + K] of items [M] for every history and of own candidates [B, K] (-1 scores -inf), no gradient.
+
+    Tries of one level: logits, M + K inner products a history. Others: log-probabilities, CANDIDATES_AT_ONCE a forward.
+    """
+    if policy.trie.depth > 1:
+        candidates = torch.cat([shared.expand(len(histories), -1), own], dim=1)
+        parts = candidates.split(CANDIDATES_AT_ONCE, dim=1)
+        return torch.cat([score_groups(policy, histories, part) for part in parts], dim=1)
+    tokens, lengths = policy.tokens_of(histories)
+    last = policy.hidden(tokens)[torch.arange(len(tokens), device=tokens.device), lengths - 1]
+    return inner_products(last, policy.embeddings, policy.tables.item_tokens[:, 0], shared, own)
+
+
+def inner_products(states: Tensor, embeddings: Tensor, tokens: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+    """Inner products [B, M + K] of states [B, width] with the embeddings of items: shared [M], own [B, K] (-1: -inf).
+
+    Row tokens[i] of embeddings [vocabulary, width] is item i's.
+    """
+    common = states @ embeddings[tokens[shared]].T
+    each = (embeddings[tokens[own.clamp(min=0)]] @ states[:, :, None])[:, :, 0]
+    return torch.cat([common, each.masked_fill(own < 0, float("-inf"))], dim=1).float()
 
 
 def _distinct_nodes(policy: "LlamaPolicy", paths: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from recbench.rl.interface import ScoringPolicy
+from recbench.rl.estimation import RankTracker, pool_of_beams, pool_of_shortlist, rank_pool, sample_rest, start_tracker
+from recbench.rl.interface import RankedItems, ScoringPolicy
 from recbench.rl.negatives import (
     Negatives,
     beam_negatives,
@@ -16,7 +17,15 @@ from recbench.rl.negatives import (
     uniform_negatives,
     window_negatives,
 )
-from recbench.rl.objective import beam_width, context_windows, positives_rule, uses_window, weighted_metric
+from recbench.rl.objective import (
+    beam_width,
+    context_windows,
+    estimation_sizes,
+    positives_rule,
+    ranking_beam,
+    uses_window,
+    weighted_metric,
+)
 from recbench.rl.ranking import RankedNegatives, RankError, rank_beam, rank_catalogue, rank_error
 from recbench.rl.windows import (
     context_ranks,
@@ -40,7 +49,7 @@ class Groups:
     candidates: Tensor  # int64 [B, G]; column 0 is the positive, or -1 where it is not in the group; -1 is padding
     valid: Tensor  # bool [B, G]: candidates >= 0
     positives: Tensor  # int64 [B]: the positive, in the group or not
-    ranks: Tensor  # int64 [B, G]: 1-based among the negatives; 0 for column 0 and where unknown
+    ranks: Tensor  # int64 [B, G]: 1-based among the negatives, estimates rounded; 0 for column 0 and where unknown
     inclusion: Tensor  # float64 [B, G]: probability that the source includes the candidate, (0, 1]
     weights: Tensor  # float64 [B, G]: w of (7), rows of sum 1 or, without any weight, 0; column 0 is 0
     context_weights: Tensor  # float64 [B]: v of (7), 0 where the positive is not in the group
@@ -50,6 +59,7 @@ class Groups:
     )
     covered: Tensor  # bool [B]: the ranked negatives reach the window's end (true where no ranks are needed)
     entropy: Tensor | None  # float64 [B]: of the policy over the catalogue, nats; none unless it was scored whole
+    scored: int  # items scored a context: N for the catalogue, the width of a beam that searches, the size of a sample
     seconds: float  # wall time that building took: the cost of beams, ranks and thresholds
 
     @property
@@ -67,15 +77,17 @@ class Groups:
 class _Sources:
     """What was asked of the policy for one batch."""
 
-    exact: RankedNegatives | None
-    beam: RankedNegatives | None
-    entropy: Tensor | None
-    hardest: Negatives | None = None  # of a uniform pool, for negatives=dns
+    exact: RankedNegatives | None = None
+    beam: RankedNegatives | None = None
+    estimated: RankedNegatives | None = None
+    entropy: Tensor | None = None
+    drawn: Negatives | None = None  # negatives that had to be chosen before they were scored: of dns, and by chance
+    scored: int = 0
 
     @property
     def ranked(self) -> RankedNegatives | None:
         """The best ranks there are."""
-        return self.beam if self.exact is None else self.exact
+        return next((ranks for ranks in (self.exact, self.estimated, self.beam) if ranks is not None), None)
 
 
 def build_groups(
@@ -85,11 +97,13 @@ def build_groups(
     config: AlgoConfig,
     negatives_config: NegativesConfig,
     generator: torch.Generator,
+    tracker: RankTracker | None = None,
 ) -> Groups:
     """Groups for histories [B, T] (padded with -1) with positives [B], by the policy as it stands, without dropout.
 
     Asks of the policy only what the configuration needs: nothing for random negatives, a pool's scores for dns, a beam
-    search for beam negatives, the catalogue's scores (ranks=exact) or a wider beam (ranks=beam) for windows. Call
+    search for beam negatives, and for windows the catalogue's scores (ranks=exact), a wider beam (ranks=beam), or a
+    part of the catalogue (ranks=estimated, which needs the run's `tracker` and moves it). Call
     `objective.check_objective` once before. All randomness comes from generator. Source: arXiv 2604.22504; (7) to (9)
     of docs/methods.md.
     """
@@ -99,28 +113,40 @@ def build_groups(
     try:
         with torch.no_grad():
             exclude = histories if negatives_config.exclude_seen else None
-            sources = _ask(policy, histories, positives, config, negatives_config, exclude)
-            if negatives_config.kind == "dns":
-                count = policy.catalogue_size
-                pool = uniform_negatives(count, positives, negatives_config.pool, generator, exclude)
-                hardest = hardest_negatives(pool, policy.score_groups(histories, pool.items), config.group_size - 1)
-                sources = replace(sources, hardest=hardest)
+            sources = _ask(policy, histories, positives, config, negatives_config, exclude, generator, tracker)
             return _assemble(policy, positives, sources, config, negatives_config, exclude, generator, started)
     finally:
         policy.train(was_training)
 
 
-def near_exact_error(
-    policy: ScoringPolicy, histories: Tensor, positives: Tensor, config: AlgoConfig, negatives_config: NegativesConfig
-) -> RankError:
-    """How far the ranks of ranks=beam are from exact ones on histories [B, T] with positives [B]; scores them in full.
+def new_tracker(policy: ScoringPolicy, config: AlgoConfig, device: torch.device | str = "cpu") -> RankTracker | None:
+    """What a new run tracks over its steps; none unless ranks=estimated."""
+    if config.ranks != "estimated":
+        return None
+    head, sample = estimation_sizes(config, policy.catalogue_size, policy.searches)
+    return start_tracker(policy.catalogue_size, head, sample, config.rank_memory, device)
 
-    The configuration is one with a window; dropout is as the caller has it.
+
+def near_exact_error(
+    policy: ScoringPolicy,
+    histories: Tensor,
+    positives: Tensor,
+    config: AlgoConfig,
+    negatives_config: NegativesConfig,
+    generator: torch.Generator | None = None,
+    tracker: RankTracker | None = None,
+) -> RankError:
+    """How far ranks=beam or estimated is from exact ranks on histories [B, T] with positives [B]; scores them in full.
+
+    The configuration is one with a window; dropout is as the caller has it. Estimated ranks need the run's tracker,
+    which stays as it is, and a generator.
     """
+    generator = torch.Generator().manual_seed(0) if generator is None else generator
     with torch.no_grad():
         exclude = histories if negatives_config.exclude_seen else None
         exact = rank_catalogue(policy.score_catalogue(histories), positives, exclude)
-        near = _ask(policy, histories, positives, config, negatives_config, exclude).beam
+        moved = None if tracker is None else tracker.copy()
+        near = _ask(policy, histories, positives, config, negatives_config, exclude, generator, moved).ranked
     assert near is not None
     return rank_error(exact, near, *context_windows(config, exact.negatives))
 
@@ -132,28 +158,89 @@ def _ask(
     config: AlgoConfig,
     negatives_config: NegativesConfig,
     exclude: Tensor | None,
+    generator: torch.Generator,
+    tracker: RankTracker | None,
 ) -> _Sources:
-    """Score the catalogue or search a beam, as the configuration needs."""
+    """Score the catalogue, a part of it, or search a beam, as the configuration needs."""
+    count = policy.catalogue_size
+    sources = _Sources()
+    if negatives_config.kind in ("dns", "random"):
+        budget = negatives_config.pool if negatives_config.kind == "dns" else config.group_size - 1
+        sources = replace(sources, drawn=uniform_negatives(count, positives, budget, generator, exclude))
+    if negatives_config.kind == "dns":
+        assert sources.drawn is not None
+        scores = policy.score_groups(histories, sources.drawn.items)
+        hardest = hardest_negatives(sources.drawn, scores, config.group_size - 1)
+        sources = replace(sources, drawn=hardest, scored=scores.shape[1])
     windowed = uses_window(config, negatives_config)
-    exact, entropy, width = None, None, 0
-    if windowed and config.ranks == "exact":
+    searched = negatives_config.kind in ("beam", "mixed")
+    found_by_beam = positives_rule(config, negatives_config) == "on_policy" and not (
+        windowed and config.ranks == "exact"
+    )
+    # With one token an item a beam costs the whole catalogue: then exact ranks come with it.
+    whole = config.ranks == "exact" or (
+        config.ranks == "estimated" and not policy.searches and (searched or found_by_beam)
+    )
+    width = 0
+    if windowed and whole:
         scores = policy.score_catalogue(histories)
-        exact = rank_catalogue(scores, positives, exclude)
         entropy = torch.special.entr(scores.double().exp()).sum(dim=1)
+        exact = rank_catalogue(scores, positives, exclude)
+        sources = replace(sources, exact=exact, entropy=entropy, scored=sources.scored + count)
+    elif windowed and config.ranks == "beam":
+        width = ranking_beam(config, count)
     elif windowed:
-        _, upper = context_windows(config, torch.full_like(positives, policy.catalogue_size - 1))
-        last = int(upper.max().ceil())
-        # t_b needs one negative beyond the window, and the positive a place
-        width = max(round(config.threshold_beam * last), last + 1) + 1
-    found_by_beam = positives_rule(config, negatives_config) == "on_policy" and exact is None
-    if negatives_config.kind in ("beam", "mixed") or found_by_beam:
+        if tracker is None:
+            raise ValueError("ranks=estimated needs the run's tracker: make one by new_tracker")
+        width = tracker.head if policy.searches else 0
+    if searched or found_by_beam:
         width = max(width, beam_width(config, negatives_config))
-    if width == 0:
-        return _Sources(exact, None, entropy)
-    if exclude is not None:
-        width += exclude.shape[1]  # seen items take places of the beam
-    beams = policy.beam_search(histories, min(width, policy.catalogue_size))
-    return _Sources(exact, rank_beam(beams, positives, policy.catalogue_size, exclude), entropy)
+    beams = None
+    if width > 0:
+        if exclude is not None:
+            width += exclude.shape[1]  # seen items take places of the beam
+        width = min(width, count)
+        beams = policy.beam_search(histories, width)
+        # A beam with one token an item is a full scoring, and one that ranks=exact has already paid.
+        cost = width if policy.searches else count * (sources.exact is None)
+        ranked = rank_beam(beams, positives, count, exclude)
+        sources = replace(sources, beam=ranked, scored=sources.scored + cost)
+    if windowed and not whole and config.ranks == "estimated":
+        assert tracker is not None
+        sources = _estimate(policy, histories, positives, config, sources, beams, exclude, generator, tracker)
+    return sources
+
+
+def _estimate(
+    policy: ScoringPolicy,
+    histories: Tensor,
+    positives: Tensor,
+    config: AlgoConfig,
+    sources: _Sources,
+    beams: RankedItems | None,
+    exclude: Tensor | None,
+    generator: torch.Generator,
+    tracker: RankTracker,
+) -> _Sources:
+    """Add estimated ranks, of the negatives drawn so far, too: from the beams, or else from the tracker's shortlist."""
+    own = positives[:, None]
+    if sources.drawn is not None:
+        own = torch.cat([own, sources.drawn.items], dim=1)
+    count = policy.catalogue_size
+    if beams is not None:
+        empty = torch.zeros(0, dtype=torch.int64, device=own.device)
+        shared = sample_rest(count, empty, tracker.sample, generator)
+        scores = policy.score_some(histories, shared, own)
+        pool = pool_of_beams(beams, shared, own, scores, positives, exclude)
+    else:
+        head = tracker.shortlist()
+        shared = torch.cat([head, sample_rest(count, head, tracker.sample, generator)]).sort().values
+        scores = policy.score_some(histories, shared, own)
+        pool = pool_of_shortlist(shared, torch.isin(shared, head), own, scores, positives, exclude)
+    _, upper = context_windows(config, torch.full_like(positives, count - 1))
+    depth = upper.ceil() if beams is None else None
+    estimated = rank_pool(pool, count, positives, scores[:, len(shared)], exclude, tracker, depth)
+    return replace(sources, estimated=estimated, scored=sources.scored + scores.shape[1])
 
 
 def _assemble(
@@ -178,7 +265,7 @@ def _assemble(
     if uses_window(config, negatives_config):
         assert ranked is not None
         lower, upper = context_windows(config, ranked.negatives)
-        covered = ranked.known >= torch.minimum(upper.ceil().long(), ranked.negatives)
+        covered = ranked.reaches(upper.ceil().long())
         if config.name == "tawin":
             weights = window_weights(ranked, ranks, scores, negatives.inclusion, lower, upper, config)
     rule = positives_rule(config, negatives_config)
@@ -197,7 +284,7 @@ def _assemble(
         candidates=candidates,
         valid=candidates >= 0,
         positives=positives,
-        ranks=torch.cat([torch.zeros_like(positives)[:, None], ranks], dim=1),
+        ranks=torch.cat([torch.zeros_like(positives)[:, None], ranks.round().long()], dim=1),
         inclusion=torch.cat([negatives.inclusion.new_ones(len(positives), 1), negatives.inclusion], dim=1),
         weights=torch.cat([weights.new_zeros(len(positives), 1), weights], dim=1),
         context_weights=context_weights * present,
@@ -205,6 +292,7 @@ def _assemble(
         positive_above=torch.full_like(positives, -1) if ranked is None else ranked.positive_above,
         covered=covered,
         entropy=sources.entropy,
+        scored=sources.scored,
         seconds=time.perf_counter() - started,
     )
 
@@ -220,10 +308,8 @@ def _choose(
 ) -> Negatives:
     """The group's G - 1 negatives from the configured source."""
     budget = config.group_size - 1
-    if negatives_config.kind == "random":
-        return uniform_negatives(policy.catalogue_size, positives, budget, generator, exclude)
-    if sources.hardest is not None:
-        return sources.hardest
+    if sources.drawn is not None:
+        return sources.drawn
     if negatives_config.kind == "window":
         ranked = sources.ranked
         assert ranked is not None
@@ -260,7 +346,7 @@ def window_weights(
             return hard_metric_weights(ranks, coefficients, inclusion)
         return hard_weights(ranks, lower, upper, inclusion)
     first, _ = ranks_touched(lower, upper)
-    reached = (ranks > 0) & (ranked.known >= first)[:, None]
+    reached = (ranks > 0) & ranked.reaches(first)[:, None]
     if coefficients is not None:
         positions = torch.arange(len(coefficients) + 1, device=ranks.device)
         ends = torch.stack([ranked.threshold(position.expand(len(ranks))) for position in positions], dim=1)

@@ -34,6 +34,17 @@ class ScoringPolicy(Protocol):
     def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
         """Candidates [B, G] to log-probabilities [B, G] with gradients; candidate -1 scores -inf."""
 
+    @property
+    def searches(self) -> bool:
+        """Whether a beam search scores fewer items than there are; with one token an item it scores them all."""
+
+    def score_some(self, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+        """Scores [B, M + K] of items [M] for every history and of own candidates [B, K] (-1 scores -inf).
+
+        At the cost of M + K items, not of the catalogue, and without gradients. log-probabilities, or, where `searches`
+        is false, scores that are those up to a constant of each history.
+        """
+
     def beam_search(self, histories: Tensor, width: int) -> RankedItems:
         """The (approximately) most probable items of each history."""
 

@@ -74,13 +74,17 @@ def window_negatives(
 ) -> Negatives:
     """budget negatives drawn uniformly without replacement from the 1-based ranks first ... last, [B] each.
 
-    q = budget / (ranks in the range), at most 1; the range ends where the list of ranked negatives does.
+    q = budget / (listed ranks in the range), at most 1; where ranks are estimates, times the probability that the item
+    was scored at all. The range ends where the list of ranked negatives does.
     """
-    sizes = (torch.minimum(last, ranked.known) - first + 1).clamp(min=0)
+    begin, sizes = ranked.columns(first, last)
     positions = sample_positions(sizes, budget, generator)
-    columns = (positions + first[:, None] - 1).clamp(0, ranked.items.shape[1] - 1)
+    columns = (positions + begin[:, None]).clamp(0, ranked.items.shape[1] - 1)
     items = ranked.items.gather(1, columns).masked_fill(positions < 0, -1)
-    return Negatives(items, _share(budget, sizes).expand(items.shape).masked_fill(items < 0, 1.0))
+    inclusion = _share(budget, sizes).expand(items.shape)
+    if ranked.inclusion is not None:
+        inclusion = inclusion * ranked.inclusion.gather(1, columns)
+    return Negatives(items, inclusion.masked_fill(items < 0, 1.0))
 
 
 def found_in_beam(ranked: RankedNegatives, width: int) -> Tensor:

@@ -59,6 +59,28 @@ def context_windows(config: AlgoConfig, negatives: Tensor) -> tuple[Tensor, Tens
     return lower, torch.minimum(upper, negatives.double())
 
 
+def ranking_beam(config: AlgoConfig, catalogue_size: int) -> int:
+    """Width of the beam of ranks=beam: threshold_beam times the window's last rank, and one for the positive.
+
+    At least one negative beyond the window, which t_b needs.
+    """
+    _, upper = context_windows(config, torch.tensor([catalogue_size - 1]))
+    last = int(upper.ceil())
+    return max(round(config.threshold_beam * last), last + 1) + 1
+
+
+def estimation_sizes(config: AlgoConfig, catalogue_size: int, searches: bool) -> tuple[int, int]:
+    """Items of the head and of the sample of ranks=estimated: as given, or an eighth and a tenth of the catalogue.
+
+    The head of a policy whose beam `searches` is no wider than that of ranks=beam unless asked for.
+    """
+    head, sample = -(-catalogue_size // 8), -(-catalogue_size // 10)
+    if searches:
+        head = min(head, ranking_beam(config, catalogue_size))
+    head = head if config.rank_head is None else config.rank_head
+    return head, sample if config.rank_sample is None else config.rank_sample
+
+
 def objective_window(
     config: AlgoConfig, negatives_config: NegativesConfig, negatives: int
 ) -> tuple[float, float] | None:

@@ -1,4 +1,7 @@
-"""Negatives of a context in the order of their scores: exactly, from the whole catalogue, or nearly, from a beam."""
+"""Negatives of a context in the order of their scores: exactly, from the whole catalogue, or nearly, from a beam.
+
+Where neither is affordable, `estimation` makes the same from a part of the catalogue, with ranks that are estimates.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,12 +10,15 @@ import torch
 from torch import Tensor
 
 from recbench.rl.interface import RankedItems
-from recbench.rl.windows import thresholds
+from recbench.rl.windows import context_ranks, thresholds, thresholds_between
 
 
 @dataclass(frozen=True)
 class RankedNegatives:
-    """The best negatives of B contexts, best first; equal scores keep the order of their source."""
+    """The best negatives of B contexts, best first; equal scores keep the order of their source.
+
+    The column is the rank less one, unless `ranks` says otherwise: then the list has gaps of negatives not scored.
+    """
 
     items: Tensor  # int64 [B, M], -1 beyond `known`
     scores: Tensor  # [B, M] log-probabilities in nats, -inf beyond `known`
@@ -23,19 +29,42 @@ class RankedNegatives:
         Tensor  # int64 [B]: negatives strictly above the positive; `known`, a lower bound, if it was not found
     )
     positive_scores: Tensor  # [B]: log-probability of the positive, -inf if it was not found
+    ranks: Tensor | None = None  # float64 [B, M]: estimated 1-based ranks, not falling, inf beyond `known`
+    inclusion: Tensor | None = None  # float64 [B, M], with ranks: probability that the item was scored, (0, 1]
 
     def look_up(self, candidates: Tensor) -> tuple[Tensor, Tensor]:
-        """1-based ranks (0: not listed) and scores (-inf: not listed) of candidates [B, K]."""
+        """1-based ranks (0: not listed) and scores (-inf: not listed) of candidates [B, K].
+
+        Ranks are int64, estimated ones float64.
+        """
         by_item, order = self.items.sort(dim=1)
         place = torch.searchsorted(by_item, candidates.contiguous()).clamp(max=self.items.shape[1] - 1)
         listed = (by_item.gather(1, place) == candidates) & (candidates >= 0)
         column = order.gather(1, place)
-        ranks = torch.where(listed, column + 1, torch.zeros_like(column))
+        found = column + 1 if self.ranks is None else self.ranks.gather(1, column)
+        ranks = torch.where(listed, found, torch.zeros_like(found))
         return ranks, self.scores.gather(1, column).masked_fill(~listed, -torch.inf)
 
     def threshold(self, position: Tensor) -> Tensor:
         """t_u at u n = position (whole ranks, [B]), float64 [B]; see `windows.thresholds`."""
-        return thresholds(self.scores, self.known, self.negatives, position)
+        if self.ranks is None:
+            return thresholds(self.scores, self.known, self.negatives, position)
+        return thresholds_between(self.scores, self.ranks, self.known, self.negatives, position)
+
+    def columns(self, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+        """First column and number of columns, int64 [B], of the listed ranks from first to last ([B], 1-based).
+
+        A rank that is an estimate counts if its interval, one wide, overlaps those ranks.
+        """
+        if self.ranks is None:
+            return first - 1, (torch.minimum(last, self.known) - first + 1).clamp(min=0)
+        begin = (self.ranks <= (first - 1)[:, None]).sum(dim=1)
+        end = (self.ranks < (last + 1)[:, None]).sum(dim=1)
+        return begin, (end - begin).clamp(min=0)
+
+    def reaches(self, rank: Tensor) -> Tensor:
+        """Whether the list goes down to a rank [B], bool [B]; one of estimated ranks goes all the way."""
+        return (self.known >= torch.minimum(rank, self.negatives)) | (self.ranks is not None)
 
 
 def distinct_exclusions(exclude: Tensor | None, positives: Tensor) -> Tensor:
@@ -110,6 +139,7 @@ class RankError(NamedTuple):
     rank: float  # absolute error of the rank of those that it holds anywhere, in ranks
     high_threshold: float  # absolute error of t_a, nats (contexts where both are finite; NaN if none)
     low_threshold: float  # absolute error of t_b, nats
+    context: float  # share of contexts in which hard weights (9) differ
 
 
 def rank_error(exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upper: Tensor) -> RankError:
@@ -121,9 +151,15 @@ def rank_error(exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upp
     listed = head & (ranks > 0)
     recalled = head & (ranks > 0) & (ranks <= end[:, None])
     errors = (ranks - 1 - columns).abs()[listed].double()
+    first, beyond = context_ranks(lower, upper)
+    near_enough = [
+        ranked.positive_found & (ranked.positive_above >= first) & (ranked.positive_above < beyond)
+        for ranked in (exact, near)
+    ]
     gaps = []
     for position in (lower.floor().long(), end):
         gap = (exact.threshold(position) - near.threshold(position)).abs()
         gaps.append(float(gap[gap.isfinite()].mean()))
     recall = (recalled.sum(dim=1).double() / end.clamp(min=1)).mean()
-    return RankError(float(recall), float(errors.mean()), gaps[0], gaps[1])
+    context = (near_enough[0] != near_enough[1]).double().mean()
+    return RankError(float(recall), float(errors.mean()), gaps[0], gaps[1], float(context))

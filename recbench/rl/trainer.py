@@ -33,6 +33,7 @@ class StepLog(NamedTuple):
     entropy: float  # of the policy over the catalogue, nats; see `entropy_estimate`
     updates: int  # optimiser steps taken
     candidates: int  # candidates that received gradient, over all updates
+    scored: int  # items scored a context to build its group; a beam counts its width, or all with one token an item
     seconds: float  # wall time, building the groups included
 
     @property
@@ -178,5 +179,6 @@ def _log(
         entropy=entropy_estimate(groups if groups.entropy is not None else part, log_probs),
         updates=updates,
         candidates=updates * int((part.valid & part.effective[:, None]).sum()),
+        scored=groups.scored,
         seconds=seconds + groups.seconds,
     )

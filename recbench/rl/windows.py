@@ -81,11 +81,14 @@ def metric_coefficients(metric: str, k: int) -> Tensor:
 def hard_metric_weights(ranks: Tensor, coefficients: Tensor, inclusion: Tensor) -> Tensor:
     """Hard weights for a metric@k: the coefficient of the candidate's rank over its inclusion probability.
 
-    ranks [B, M] are 1-based, 0 where unknown; coefficients [k] are those of `metric_coefficients`; inclusion [B, M] in
+    ranks [B, M] are 1-based, 0 where unknown; one between two whole ranks has its share of both; coefficients [k] are those of `metric_coefficients`; inclusion [B, M] in
     (0, 1]. Returns float64 [B, M] of row sum 1, or all 0 for a context that has no candidate of rank 1 ... k.
     """
-    table = torch.nn.functional.pad(coefficients.to(ranks.device), (1, 1))  # rank 0 and ranks beyond k weigh nothing
-    weights = table[ranks.clamp(max=len(coefficients) + 1)] / inclusion.double()
+    table = torch.nn.functional.pad(coefficients.to(ranks.device), (1, 2))  # rank 0 and ranks beyond k weigh nothing
+    ranks = ranks.clamp(max=len(coefficients) + 1)
+    below = ranks.long()
+    weights = torch.lerp(table[below], table[below + 1], ranks.double() - below) / inclusion.double()
+    weights = weights.masked_fill(ranks == 0, 0.0)
     total = weights.sum(dim=1, keepdim=True)
     return weights / total.masked_fill(total == 0.0, 1.0)
 
@@ -122,6 +125,26 @@ def thresholds(scores: Tensor, known: Tensor, negatives: Tensor, position: Tenso
     middle = (above + below) / 2.0
     middle = middle.masked_fill(place >= negatives, -torch.inf)
     return middle.masked_fill(place <= 0, torch.inf)
+
+
+def thresholds_between(
+    scores: Tensor, ranks: Tensor, known: Tensor, negatives: Tensor, position: Tensor
+) -> Tensor:
+    """t_u for u n = position from scores [B, M] whose ranks [B, M] are estimates with gaps; float64 [B].
+
+    The score at rank position + 1/2, by linear interpolation between the two listed negatives around it: with neither
+    gap nor fraction that is the midpoint of `thresholds`. Outside of the list's ranks its first or last score stands
+    in; t_0 = +inf and t_1 = -inf as there.
+    """
+    target = (position.double() + 0.5)[:, None]
+    last = (known - 1).clamp(min=0)[:, None]
+    below = torch.minimum((ranks < target).sum(dim=1, keepdim=True), last)
+    above = (below - 1).clamp(min=0)
+    span = ranks.gather(1, below) - ranks.gather(1, above)
+    share = ((target - ranks.gather(1, above)) / span.masked_fill(span == 0, 1.0)).clamp(0.0, 1.0)
+    middle = torch.lerp(scores.gather(1, above).double(), scores.gather(1, below).double(), share).squeeze(1)
+    middle = middle.masked_fill(position >= negatives, -torch.inf)
+    return middle.masked_fill(position <= 0, torch.inf)
 
 
 def soft_weights(

@@ -161,10 +161,25 @@ class AlgoConfig:
     window_shape: str = option("hard", "tawin: weights at the window's ends", one_of=("hard", "soft"))
     window_temperature: float = option(0.5, "tawin: T of soft windows, in nats", least=1e-6)
     ranks: str = option(
-        "exact", "tawin: where ranks come from: full-catalogue scoring, or a wide beam", one_of=("exact", "beam")
+        "exact",
+        "tawin: where ranks come from: full-catalogue scoring (exact), a wide beam, or a head of likely items and a "
+        "sample of the rest, tracked over steps (estimated)",
+        one_of=("exact", "beam", "estimated"),
     )
     threshold_beam: float = option(
         2.0, "tawin, ranks=beam: beam width as a multiple of the window's last rank", least=1
+    )
+    rank_head: int | None = option(
+        None,
+        "tawin, ranks=estimated: items of the head: the width of the beam or, with one token an item, those most often "
+        "among the best of earlier steps; none: an eighth of the catalogue, or ranks=beam's width if that is less",
+        least=1,
+    )
+    rank_sample: int | None = option(
+        None, "tawin, ranks=estimated: items drawn from the rest; none: a tenth of the catalogue", least=1
+    )
+    rank_memory: float = option(
+        0.95, "tawin, ranks=estimated: decay a step of what is tracked", least=0, most=0.99999
     )
 
 

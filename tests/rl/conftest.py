@@ -26,6 +26,7 @@ class SoftmaxPolicy(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.missed: list[int] = []  # items that beam search never finds
         self.asked: list[str] = []
+        self.beams_are_cheap = False  # what it says of itself; the scores are those of a table anyway
 
     @property
     def catalogue_size(self) -> int:
@@ -41,6 +42,16 @@ class SoftmaxPolicy(nn.Module):
     def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
         scores = self.log_probs(histories).gather(1, candidates.clamp(min=0))
         return scores.masked_fill(candidates < 0, -torch.inf)
+
+    @property
+    def searches(self) -> bool:
+        return self.beams_are_cheap
+
+    def score_some(self, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+        candidates = torch.cat([shared.expand(len(histories), -1), own], dim=1)
+        self.asked.append(f"some {candidates.shape[1]}")
+        scores = self.score_groups(histories, candidates)
+        return scores if self.searches else scores + torch.arange(len(scores))[:, None]  # any constant of a context
 
     def beam_search(self, histories: Tensor, width: int) -> Beams:
         self.asked.append(f"beam {width}")
