@@ -68,10 +68,12 @@ def save_training_state(
     optimizer: torch.optim.Optimizer,
     average: dict[str, Tensor] | None,
     numbers: dict[str, Any],
+    tracked: dict[str, Tensor] | None = None,
 ) -> None:
     """Write all that an interrupted training needs to continue into an existing folder.
 
-    Nothing random is kept: every step draws from a generator made of (seed, step).
+    tracked is what the training rule keeps from step to step, by name. Nothing random is kept: every step draws from a
+    generator made of (seed, step).
     """
     save_weights(folder, policy)
     moments = {
@@ -82,19 +84,24 @@ def save_training_state(
     save_file(moments, folder / "optimizer.safetensors")
     if average is not None:
         save_file({name: value.contiguous() for name, value in average.items()}, folder / "average.safetensors")
+    if tracked:
+        save_file({name: value.contiguous() for name, value in tracked.items()}, folder / "tracked.safetensors")
     (folder / "state.json").write_text(json.dumps(numbers, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load_training_state(
-    folder: Path, policy: Policy, optimizer: torch.optim.Optimizer
+    folder: Path, policy: Policy, optimizer: torch.optim.Optimizer, tracked: dict[str, Tensor] | None = None
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
-    """Restore what `save_training_state` wrote into the policy and optimizer; returns the average and the numbers."""
+    """Restore what `save_training_state` wrote, in place; returns the average and the numbers."""
     load_weights(folder, policy)
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in load_file(folder / "optimizer.safetensors").items():
         index, name = key.split(".", 1)
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    if tracked:
+        for name, value in load_file(folder / "tracked.safetensors").items():
+            tracked[name].copy_(value)
     average_file = folder / "average.safetensors"
     average = load_file(average_file, device=str(policy.device)) if average_file.is_file() else None
     return average, json.loads((folder / "state.json").read_text(encoding="utf-8"))

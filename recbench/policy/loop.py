@@ -71,6 +71,7 @@ class TrainingLoop:
     update: Callable[[int, torch.optim.Optimizer], dict[str, float]]
     validate: Callable[[], dict[str, float]]
     report: Callable[[LoopState, dict[str, float], bool], None]  # state, values, whether they are a validation's
+    tracked: dict[str, Tensor] | None = None  # what `update` keeps from step to step: checkpointed, restored in place
 
     def __post_init__(self) -> None:
         self.state = LoopState()
@@ -86,7 +87,7 @@ class TrainingLoop:
         """Continue from the last checkpoint, where there is one."""
         last = self.folder / "last"
         if (last / "state.json").is_file():
-            self.average, numbers = load_training_state(last, self.policy, self.optimizer)
+            self.average, numbers = load_training_state(last, self.policy, self.optimizer, self.tracked)
             self.state = LoopState(**numbers)
 
     def run(self) -> LoopState:
@@ -143,5 +144,5 @@ class TrainingLoop:
         with atomic_path(self.folder / "last") as partial:
             partial.mkdir(parents=True)
             numbers: dict[str, Any] = {**vars(self.state)}
-            save_training_state(partial, self.policy, self.optimizer, self.average, numbers)
+            save_training_state(partial, self.policy, self.optimizer, self.average, numbers, self.tracked)
         self.report(self.state, metrics, True)

@@ -250,7 +250,10 @@ class _Gaps:
         return before, bounds.gather(1, after) - before, sampled, counts.gather(1, after) - sampled
 
     def ranks(self, unseen: Tensor, in_head: Tensor, sampled: Tensor) -> Tensor:
-        """1-based ranks of the items in order, float64 [B, M]: in a gap, unscored ones spread evenly over its spaces."""
+        """1-based ranks of the items in order, float64 [B, M].
+
+        The unscored negatives of a gap spread evenly over the spaces between its scored ones.
+        """
         heads = in_head.cumsum(dim=1) - in_head.long()
         counts = sampled.cumsum(dim=1) - sampled.long()
         before, inside, earlier, members = self._sides(unseen, heads)

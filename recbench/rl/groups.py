@@ -32,7 +32,10 @@ from recbench.rl.windows import (
     hard_context_weights,
     hard_metric_weights,
     hard_weights,
+    inside_metric,
+    inside_window,
     metric_coefficients,
+    rank_widths,
     ranks_near,
     ranks_touched,
     soft_context_weights,
@@ -51,7 +54,9 @@ class Groups:
     positives: Tensor  # int64 [B]: the positive, in the group or not
     ranks: Tensor  # int64 [B, G]: 1-based among the negatives, estimates rounded; 0 for column 0 and where unknown
     inclusion: Tensor  # float64 [B, G]: probability that the source includes the candidate, (0, 1]
-    weights: Tensor  # float64 [B, G]: w of (7), rows of sum 1 or, without any weight, 0; column 0 is 0
+    weights: (
+        Tensor  # float64 [B, G]: w of (7), rows of sum 1 (in expectation if ranks are estimated) or 0; column 0 is 0
+    )
     context_weights: Tensor  # float64 [B]: v of (7), 0 where the positive is not in the group
     positive_present: Tensor  # bool [B]
     positive_above: (
@@ -119,9 +124,14 @@ def build_groups(
         policy.train(was_training)
 
 
-def new_tracker(policy: ScoringPolicy, config: AlgoConfig, device: torch.device | str = "cpu") -> RankTracker | None:
-    """What a new run tracks over its steps; none unless ranks=estimated."""
-    if config.ranks != "estimated":
+def new_tracker(
+    policy: ScoringPolicy,
+    config: AlgoConfig,
+    negatives_config: NegativesConfig,
+    device: torch.device | str = "cpu",
+) -> RankTracker | None:
+    """What a new run tracks over its steps; none unless it needs ranks, and ranks=estimated."""
+    if config.ranks != "estimated" or not uses_window(config, negatives_config):
         return None
     head, sample = estimation_sizes(config, policy.catalogue_size, policy.searches)
     return start_tracker(policy.catalogue_size, head, sample, config.rank_memory, device)
@@ -337,22 +347,45 @@ def window_weights(
 
     Where `config.weights` names a metric@K, the weights are its coefficients of ranks, (4) and (5). A soft window whose
     ends are not whole ranks is widened to the ranks that it touches. Candidates that the ranked list does not hold, and
-    contexts whose list ends before the window begins, get 0.
+    contexts whose list ends before the window begins, get 0. Where ranks are estimates, a context whose window happens
+    to be scored densely must not count as much as one whose few candidates stand for many: weights are over the sum of
+    all negatives' weights, not of the candidates', so that rows sum to 1 in expectation.
     """
     metric = weighted_metric(config)
     coefficients = None if metric is None else metric_coefficients(*metric)
+    temperature = config.window_temperature
+    estimated = ranked.ranks is not None
+    total = None
     if config.window_shape == "hard":
         if coefficients is not None:
-            return hard_metric_weights(ranks, coefficients, inclusion)
-        return hard_weights(ranks, lower, upper, inclusion)
+            total = torch.ones_like(upper) if estimated else None
+            return hard_metric_weights(ranks, coefficients, inclusion, total)
+        if estimated:
+            total = (torch.minimum(upper, ranked.negatives.double()) - lower).clamp(min=0.0)
+        return hard_weights(ranks, lower, upper, inclusion, total)
     first, _ = ranks_touched(lower, upper)
     reached = (ranks > 0) & ranked.reaches(first)[:, None]
     if coefficients is not None:
         positions = torch.arange(len(coefficients) + 1, device=ranks.device)
         ends = torch.stack([ranked.threshold(position.expand(len(ranks))) for position in positions], dim=1)
-        return soft_metric_weights(scores, reached, ends, coefficients, config.window_temperature, inclusion)
+        if estimated:
+            total = _soft_total(ranked, inside_metric(ranked.scores, ends, coefficients, temperature))
+        return soft_metric_weights(scores, reached, ends, coefficients, temperature, inclusion, total)
     high, low = ranked.threshold(lower.floor().long()), ranked.threshold(upper.ceil().long())
-    return soft_weights(scores, reached, high, low, config.window_temperature, inclusion)
+    if estimated:
+        total = _soft_total(ranked, inside_window(ranked.scores, high, low, temperature))
+    return soft_weights(scores, reached, high, low, temperature, inclusion, total)
+
+
+def _soft_total(ranked: RankedNegatives, inside: Tensor) -> Tensor:
+    """Sum over all negatives of exp(inside), float64 [B], where only some are listed (inside [B, M]).
+
+    Each stands for the ranks around its own. The weight of a negative over this sum has next to no bias, where its
+    share of the few weights in the group would have one of order one over their number.
+    """
+    assert ranked.ranks is not None
+    widths = rank_widths(ranked.ranks, ranked.known, ranked.negatives)
+    return torch.where(widths > 0, inside.exp() * widths, 0.0).sum(dim=1)
 
 
 def positive_weights(ranked: RankedNegatives, lower: Tensor, upper: Tensor, config: AlgoConfig) -> Tensor:

@@ -157,8 +157,10 @@ def rank_error(exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upp
         for ranked in (exact, near)
     ]
     gaps = []
+    # Estimates may come with scores up to a constant of each context, which an item that both hold tells.
+    constant = (near.scores[:, 0] - exact.look_up(near.items[:, :1])[1][:, 0]).nan_to_num(0.0, 0.0, 0.0)
     for position in (lower.floor().long(), end):
-        gap = (exact.threshold(position) - near.threshold(position)).abs()
+        gap = (exact.threshold(position) - near.threshold(position) + constant).abs()
         gaps.append(float(gap[gap.isfinite()].mean()))
     recall = (recalled.sum(dim=1).double() / end.clamp(min=1)).mean()
     context = (near_enough[0] != near_enough[1]).double().mean()

@@ -51,18 +51,18 @@ def context_ranks(lower: Tensor, upper: Tensor, reach: float = 1.0) -> tuple[Ten
     return (lower / reach + ROUNDING).floor().long(), (reach * upper - ROUNDING).ceil().long()
 
 
-def hard_weights(ranks: Tensor, lower: Tensor, upper: Tensor, inclusion: Tensor) -> Tensor:
+def hard_weights(ranks: Tensor, lower: Tensor, upper: Tensor, inclusion: Tensor, total: Tensor | None = None) -> Tensor:
     """Hard weights of (8): the length of (k - 1, k] inside (lower, upper], over the inclusion probability.
 
     ranks [B, M] are 1-based among the negatives, 0 where there is no candidate or its rank is unknown (weight 0);
     lower, upper [B] are in ranks, inclusion [B, M] in (0, 1]. Returns float64 [B, M] of row sum 1, or all 0 for a
-    context that has no candidate inside the window.
+    context that has no candidate inside the window. With total [B], the sum over all negatives, rows are divided by
+    that instead of by their own sum, and sum to 1 in expectation only.
     """
     position = ranks.double()
     overlap = torch.minimum(position, upper[:, None]) - torch.maximum(position - 1.0, lower[:, None])
     weights = torch.where(ranks > 0, overlap.clamp(min=0.0) / inclusion.double(), torch.zeros_like(overlap))
-    total = weights.sum(dim=1, keepdim=True)
-    return weights / total.masked_fill(total == 0.0, 1.0)
+    return _divided(weights, total)
 
 
 def metric_coefficients(metric: str, k: int) -> Tensor:
@@ -78,36 +78,57 @@ def metric_coefficients(metric: str, k: int) -> Tensor:
     return gains[:-1] - gains[1:]
 
 
-def hard_metric_weights(ranks: Tensor, coefficients: Tensor, inclusion: Tensor) -> Tensor:
+def _divided(weights: Tensor, total: Tensor | None) -> Tensor:
+    """Rows over total [B], or over their sums; rows of total 0 stay 0."""
+    divisor = weights.sum(dim=1) if total is None else total
+    return weights / divisor.masked_fill(divisor == 0.0, 1.0)[:, None]
+
+
+def hard_metric_weights(ranks: Tensor, coefficients: Tensor, inclusion: Tensor, total: Tensor | None = None) -> Tensor:
     """Hard weights for a metric@k: the coefficient of the candidate's rank over its inclusion probability.
 
-    ranks [B, M] are 1-based, 0 where unknown; one between two whole ranks has its share of both; coefficients [k] are those of `metric_coefficients`; inclusion [B, M] in
-    (0, 1]. Returns float64 [B, M] of row sum 1, or all 0 for a context that has no candidate of rank 1 ... k.
+    ranks [B, M] are 1-based, 0 where unknown; one between two whole ranks has its share of both. coefficients [k] are
+    those of `metric_coefficients`; inclusion [B, M] in (0, 1]; total as in `hard_weights`. Returns float64 [B, M] of
+    row sum 1, or all 0 for a context that has no candidate of rank 1 ... k.
     """
     table = torch.nn.functional.pad(coefficients.to(ranks.device), (1, 2))  # rank 0 and ranks beyond k weigh nothing
     ranks = ranks.clamp(max=len(coefficients) + 1)
     below = ranks.long()
     weights = torch.lerp(table[below], table[below + 1], ranks.double() - below) / inclusion.double()
-    weights = weights.masked_fill(ranks == 0, 0.0)
-    total = weights.sum(dim=1, keepdim=True)
-    return weights / total.masked_fill(total == 0.0, 1.0)
+    return _divided(weights.masked_fill(ranks == 0, 0.0), total)
+
+
+def inside_metric(scores: Tensor, ends: Tensor, coefficients: Tensor, temperature: float) -> Tensor:
+    """Logarithm of a metric@K's soft window at scores [B, M]: float64 [B, M].
+
+    The mixture, by the coefficients [k], of the soft windows of each rank 1 ... k alone. ends [B, k + 1] are the
+    thresholds behind ranks 0 ... k (nats, not increasing).
+    """
+    inside = torch.full_like(scores, -torch.inf, dtype=torch.float64)
+    for rank, coefficient in enumerate(coefficients.log().tolist(), start=1):
+        part = inside_window(scores, ends[:, rank - 1], ends[:, rank], temperature)
+        inside = torch.logaddexp(inside, part + coefficient)
+    return inside
+
+
+def inside_window(scores: Tensor, high: Tensor, low: Tensor, temperature: float) -> Tensor:
+    """log of sigmoid((t_a - s) / T) sigmoid((s - t_b) / T), float64 [B, M]; high = t_a and low = t_b [B], nats."""
+    scores = scores.double()
+    return logsigmoid((high[:, None] - scores) / temperature) + logsigmoid((scores - low[:, None]) / temperature)
 
 
 def soft_metric_weights(
-    scores: Tensor, valid: Tensor, ends: Tensor, coefficients: Tensor, temperature: float, inclusion: Tensor
+    scores: Tensor,
+    valid: Tensor,
+    ends: Tensor,
+    coefficients: Tensor,
+    temperature: float,
+    inclusion: Tensor,
+    total: Tensor | None = None,
 ) -> Tensor:
-    """Soft weights for a metric@k: the mixture, by the coefficients, of the soft windows of each rank 1 ... k alone.
-
-    ends [B, k + 1] are the thresholds behind ranks 0 ... k (nats, not increasing); the rest as in `soft_weights`, which
-    also says when all are 0.
-    """
-    scores = scores.double().masked_fill(~valid, 0.0)
-    inside = torch.full_like(scores, -torch.inf)
-    for rank, coefficient in enumerate(coefficients.log().tolist(), start=1):
-        high, low = ends[:, rank - 1, None], ends[:, rank, None]
-        part = logsigmoid((high - scores) / temperature) + logsigmoid((scores - low) / temperature)
-        inside = torch.logaddexp(inside, part + coefficient)
-    return _normalised(inside, valid, inclusion)
+    """Soft weights for a metric@k, `inside_metric`; the rest as in `soft_weights`, which also says when all are 0."""
+    inside = inside_metric(scores.masked_fill(~valid, 0.0), ends, coefficients, temperature)
+    return _normalised(inside, valid, inclusion, total)
 
 
 def thresholds(scores: Tensor, known: Tensor, negatives: Tensor, position: Tensor) -> Tensor:
@@ -127,9 +148,7 @@ def thresholds(scores: Tensor, known: Tensor, negatives: Tensor, position: Tenso
     return middle.masked_fill(place <= 0, torch.inf)
 
 
-def thresholds_between(
-    scores: Tensor, ranks: Tensor, known: Tensor, negatives: Tensor, position: Tensor
-) -> Tensor:
+def thresholds_between(scores: Tensor, ranks: Tensor, known: Tensor, negatives: Tensor, position: Tensor) -> Tensor:
     """t_u for u n = position from scores [B, M] whose ranks [B, M] are estimates with gaps; float64 [B].
 
     The score at rank position + 1/2, by linear interpolation between the two listed negatives around it: with neither
@@ -148,25 +167,47 @@ def thresholds_between(
 
 
 def soft_weights(
-    scores: Tensor, valid: Tensor, high: Tensor, low: Tensor, temperature: float, inclusion: Tensor
+    scores: Tensor,
+    valid: Tensor,
+    high: Tensor,
+    low: Tensor,
+    temperature: float,
+    inclusion: Tensor,
+    total: Tensor | None = None,
 ) -> Tensor:
     """Soft weights of (8): sigmoid((t_a - s) / T) sigmoid((s - t_b) / T) / q, normalised in log space.
 
     scores [B, M] (nats), valid [B, M] (bool), high = t_a and low = t_b [B] (t_a >= t_b), temperature T > 0 (nats),
-    inclusion [B, M] in (0, 1]. Returns float64 [B, M] of row sum 1, or all 0 where no candidate's window weight (before
-    the division by q) reaches 1e-6, as the hard window leaves out a context without a candidate inside.
+    inclusion [B, M] in (0, 1], total [B] as in `hard_weights`. Returns float64 [B, M] of row sum 1, or all 0 where no
+    candidate's window weight (before the division by q) reaches 1e-6, as the hard window leaves out a context without a
+    candidate inside.
     """
-    scores = scores.double().masked_fill(~valid, 0.0)
-    inside = logsigmoid((high[:, None] - scores) / temperature) + logsigmoid((scores - low[:, None]) / temperature)
-    return _normalised(inside, valid, inclusion)
+    inside = inside_window(scores.masked_fill(~valid, 0.0), high, low, temperature)
+    return _normalised(inside, valid, inclusion, total)
 
 
-def _normalised(inside: Tensor, valid: Tensor, inclusion: Tensor) -> Tensor:
-    """exp(inside) / q of the valid candidates [B, M] over its row sum; all 0 where exp(inside) is negligible."""
+def _normalised(inside: Tensor, valid: Tensor, inclusion: Tensor, total: Tensor | None) -> Tensor:
+    """exp(inside) / q of the valid candidates [B, M] over total or its row sum; all 0 if exp(inside) is negligible."""
     inside = inside.masked_fill(~valid, -torch.inf)
     empty = inside.amax(dim=1, keepdim=True) < NEGLIGIBLE
     logits = (inside - inclusion.double().log()).masked_fill(~valid | empty, -torch.inf)
+    if total is not None:
+        return _divided(logits.exp(), total)
     return torch.softmax(logits.masked_fill(empty, 0.0), dim=1).masked_fill(empty | ~valid, 0.0)
+
+
+def rank_widths(ranks: Tensor, known: Tensor, negatives: Tensor) -> Tensor:
+    """How many negatives each of a list's M stands for where its ranks [B, M] have gaps: float64 [B, M], of sum n.
+
+    From halfway to the one before to halfway to the one after; the ends go to ranks 1/2 and n + 1/2. 0 beyond known.
+    """
+    columns = torch.arange(ranks.shape[1], device=ranks.device)[None, :]
+    middle = (ranks[:, 1:] + ranks[:, :-1]) / 2.0
+    half = torch.full_like(ranks[:, :1], 0.5)
+    start = torch.cat([half, middle], dim=1)
+    end = torch.cat([middle, half], dim=1)
+    end = torch.where(columns == known[:, None] - 1, negatives[:, None] + 0.5, end)
+    return torch.where(columns < known[:, None], end - start, 0.0)
 
 
 def hard_context_weights(positive_above: Tensor, lower: Tensor, upper: Tensor, reach: float = 1.0) -> Tensor:

@@ -178,9 +178,7 @@ class AlgoConfig:
     rank_sample: int | None = option(
         None, "tawin, ranks=estimated: items drawn from the rest; none: a tenth of the catalogue", least=1
     )
-    rank_memory: float = option(
-        0.95, "tawin, ranks=estimated: decay a step of what is tracked", least=0, most=0.99999
-    )
+    rank_memory: float = option(0.95, "tawin, ranks=estimated: decay a step of what is tracked", least=0, most=0.99999)
 
 
 @dataclass

@@ -41,7 +41,8 @@ from recbench.policy.loop import (
 from recbench.policy.ranking import CaseRanks, rank_cases
 from recbench.policy.sequences import bucketed_batches, padded, segments, target_positions, training_cases
 from recbench.reporting.scalars import Scalars
-from recbench.rl.groups import build_groups, near_exact_error
+from recbench.rl.estimation import RankTracker
+from recbench.rl.groups import build_groups, near_exact_error, new_tracker
 from recbench.rl.objective import check_objective, objective_metric
 from recbench.rl.trainer import rl_step
 from recbench.runs import Run, atomic_path
@@ -66,6 +67,7 @@ class _Plan:
     steps: int
     evaluate_every: int
     targets: int  # interactions learned from
+    tracker: RankTracker | None = None  # what the rule knows of earlier steps' ranks; its updates move it
 
 
 def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
@@ -130,12 +132,13 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
             update=update,
             validate=lambda: _validate(policy, data, validation, select),
             report=report,
+            tracked=None if plan.tracker is None else plan.tracker.state,
         )
         if config.resume:
             loop.resume()
             bar.start_at(loop.state.step)
         state = loop.run()
-    near_exact = _near_exact_error(config, policy, data, validation)
+    near_exact = _near_exact_error(config, policy, data, validation, plan.tracker)
     run.record(training_seconds=round(time.perf_counter() - started, 1))
     if step_seconds:  # the median, so that a moment in which the machine was busy counts for nothing
         run.record(step_seconds=round(statistics.median(step_seconds), 6))
@@ -159,15 +162,21 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
 
 
 def _near_exact_error(
-    config: TrainStageConfig, policy: Policy, data: RecommendationData, cases: Cases
+    config: TrainStageConfig,
+    policy: Policy,
+    data: RecommendationData,
+    cases: Cases,
+    tracker: RankTracker | None,
 ) -> dict[str, float] | None:
-    """For TAWin with ranks by beam: their error against exact ones, on the first validation cases."""
-    if config.algo.name != "tawin" or config.algo.ranks != "beam" or not isinstance(policy, SequencePolicy):
+    """For TAWin with ranks by beam or estimated: their error against exact ones, on the first validation cases."""
+    if config.algo.name != "tawin" or config.algo.ranks == "exact" or not isinstance(policy, SequencePolicy):
         return None
     some = Cases(cases.user[:ERROR_CASES], cases.position[:ERROR_CASES])
     past = torch.from_numpy(histories(data.interactions, some, policy.history).astype(np.int64)).to(policy.device)
     positives = torch.from_numpy(data.interactions.items[some.position].astype(np.int64)).to(policy.device)
-    return near_exact_error(policy.eval(), past, positives, config.algo, config.negatives)._asdict()
+    generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, config.algo.steps))
+    error = near_exact_error(policy.eval(), past, positives, config.algo, config.negatives, generator, tracker)
+    return error._asdict()
 
 
 def _shown(values: dict[str, float], state: LoopState) -> dict[str, float]:
@@ -362,6 +371,7 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequenc
     positives = data.interactions.items[cases.position].astype(np.int64)
     per_epoch = -(-len(positives) // algo.batch_size)
     reference = copy.deepcopy(policy).eval().requires_grad_(False)
+    tracker = new_tracker(policy, algo, config.negatives, device)
 
     @lru_cache(maxsize=1)  # of the current epoch only: drawing it takes time in the number of users
     def order(epoch: int) -> np.ndarray:
@@ -373,10 +383,10 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequenc
         batch, targets = torch.from_numpy(past[rows]).to(device), torch.from_numpy(positives[rows]).to(device)
         generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
         with autocast(device, config.precision):
-            groups = build_groups(policy, batch, targets, algo, config.negatives, generator)
+            groups = build_groups(policy, batch, targets, algo, config.negatives, generator, tracker)
             compared = algo.kl > 0 or algo.name == "sdpo" or step % LOGGED_KL == 0
             log = rl_step(policy, reference if compared else None, optimizer, groups, batch, algo)
         return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
 
     steps = -(-algo.steps // algo.updates_per_rollout)  # the loop counts sets of groups
-    return _Plan(update, steps, max(1, algo.evaluate_every // algo.updates_per_rollout), len(positives))
+    return _Plan(update, steps, max(1, algo.evaluate_every // algo.updates_per_rollout), len(positives), tracker)
