@@ -6,6 +6,7 @@ and the next lie some of the rest: how many is estimated from the sample, and fr
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +23,13 @@ class Pool:
     scores: Tensor  # [B, M], nats up to a constant of each context
     in_head: Tensor  # bool [B, M]: of the head
     sampled: Tensor  # bool [B, M]: of the sample of the rest; false for both: scored for another reason
+
+
+class Head(NamedTuple):
+    """`RankedItems` in any order: the items of a shortlist, scored."""
+
+    items: Tensor  # int64 [B, H]
+    log_probs: Tensor  # [B, H], nats up to a constant of each context
 
 
 @dataclass(frozen=True)
@@ -87,77 +95,56 @@ def start_tracker(
     )
 
 
-def sample_rest(catalogue_size: int, head: Tensor, budget: int, generator: torch.Generator) -> Tensor:
-    """budget items drawn uniformly without replacement from those that are not in head (int64 [H]), ascending."""
+def sample_rest(contexts: int, catalogue_size: int, head: Tensor, budget: int, generator: torch.Generator) -> Tensor:
+    """budget items [B, budget] for each context, uniform without replacement, of those not in head (int64 [H]).
+
+    Contexts take stretches of one random order of the rest, evenly spread over it: each one's sample is uniform, and a
+    batch of them covers all items as equally as it can. Samples drawn apart would leave the gradient more noise, and
+    one sample for all would let a few items bear the weight of the rest.
+    """
     rest = torch.ones(catalogue_size, dtype=torch.bool, device=head.device)
     rest[head] = False
     others = rest.nonzero().squeeze(1)
-    drawn = torch.randperm(len(others), generator=generator, device=generator.device)[:budget]
-    return others[drawn.to(head.device)].sort().values
+    order = others[torch.randperm(len(others), generator=generator, device=generator.device).to(head.device)]
+    start = torch.arange(contexts, device=head.device) * len(order) // max(contexts, 1)
+    step = torch.arange(min(budget, len(order)), device=head.device)
+    return order[(start[:, None] + step) % max(len(order), 1)]
 
 
-def pool_of_shortlist(
-    shared: Tensor, head: Tensor, own: Tensor, scores: Tensor, positives: Tensor, exclude: Tensor | None
+def make_pool(
+    head: RankedItems,
+    sample: Tensor,
+    own: Tensor,
+    scores: Tensor,
+    positives: Tensor,
+    exclude: Tensor | None,
 ) -> Pool:
-    """The pool of one head and one sample for all contexts, and of candidates of each one's own.
+    """The pool of each context's head [B, H], sample [B, m] and own candidates [B, K], scores [B, K + m] of the latter.
 
-    shared [M] are the items of both, ascending, head [M] says which are the head's; own [B, K] candidates (-1: none);
-    scores [B, M + K]; positives [B] and exclude [B, E] are no negatives.
+    -1 is no item. What the head and the sample share is the head's; an own candidate that one of them holds is theirs.
+    positives [B] and exclude [B, E] are no negatives.
     """
-    items = shared.expand(len(own), -1)
-    repeated = torch.isin(own, shared)
-    flags = torch.zeros_like(own, dtype=torch.bool)
-    return _without(
-        Pool(
-            items=torch.cat([items, own.masked_fill(repeated, -1)], dim=1),
-            scores=scores,
-            in_head=torch.cat([head.expand(len(own), -1), flags], dim=1),
-            sampled=torch.cat([~head.expand(len(own), -1), flags], dim=1),
-        ),
-        positives,
-        exclude,
-    )
-
-
-def pool_of_beams(
-    beams: RankedItems, shared: Tensor, own: Tensor, scores: Tensor, positives: Tensor, exclude: Tensor | None
-) -> Pool:
-    """The pool of each context's beam, of one sample for all contexts, and of candidates of each one's own.
-
-    shared [M] is drawn from the whole catalogue; what of it a beam holds is the beam's. Otherwise as
-    `pool_of_shortlist`; scores are of the sample and of own.
-    """
-    drawn = torch.cat([shared.expand(len(own), -1), own], dim=1)
-    in_beam = _member(drawn, beams.items)
-    in_beam[:, len(shared) :] |= torch.isin(own, shared)
-    flags = torch.zeros_like(drawn, dtype=torch.bool)
-    sampled = flags.clone()
-    sampled[:, : len(shared)] = True
-    return _without(
-        Pool(
-            items=torch.cat([beams.items, drawn.masked_fill(in_beam, -1)], dim=1),
-            scores=torch.cat([beams.log_probs.to(scores.dtype), scores], dim=1),
-            in_head=torch.cat([torch.ones_like(beams.items, dtype=torch.bool), flags], dim=1),
-            sampled=torch.cat([torch.zeros_like(beams.items, dtype=torch.bool), sampled], dim=1),
-        ),
-        positives,
-        exclude,
+    sample = sample.masked_fill(_member(sample, head.items), -1)
+    own = own.masked_fill(_member(own, torch.cat([head.items, sample], dim=1)), -1)
+    items = torch.cat([head.items, own, sample], dim=1)
+    items = items.masked_fill(_member(items, distinct_exclusions(exclude, positives)), -1)
+    column = torch.arange(items.shape[1], device=items.device)[None, :]
+    real = items >= 0
+    return Pool(
+        items=items,
+        scores=torch.cat([head.log_probs.to(scores.dtype), scores], dim=1).masked_fill(~real, -torch.inf),
+        in_head=real & (column < head.items.shape[1]),
+        sampled=real & (column >= head.items.shape[1] + own.shape[1]),
     )
 
 
 def _member(items: Tensor, of: Tensor) -> Tensor:
     """Whether items [B, K] are among of [B, W], bool [B, K]."""
+    if not of.shape[1]:
+        return torch.zeros_like(items, dtype=torch.bool)
     ordered = of.sort(dim=1).values.contiguous()
     place = torch.searchsorted(ordered, items.contiguous()).clamp(max=ordered.shape[1] - 1)
     return ordered.gather(1, place) == items
-
-
-def _without(pool: Pool, positives: Tensor, exclude: Tensor | None) -> Pool:
-    """The pool less the items that are no negatives, and all flags false where there is no item."""
-    left_out = distinct_exclusions(exclude, positives)
-    items = pool.items.masked_fill(_member(pool.items, left_out), -1)
-    real = items >= 0
-    return Pool(items, pool.scores.masked_fill(~real, -torch.inf), pool.in_head & real, pool.sampled & real)
 
 
 def rank_pool(

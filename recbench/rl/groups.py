@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from recbench.rl.estimation import RankTracker, pool_of_beams, pool_of_shortlist, rank_pool, sample_rest, start_tracker
+from recbench.rl.estimation import Head, RankTracker, make_pool, rank_pool, sample_rest, start_tracker
 from recbench.rl.interface import RankedItems, ScoringPolicy
 from recbench.rl.negatives import (
     Negatives,
@@ -237,19 +237,15 @@ def _estimate(
     if sources.drawn is not None:
         own = torch.cat([own, sources.drawn.items], dim=1)
     count = policy.catalogue_size
-    if beams is not None:
-        empty = torch.zeros(0, dtype=torch.int64, device=own.device)
-        shared = sample_rest(count, empty, tracker.sample, generator)
-        scores = policy.score_some(histories, shared, own)
-        pool = pool_of_beams(beams, shared, own, scores, positives, exclude)
-    else:
-        head = tracker.shortlist()
-        shared = torch.cat([head, sample_rest(count, head, tracker.sample, generator)]).sort().values
-        scores = policy.score_some(histories, shared, own)
-        pool = pool_of_shortlist(shared, torch.isin(shared, head), own, scores, positives, exclude)
+    shortlist = own.new_zeros(0) if beams is not None else tracker.shortlist()
+    sample = sample_rest(len(own), count, shortlist, tracker.sample, generator)
+    scores = policy.score_some(histories, shortlist, torch.cat([own, sample], dim=1))
+    of_head, scores_of_own = scores.split([len(shortlist), own.shape[1] + sample.shape[1]], dim=1)
+    head = Head(shortlist.expand(len(own), -1), of_head) if beams is None else beams
+    pool = make_pool(head, sample, own, scores_of_own, positives, exclude)
     _, upper = context_windows(config, torch.full_like(positives, count - 1))
     depth = upper.ceil() if beams is None else None
-    estimated = rank_pool(pool, count, positives, scores[:, len(shared)], exclude, tracker, depth)
+    estimated = rank_pool(pool, count, positives, scores_of_own[:, 0], exclude, tracker, depth)
     return replace(sources, estimated=estimated, scored=sources.scored + scores.shape[1])
 
 
@@ -277,7 +273,8 @@ def _assemble(
         lower, upper = context_windows(config, ranked.negatives)
         covered = ranked.reaches(upper.ceil().long())
         if config.name == "tawin":
-            weights = window_weights(ranked, ranks, scores, negatives.inclusion, lower, upper, config)
+            drawn = _drawn_ranks(ranked, config) if negatives_config.kind == "window" else None
+            weights = window_weights(ranked, ranks, scores, negatives.inclusion, lower, upper, config, drawn)
     rule = positives_rule(config, negatives_config)
     context_weights = torch.ones_like(positives, dtype=torch.float64)
     present = torch.ones_like(positives, dtype=torch.bool)
@@ -323,15 +320,20 @@ def _choose(
     if negatives_config.kind == "window":
         ranked = sources.ranked
         assert ranked is not None
-        lower, upper = context_windows(config, ranked.negatives)
-        hard = config.window_shape == "hard"
-        first, last = ranks_touched(lower, upper) if hard else ranks_near(lower, upper, ranked.negatives)
-        return window_negatives(ranked, first, last, budget, generator)
+        return window_negatives(ranked, *_drawn_ranks(ranked, config), budget, generator)
     assert sources.beam is not None
     width = beam_width(config, negatives_config)
     if negatives_config.kind == "beam":
         return beam_negatives(sources.beam, width, budget, generator)
     return mixed_negatives(policy.catalogue_size, sources.beam, width, positives, budget, generator, exclude)
+
+
+def _drawn_ranks(ranked: RankedNegatives, config: AlgoConfig) -> tuple[Tensor, Tensor]:
+    """First and last rank, int64 [B], from which negatives=window draws."""
+    lower, upper = context_windows(config, ranked.negatives)
+    if config.window_shape == "hard":
+        return ranks_touched(lower, upper)
+    return ranks_near(lower, upper, ranked.negatives)
 
 
 def window_weights(
@@ -342,23 +344,24 @@ def window_weights(
     lower: Tensor,
     upper: Tensor,
     config: AlgoConfig,
+    drawn: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """w of (8), float64 [B, K], for candidates with ranks and scores [B, K]; window (lower, upper] in ranks, [B].
 
     Where `config.weights` names a metric@K, the weights are its coefficients of ranks, (4) and (5). A soft window whose
     ends are not whole ranks is widened to the ranks that it touches. Candidates that the ranked list does not hold, and
-    contexts whose list ends before the window begins, get 0. Where ranks are estimates, a context whose window happens
-    to be scored densely must not count as much as one whose few candidates stand for many: weights are over the sum of
-    all negatives' weights, not of the candidates', so that rows sum to 1 in expectation.
+    contexts whose list ends before the window begins, get 0. Where ranks are estimates and candidates were drawn from
+    the ranks drawn = (first, last), [B] each, some stand for many that were not scored: weights are then over the
+    estimated sum of all those ranks' weights, not over the candidates' own, and rows sum to 1 in expectation.
     """
     metric = weighted_metric(config)
     coefficients = None if metric is None else metric_coefficients(*metric)
     temperature = config.window_temperature
-    estimated = ranked.ranks is not None
+    estimated = ranked.ranks is not None and drawn is not None
     total = None
     if config.window_shape == "hard":
         if coefficients is not None:
-            total = torch.ones_like(upper) if estimated else None
+            total = coefficients.to(upper.device).cumsum(0)[upper.long() - 1] if estimated else None
             return hard_metric_weights(ranks, coefficients, inclusion, total)
         if estimated:
             total = (torch.minimum(upper, ranked.negatives.double()) - lower).clamp(min=0.0)
@@ -369,22 +372,25 @@ def window_weights(
         positions = torch.arange(len(coefficients) + 1, device=ranks.device)
         ends = torch.stack([ranked.threshold(position.expand(len(ranks))) for position in positions], dim=1)
         if estimated:
-            total = _soft_total(ranked, inside_metric(ranked.scores, ends, coefficients, temperature))
+            total = _soft_total(ranked, drawn, inside_metric(ranked.scores, ends, coefficients, temperature))
         return soft_metric_weights(scores, reached, ends, coefficients, temperature, inclusion, total)
     high, low = ranked.threshold(lower.floor().long()), ranked.threshold(upper.ceil().long())
     if estimated:
-        total = _soft_total(ranked, inside_window(ranked.scores, high, low, temperature))
+        total = _soft_total(ranked, drawn, inside_window(ranked.scores, high, low, temperature))
     return soft_weights(scores, reached, high, low, temperature, inclusion, total)
 
 
-def _soft_total(ranked: RankedNegatives, inside: Tensor) -> Tensor:
-    """Sum over all negatives of exp(inside), float64 [B], where only some are listed (inside [B, M]).
+def _soft_total(ranked: RankedNegatives, drawn: tuple[Tensor, Tensor] | None, inside: Tensor) -> Tensor:
+    """Sum over all negatives of the drawn ranks of exp(inside), float64 [B], where only some are listed [B, M].
 
     Each stands for the ranks around its own. The weight of a negative over this sum has next to no bias, where its
     share of the few weights in the group would have one of order one over their number.
     """
-    assert ranked.ranks is not None
+    assert ranked.ranks is not None and drawn is not None
+    begin, count = (part[:, None] for part in ranked.columns(*drawn))
+    columns = torch.arange(inside.shape[1], device=inside.device)[None, :]
     widths = rank_widths(ranked.ranks, ranked.known, ranked.negatives)
+    widths = widths.masked_fill((columns < begin) | (columns >= begin + count), 0.0)
     return torch.where(widths > 0, inside.exp() * widths, 0.0).sum(dim=1)
 
 

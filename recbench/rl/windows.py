@@ -153,7 +153,7 @@ def thresholds_between(scores: Tensor, ranks: Tensor, known: Tensor, negatives: 
 
     The score at rank position + 1/2, by linear interpolation between the two listed negatives around it: with neither
     gap nor fraction that is the midpoint of `thresholds`. Outside of the list's ranks its first or last score stands
-    in; t_0 = +inf and t_1 = -inf as there.
+    in; t_0 = +inf and t_1 = -inf as there, and +inf for an empty list.
     """
     target = (position.double() + 0.5)[:, None]
     last = (known - 1).clamp(min=0)[:, None]
@@ -162,6 +162,7 @@ def thresholds_between(scores: Tensor, ranks: Tensor, known: Tensor, negatives: 
     span = ranks.gather(1, below) - ranks.gather(1, above)
     share = ((target - ranks.gather(1, above)) / span.masked_fill(span == 0, 1.0)).clamp(0.0, 1.0)
     middle = torch.lerp(scores.gather(1, above).double(), scores.gather(1, below).double(), share).squeeze(1)
+    middle = middle.masked_fill(known == 0, torch.inf)
     middle = middle.masked_fill(position >= negatives, -torch.inf)
     return middle.masked_fill(position <= 0, torch.inf)
 
