@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from recbench.policy.model import LlamaPolicy
+from recbench.policy.sasrec import SasRec
 from recbench.policy.trie import build_trie
 from recbench.schema import PolicyConfig
 
@@ -38,7 +39,7 @@ def _policy(kind: str, seed: int = 0) -> LlamaPolicy:
     return policy
 
 
-def _histories(policy: LlamaPolicy) -> torch.Tensor:
+def _histories(policy: LlamaPolicy | SasRec) -> torch.Tensor:
     """Four histories of different lengths, one of them empty."""
     items = np.random.default_rng(0).integers(0, policy.catalogue_size, size=(4, 4))
     histories = torch.from_numpy(items)
@@ -100,6 +101,30 @@ def test_group_scoring_is_full_scoring(kind: str) -> None:
     expected = policy.score_catalogue(histories).gather(1, candidates.clamp(min=0))
     expected[1, 3:] = float("-inf")
     torch.testing.assert_close(scores, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("policy_kind", ["llama_small", "sasrec"])
+@pytest.mark.parametrize("kind", ["atomic", "levels", "mixed depth"])
+def test_some_scores_are_full_ones_up_to_a_constant(
+    kind: str, policy_kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if policy_kind == "sasrec" and kind != "atomic":
+        pytest.skip("one token an item")
+    monkeypatch.setattr("recbench.policy.scoring.CANDIDATES_AT_ONCE", 3)  # several forwards
+    torch.manual_seed(0)
+    settings = PolicyConfig(kind=policy_kind, layers=1, width=16, heads=2, feed_forward=32, history=4)
+    policy = _policy(kind) if policy_kind == "llama_small" else SasRec(build_trie(_codes(kind)), settings).eval()
+    histories = _histories(policy)
+    shared, own = torch.tensor([5, 0, 2]), torch.tensor([[1, 3], [4, -1], [0, 1], [7, 7]])
+    scores = policy.score_some(histories, shared, own)
+    items = torch.cat([shared.expand(4, -1), own], dim=1)
+    gap = policy.score_catalogue(histories).gather(1, items.clamp(min=0)) - scores
+    assert (scores == -torch.inf).nonzero().tolist() == [[1, 4]]
+    gap[1, 4] = gap[1, 0]
+    torch.testing.assert_close(gap, gap[:, :1].expand(-1, 5), atol=1e-5, rtol=0)
+    assert policy.searches == (kind != "atomic")
+    if policy.searches:
+        torch.testing.assert_close(gap, torch.zeros_like(gap), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["atomic", "levels", "mixed depth"])

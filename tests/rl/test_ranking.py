@@ -81,4 +81,24 @@ def test_rank_error_by_hand():
     assert error.rank == pytest.approx(1 / 2)  # items 0 and 2, wrong by 0 and 1
     assert error.high_threshold == pytest.approx(abs(9.5 - 9.0))
     assert error.low_threshold == pytest.approx(abs(7.5 - 6.5))
-    assert rank_error(exact, exact, torch.tensor([1.0]), torch.tensor([3.0])) == (1.0, 0.0, 0.0, 0.0)
+    # the positive has all nine above it, which the beam that did not find it does not know: v = 0 with either (r_hi = 6)
+    assert error.context == 0.0
+    assert rank_error(exact, exact, torch.tensor([1.0]), torch.tensor([3.0])) == (1.0, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_contexts_that_a_beam_cuts_off_are_counted():
+    # of nine negatives 2, 4, 8 are above the positives; windows end at rank 3, so r_hi = 6 and r_lo = 0; beams hold four
+    scores = torch.arange(10, 0, -1, dtype=torch.float64).expand(3, 10)
+    positives = torch.tensor([2, 4, 8])
+    error = rank_error(
+        rank_catalogue(scores, positives), rank_beam(top(scores, 4), positives, 10), torch.ones(3), torch.full((3,), 3.0)
+    )
+    assert error.context == pytest.approx(1 / 3)  # the second: in reach, and not found
+
+
+def test_a_constant_of_a_context_is_no_error():
+    scores = torch.randn(3, 12, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    positives = torch.tensor([0, 5, 11])
+    shifted = rank_catalogue(scores + torch.tensor([[3.0], [-2.0], [7.0]]), positives)
+    error = rank_error(rank_catalogue(scores, positives), shifted, torch.full((3,), 2.0), torch.full((3,), 5.0))
+    assert error == pytest.approx((1.0, 0.0, 0.0, 0.0, 0.0), abs=1e-12)
