@@ -72,11 +72,12 @@ def ranking_beam(config: AlgoConfig, catalogue_size: int) -> int:
 def estimation_sizes(config: AlgoConfig, catalogue_size: int, searches: bool) -> tuple[int, int]:
     """Items of the head and of the sample of ranks=estimated: as given, or an eighth and a tenth of the catalogue.
 
-    The head of a policy whose beam `searches` is no wider than that of ranks=beam unless asked for.
+    Where a beam `searches`, the head by itself is no wider than that of ranks=beam, and the sample no larger than it.
     """
     head, sample = -(-catalogue_size // 8), -(-catalogue_size // 10)
     if searches:
         head = min(head, ranking_beam(config, catalogue_size))
+        sample = min(sample, head)
     head = head if config.rank_head is None else config.rank_head
     return head, sample if config.rank_sample is None else config.rank_sample
 

@@ -149,7 +149,7 @@ def rank_error(exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upp
     head = columns < end[:, None]
     ranks, _ = near.look_up(exact.items)
     listed = head & (ranks > 0)
-    recalled = head & (ranks > 0) & (ranks <= end[:, None])
+    recalled = head & (ranks > 0) & (ranks < end[:, None] + 0.5)  # estimates are fractions
     errors = (ranks - 1 - columns).abs()[listed].double()
     first, beyond = context_ranks(lower, upper)
     near_enough = [

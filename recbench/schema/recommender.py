@@ -176,7 +176,10 @@ class AlgoConfig:
         least=1,
     )
     rank_sample: int | None = option(
-        None, "tawin, ranks=estimated: items drawn from the rest; none: a tenth of the catalogue", least=1
+        None,
+        "tawin, ranks=estimated: items drawn from the rest; none: a tenth of the catalogue, or the "
+        "beam's width if that is less",
+        least=1,
     )
     rank_memory: float = option(0.95, "tawin, ranks=estimated: decay a step of what is tracked", least=0, most=0.99999)
 

@@ -81,17 +81,20 @@ def test_rank_error_by_hand():
     assert error.rank == pytest.approx(1 / 2)  # items 0 and 2, wrong by 0 and 1
     assert error.high_threshold == pytest.approx(abs(9.5 - 9.0))
     assert error.low_threshold == pytest.approx(abs(7.5 - 6.5))
-    # the positive has all nine above it, which the beam that did not find it does not know: v = 0 with either (r_hi = 6)
+    # the positive has all nine above it, the beam did not find it: v = 0 with either, as r_hi = 6
     assert error.context == 0.0
     assert rank_error(exact, exact, torch.tensor([1.0]), torch.tensor([3.0])) == (1.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def test_contexts_that_a_beam_cuts_off_are_counted():
-    # of nine negatives 2, 4, 8 are above the positives; windows end at rank 3, so r_hi = 6 and r_lo = 0; beams hold four
+    # 2, 4 and 8 negatives are above the positives; windows (1, 3] have r_lo = 0 and r_hi = 6; beams hold four items
     scores = torch.arange(10, 0, -1, dtype=torch.float64).expand(3, 10)
     positives = torch.tensor([2, 4, 8])
     error = rank_error(
-        rank_catalogue(scores, positives), rank_beam(top(scores, 4), positives, 10), torch.ones(3), torch.full((3,), 3.0)
+        rank_catalogue(scores, positives),
+        rank_beam(top(scores, 4), positives, 10),
+        torch.ones(3),
+        torch.full((3,), 3.0),
     )
     assert error.context == pytest.approx(1 / 3)  # the second: in reach, and not found
 
