@@ -44,6 +44,17 @@ class LowRankPolicy(nn.Module):
         scores = self.score_catalogue(histories).gather(1, candidates.clamp(min=0))
         return scores.masked_fill(candidates < 0, -torch.inf)
 
+    @property
+    def searches(self) -> bool:
+        """Whether a beam search scores fewer items than there are: here it scores them all."""
+        return False
+
+    def score_some(self, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+        """Logits [B, M + K] of items [M] for every user and of own candidates [B, K] (-1 scores -inf)."""
+        states = histories @ self.users
+        each = (states[:, None] @ self.items.T[own.clamp(min=0)].transpose(1, 2))[:, 0]
+        return torch.cat([states @ self.items[:, shared], each.masked_fill(own < 0, -torch.inf)], dim=1)
+
     def beam_search(self, histories: Tensor, width: int) -> Beam:
         """The `width` most probable items, at most N, exactly."""
         best = self.score_catalogue(histories).topk(min(width, self.catalogue_size), dim=1)

@@ -10,7 +10,7 @@ from recbench.laboratory.arms import Arm
 from recbench.laboratory.market import PreferenceMarket, make_market
 from recbench.laboratory.policy import LowRankPolicy
 from recbench.policy.loop import learning_rate_factor, stream_seed
-from recbench.rl.groups import build_groups
+from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, MarketConfig
 
@@ -26,6 +26,7 @@ class Cost:
     no_effect: float  # share of contexts without a gradient
     seconds: float  # wall time, groups included
     group_seconds: float  # of that, for beams, ranks, thresholds and the choice of negatives
+    scored: float  # items scored a context for them
 
 
 def stream(seed: int, number: int) -> torch.Generator:
@@ -74,18 +75,19 @@ def train_arm(
     optimizer = _optimizer(policy, config)
     users, draws, negatives = (stream(seed, number) for number in (USERS, POSITIVES, NEGATIVES))
     reference = start if config.kl > 0 or config.name == "sdpo" else None
-    totals = torch.zeros(4, dtype=torch.float64)
+    tracker = new_tracker(policy, config, arm.negatives)
+    totals = torch.zeros(5, dtype=torch.float64)
     for step in range(config.steps):
         _set_learning_rate(optimizer, config, step)
         features = market.draw_users(config.batch_size, users)
         positives = market.draw_positives(features, draws)
         if config.name == "sft":
             _sft_step(policy, optimizer, features, positives)
-            totals += torch.tensor([config.batch_size * market.items, 0.0, 0.0, 0.0])
+            totals += torch.tensor([config.batch_size * market.items, 0.0, 0.0, 0.0, 0.0])
         else:
-            groups = build_groups(policy, features, positives, config, arm.negatives, negatives)
+            groups = build_groups(policy, features, positives, config, arm.negatives, negatives, tracker)
             log = rl_step(policy, reference, optimizer, groups, features, config)
-            totals += torch.tensor([log.candidates, log.no_effect, log.seconds, groups.seconds])
+            totals += torch.tensor([log.candidates, log.no_effect, log.seconds, groups.seconds, log.scored])
         advance()
     return policy, Cost(*(totals / max(1, config.steps)).tolist())
 

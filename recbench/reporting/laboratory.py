@@ -18,6 +18,7 @@ COST_COLUMNS = {
     "arm": "arm",
     "candidates": "candidates a step",
     "no_effect": "contexts without effect",
+    "scored": "items scored a context",
     "seconds_a_step": "ms a step",
     "group_seconds_a_step": "of that for groups, ms",
 }
@@ -91,4 +92,6 @@ def _means(metrics: Mapping[str, Any]) -> Grid:
 def _cost(key: str, value: Any) -> str:
     if key.endswith("_a_step"):
         return f"{1000 * value:.1f}"
-    return f"{value:.1%}" if key == "no_effect" else f"{value:,.0f}" if key == "candidates" else number(value)
+    return (
+        f"{value:.1%}" if key == "no_effect" else f"{value:,.0f}" if key in ("candidates", "scored") else number(value)
+    )

@@ -186,7 +186,7 @@ def rank_pool(
         known=real.sum(dim=1),
         negatives=negatives,
         positive_found=torch.ones_like(positives, dtype=torch.bool),
-        positive_above=gaps.above(unseen, in_head, sampled, above).round().long(),
+        positive_above=gaps.above(unseen, in_head, sampled, above),
         positive_scores=positive_scores,
         ranks=ranks,
         inclusion=inclusion,
@@ -244,15 +244,15 @@ class _Gaps:
         heads = in_head.cumsum(dim=1) - in_head.long()
         counts = sampled.cumsum(dim=1) - sampled.long()
         before, inside, earlier, members = self._sides(unseen, heads)
-        # An item of the head closes its gap; a sampled one has a whole space above it, another item half of one.
-        spaces = (counts - earlier).double() + torch.where(sampled, 1.0, 0.5)
-        spaces = torch.where(in_head, (members + 1).double(), spaces)
-        return 1.0 + heads + counts + before + inside * spaces / (members + 1)
+        # An item of the head closes its gap. Another one that is not of the sample divides a space as if it were.
+        spaces = torch.where(in_head, members + 1, counts - earlier + 1)
+        divided = members + torch.where(in_head | sampled, 1, 2)
+        return 1.0 + heads + counts + before + inside * spaces / divided
 
     def above(self, unseen: Tensor, in_head: Tensor, sampled: Tensor, place: Tensor) -> Tensor:
         """Negatives above a score that lies behind place [B] items of the pool, float64 [B]."""
         index = (place - 1).clamp(min=0)[:, None]
         heads, counts = (flags.cumsum(dim=1).gather(1, index) * (place > 0)[:, None] for flags in (in_head, sampled))
         before, inside, earlier, members = self._sides(unseen, heads)
-        value = heads + counts + before + inside * ((counts - earlier).double() + 0.5) / (members + 1)
-        return value.squeeze(1)
+        # The score divides a space as one more of the sample would, so that an item has one rank, whichever it is.
+        return (heads + counts + before + inside * (counts - earlier + 1) / (members + 2)).squeeze(1)

@@ -158,7 +158,7 @@ def near_exact_error(
         moved = None if tracker is None else tracker.copy()
         near = _ask(policy, histories, positives, config, negatives_config, exclude, generator, moved).ranked
     assert near is not None
-    return rank_error(exact, near, *context_windows(config, exact.negatives))
+    return rank_error(exact, near, *context_windows(config, exact.negatives), config.context_reach)
 
 
 def _ask(
@@ -296,7 +296,7 @@ def _assemble(
         weights=torch.cat([weights.new_zeros(len(positives), 1), weights], dim=1),
         context_weights=context_weights * present,
         positive_present=present,
-        positive_above=torch.full_like(positives, -1) if ranked is None else ranked.positive_above,
+        positive_above=torch.full_like(positives, -1) if ranked is None else ranked.positive_above.round().long(),
         covered=covered,
         entropy=sources.entropy,
         scored=sources.scored,

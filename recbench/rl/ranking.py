@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from recbench.rl.interface import RankedItems
-from recbench.rl.windows import context_ranks, thresholds, thresholds_between
+from recbench.rl.windows import hard_context_weights, thresholds, thresholds_between
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class RankedNegatives:
     positive_above: (
         Tensor  # int64 [B]: negatives strictly above the positive; `known`, a lower bound, if it was not found
     )
+    # With ranks, float64.
     positive_scores: Tensor  # [B]: log-probability of the positive, -inf if it was not found
     ranks: Tensor | None = None  # float64 [B, M]: estimated 1-based ranks, not falling, inf beyond `known`
     inclusion: Tensor | None = None  # float64 [B, M], with ranks: probability that the item was scored, (0, 1]
@@ -139,11 +140,13 @@ class RankError(NamedTuple):
     rank: float  # absolute error of the rank of those that it holds anywhere, in ranks
     high_threshold: float  # absolute error of t_a, nats (contexts where both are finite; NaN if none)
     low_threshold: float  # absolute error of t_b, nats
-    context: float  # share of contexts in which hard weights (9) differ
+    context: float  # absolute error of hard weights (9)
 
 
-def rank_error(exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upper: Tensor) -> RankError:
-    """The error of near against exact for windows (lower, upper] in ranks, [B]; at least one rank wide."""
+def rank_error(
+    exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upper: Tensor, reach: float = 1.0
+) -> RankError:
+    """The error of near against exact for windows (lower, upper] in ranks, [B], at least one rank wide; reach of (9)."""
     end = torch.minimum(upper.ceil().long(), exact.negatives)
     columns = torch.arange(exact.items.shape[1], device=end.device)[None, :]
     head = columns < end[:, None]
@@ -151,9 +154,8 @@ def rank_error(exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upp
     listed = head & (ranks > 0)
     recalled = head & (ranks > 0) & (ranks < end[:, None] + 0.5)  # estimates are fractions
     errors = (ranks - 1 - columns).abs()[listed].double()
-    first, beyond = context_ranks(lower, upper)
-    near_enough = [
-        ranked.positive_found & (ranked.positive_above >= first) & (ranked.positive_above < beyond)
+    weights = [
+        hard_context_weights(ranked.positive_above, lower, upper, reach) * ranked.positive_found
         for ranked in (exact, near)
     ]
     gaps = []
@@ -163,5 +165,5 @@ def rank_error(exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upp
         gap = (exact.threshold(position) - near.threshold(position) + constant).abs()
         gaps.append(float(gap[gap.isfinite()].mean()))
     recall = (recalled.sum(dim=1).double() / end.clamp(min=1)).mean()
-    context = (near_enough[0] != near_enough[1]).double().mean()
+    context = (weights[0] - weights[1]).abs().mean()
     return RankError(float(recall), float(errors.mean()), gaps[0], gaps[1], float(context))

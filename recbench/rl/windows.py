@@ -212,9 +212,14 @@ def rank_widths(ranks: Tensor, known: Tensor, negatives: Tensor) -> Tensor:
 
 
 def hard_context_weights(positive_above: Tensor, lower: Tensor, upper: Tensor, reach: float = 1.0) -> Tensor:
-    """Hard v_x of (9): 1 where r_lo <= negatives above the positive < r_hi, else 0; float64 [B]."""
+    """Hard v_x of (9): 1 where r_lo <= negatives above the positive < r_hi, else 0; float64 [B].
+
+    The length of (g, g + 1] inside (r_lo, r_hi], which is that for whole g. An estimate between two whole ranks counts
+    in part, as a negative of that rank does: contexts and negatives must share a window.
+    """
     first, end = context_ranks(lower, upper, reach)
-    return ((positive_above >= first) & (positive_above < end)).double()
+    place = positive_above.double()
+    return (torch.minimum(place + 1.0, end.double()) - torch.maximum(place, first.double())).clamp(min=0.0)
 
 
 def soft_context_weights(positive_scores: Tensor, high: Tensor, low: Tensor, temperature: float) -> Tensor:

@@ -81,6 +81,6 @@ def _metrics(config: LaboratoryStageConfig, arms: list[Arm]) -> list[str]:
 
 def _cost(arm: Arm, costs: list[Cost]) -> dict[str, Any]:
     """What a step took, mean over seeds; times are no metrics, because they differ from run to run."""
-    mean = np.mean([[cost.candidates, cost.no_effect, cost.seconds, cost.group_seconds] for cost in costs], axis=0)
-    keys = ("candidates", "no_effect", "seconds_a_step", "group_seconds_a_step")
-    return {"arm": arm.name, "overrides": " ".join(arm.overrides), **dict(zip(keys, mean.tolist()))}
+    rows = [[cost.candidates, cost.no_effect, cost.scored, cost.seconds, cost.group_seconds] for cost in costs]
+    keys = ("candidates", "no_effect", "scored", "seconds_a_step", "group_seconds_a_step")
+    return {"arm": arm.name, "overrides": " ".join(arm.overrides), **dict(zip(keys, np.mean(rows, axis=0).tolist()))}

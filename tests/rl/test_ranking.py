@@ -81,13 +81,13 @@ def test_rank_error_by_hand():
     assert error.rank == pytest.approx(1 / 2)  # items 0 and 2, wrong by 0 and 1
     assert error.high_threshold == pytest.approx(abs(9.5 - 9.0))
     assert error.low_threshold == pytest.approx(abs(7.5 - 6.5))
-    # the positive has all nine above it, the beam did not find it: v = 0 with either, as r_hi = 6
+    # the positive has all nine above it, the beam did not find it: v = 0 with either, as r_hi = 3
     assert error.context == 0.0
     assert rank_error(exact, exact, torch.tensor([1.0]), torch.tensor([3.0])) == (1.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def test_contexts_that_a_beam_cuts_off_are_counted():
-    # 2, 4 and 8 negatives are above the positives; windows (1, 3] have r_lo = 0 and r_hi = 6; beams hold four items
+    # 2, 4 and 8 negatives are above the positives; windows (1, 3] have r_lo = 0 and r_hi = 6 with reach 2; beams hold four
     scores = torch.arange(10, 0, -1, dtype=torch.float64).expand(3, 10)
     positives = torch.tensor([2, 4, 8])
     error = rank_error(
@@ -95,6 +95,7 @@ def test_contexts_that_a_beam_cuts_off_are_counted():
         rank_beam(top(scores, 4), positives, 10),
         torch.ones(3),
         torch.full((3,), 3.0),
+        reach=2.0,
     )
     assert error.context == pytest.approx(1 / 3)  # the second: in reach, and not found
 
