@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from recbench.rl.estimation import Head, RankTracker, make_pool, rank_pool, sample_rest, start_tracker
+from recbench.rl.estimation import (
+    Head,
+    RankTracker,
+    inclusion_probabilities,
+    make_pool,
+    rank_pool,
+    sample_items,
+    start_tracker,
+)
 from recbench.rl.interface import RankedItems, ScoringPolicy
 from recbench.rl.negatives import (
     Negatives,
@@ -232,20 +240,27 @@ def _estimate(
     generator: torch.Generator,
     tracker: RankTracker,
 ) -> _Sources:
-    """Add estimated ranks, of the negatives drawn so far, too: from the beams, or else from the tracker's shortlist."""
+    """Add estimated ranks, of the negatives drawn so far, too: from the beams, or what the tracker says is likely."""
     own = positives[:, None]
     if sources.drawn is not None:
         own = torch.cat([own, sources.drawn.items], dim=1)
     count = policy.catalogue_size
-    shortlist = own.new_zeros(0) if beams is not None else tracker.shortlist()
-    sample = sample_rest(len(own), count, shortlist, tracker.sample, generator)
-    scores = policy.score_some(histories, shortlist, torch.cat([own, sample], dim=1))
-    of_head, scores_of_own = scores.split([len(shortlist), own.shape[1] + sample.shape[1]], dim=1)
-    head = Head(shortlist.expand(len(own), -1), of_head) if beams is None else beams
-    pool = make_pool(head, sample, own, scores_of_own, positives, exclude)
+    if beams is None:
+        probabilities = tracker.probabilities()
+    else:
+        share = torch.ones(count, dtype=torch.float64, device=own.device)
+        probabilities = inclusion_probabilities(share, tracker.sample)
+    certain = (probabilities >= 1).nonzero().squeeze(1)
+    sample = sample_items(len(own), probabilities.masked_fill(probabilities >= 1, 0.0), generator)
+    scores = policy.score_some(histories, certain, torch.cat([own, sample], dim=1))
+    of_head, scores_of_own = scores.split([len(certain), own.shape[1] + sample.shape[1]], dim=1)
+    head = Head(certain.expand(len(own), -1), of_head) if beams is None or len(certain) else beams
+    pool = make_pool(head, sample, own, scores_of_own, positives, exclude, probabilities)
     _, upper = context_windows(config, torch.full_like(positives, count - 1))
     depth = upper.ceil() if beams is None else None
-    estimated = rank_pool(pool, count, positives, scores_of_own[:, 0], exclude, tracker, depth)
+    estimated = rank_pool(
+        pool, count, positives, scores_of_own[:, 0], exclude, probabilities[positives], tracker, depth
+    )
     return replace(sources, estimated=estimated, scored=sources.scored + scores.shape[1])
 
 

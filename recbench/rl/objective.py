@@ -70,9 +70,9 @@ def ranking_beam(config: AlgoConfig, catalogue_size: int) -> int:
 
 
 def estimation_sizes(config: AlgoConfig, catalogue_size: int, searches: bool) -> tuple[int, int]:
-    """Items of the head and of the sample of ranks=estimated: as given, or an eighth and a tenth of the catalogue.
+    """Items of the head and of the sample of ranks=estimated, as given or by default.
 
-    Where a beam `searches`, the head by itself is no wider than that of ranks=beam, and the sample no larger than it.
+    An eighth and a tenth of the catalogue; where a beam `searches`, no more than the width of ranks=beam each.
     """
     head, sample = -(-catalogue_size // 8), -(-catalogue_size // 10)
     if searches:

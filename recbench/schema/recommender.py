@@ -162,8 +162,8 @@ class AlgoConfig:
     window_temperature: float = option(0.5, "tawin: T of soft windows, in nats", least=1e-6)
     ranks: str = option(
         "exact",
-        "tawin: where ranks come from: full-catalogue scoring (exact), a wide beam, or a head of likely items and a "
-        "sample of the rest, tracked over steps (estimated)",
+        "tawin: where ranks come from: full-catalogue scoring (exact), a wide beam, or a beam or likely items and "
+        "a sample of the rest, tracked over steps (estimated)",
         one_of=("exact", "beam", "estimated"),
     )
     threshold_beam: float = option(
@@ -171,14 +171,13 @@ class AlgoConfig:
     )
     rank_head: int | None = option(
         None,
-        "tawin, ranks=estimated: items of the head: the width of the beam or, with one token an item, those most often "
-        "among the best of earlier steps; none: an eighth of the catalogue, or ranks=beam's width if that is less",
+        "tawin, ranks=estimated: width of the beam or, with one token an item, items that were most often among the "
+        "best before; none: an eighth of the catalogue, of a beam no more than with ranks=beam",
         least=1,
     )
     rank_sample: int | None = option(
         None,
-        "tawin, ranks=estimated: items drawn from the rest; none: a tenth of the catalogue, or the "
-        "beam's width if that is less",
+        "tawin, ranks=estimated: items drawn from the others; none: a tenth of the catalogue, but not more than a beam",
         least=1,
     )
     rank_memory: float = option(0.95, "tawin, ranks=estimated: decay a step of what is tracked", least=0, most=0.99999)
