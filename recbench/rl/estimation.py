@@ -112,10 +112,10 @@ def start_tracker(
 def sample_items(contexts: int, probabilities: Tensor, generator: torch.Generator) -> Tensor:
     """Items [B, m] for each context, none twice, item i with probability probabilities[i]; float64 [N], in [0, 1).
 
-    m is their sum, which has to be whole. Systematic sampling: one random order of the items, their probabilities end to
-    end, and a comb of distance 1 that starts elsewhere for each context, at B evenly spaced places. So a batch covers
-    every item as equally as it can. Samples drawn apart would leave the gradient more noise, and one sample for all
-    would let a few items bear the weight of the rest.
+    m is their sum, which has to be whole. Systematic sampling: one random order of the items, their probabilities end
+    to end, and a comb of distance 1 that starts elsewhere for each context, at B evenly spaced places. So a batch
+    covers every item as its probability says. Samples drawn apart would leave the gradient more noise, and one sample
+    for all would let a few items bear the weight of the rest.
     """
     device = probabilities.device
     items = (probabilities > 0).nonzero().squeeze(1)

@@ -146,7 +146,7 @@ class RankError(NamedTuple):
 def rank_error(
     exact: RankedNegatives, near: RankedNegatives, lower: Tensor, upper: Tensor, reach: float = 1.0
 ) -> RankError:
-    """The error of near against exact for windows (lower, upper] in ranks, [B], at least one rank wide; reach of (9)."""
+    """The error of near against exact for windows (lower, upper] in ranks, [B], at least one wide; reach of (9)."""
     end = torch.minimum(upper.ceil().long(), exact.negatives)
     columns = torch.arange(exact.items.shape[1], device=end.device)[None, :]
     head = columns < end[:, None]

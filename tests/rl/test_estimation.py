@@ -7,10 +7,25 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbench.rl.estimation import Head, make_pool, rank_pool, sample_rest, start_tracker
+from recbench.rl.estimation import (
+    Head,
+    inclusion_probabilities,
+    make_pool,
+    rank_pool,
+    sample_items,
+    start_tracker,
+)
 from recbench.rl.negatives import window_negatives
 from recbench.rl.ranking import rank_beam, rank_catalogue, rank_error
 from recbench.rl.windows import hard_metric_weights, hard_weights, metric_coefficients, rank_widths, thresholds_between
+
+
+def uniform(size, head, budget):
+    """Probabilities of budget items drawn uniformly of those that are not in head."""
+    probabilities = torch.zeros(size, dtype=torch.float64)
+    rest = [item for item in range(size) if item not in head]
+    probabilities[rest] = min(1.0, budget / max(1, len(rest)))
+    return probabilities
 
 
 def scored(scores, items):
@@ -18,14 +33,21 @@ def scored(scores, items):
     return Head(items, scores.gather(1, items))
 
 
-def estimated(scores, head, sample, positives, exclude=None, tracker=None, depth=None):
-    """Ranks from a head and a sample (lists of items) that all contexts share."""
-    many = len(scores)
+def estimated(scores, head, sample, positives, exclude=None, tracker=None, depth=None, probabilities=None):
+    """Ranks from a head and a sample (lists of items) that all contexts share.
+
+    Without probabilities the sample is one of the rest's negatives, uniformly; the positives are not of the head.
+    """
+    many, size = scores.shape
+    if probabilities is None:
+        share = len(sample) / max(1, size - len(set(head)) - 1)
+        probabilities = torch.full((size,), min(1.0, share or 1.0), dtype=torch.float64)
     head, sample = (torch.tensor(items, dtype=torch.int64).expand(many, -1) for items in (head, sample))
     own = positives[:, None]
     found = scores.gather(1, torch.cat([own, sample], dim=1))
-    pool = make_pool(scored(scores, head), sample, own, found, positives, exclude)
-    return rank_pool(pool, scores.shape[1], positives, found[:, 0], exclude, tracker, depth)
+    pool = make_pool(scored(scores, head), sample, own, found, positives, exclude, probabilities)
+    chance = probabilities[positives]
+    return rank_pool(pool, size, positives, found[:, 0], exclude, chance, tracker, depth)
 
 
 def assert_exact(exact, near):
@@ -70,10 +92,11 @@ def test_a_beam_that_missed_nothing_gives_its_own_ranks():
     beams = Head(best.indices, best.values)
     near = rank_beam(beams, positives, 60)
     tracker = start_tracker(60, 25, 6, 0.9)
-    sample = sample_rest(20, 60, torch.zeros(0, dtype=torch.int64), 6, generator)
+    chances = uniform(60, [], 6)
+    sample = sample_items(20, chances, generator)
     found = scores.gather(1, torch.cat([positives[:, None], sample], dim=1))
-    pool = make_pool(beams, sample, positives[:, None], found, positives, None)
-    ranked = rank_pool(pool, 60, positives, found[:, 0], None, tracker)
+    pool = make_pool(beams, sample, positives[:, None], found, positives, None, chances)
+    ranked = rank_pool(pool, 60, positives, found[:, 0], None, chances[positives], tracker)
     assert torch.equal(near.look_up(near.items)[0].double(), ranked.look_up(near.items)[0])
     held = near.positive_found
     assert 0 < held.sum() < 20
@@ -117,8 +140,8 @@ def test_a_positive_between_two_of_the_sample_by_hand():
     assert ranked.items[0, :4].tolist() == [0, 2, 5, 6]
     # item 2 is in the middle of the gap's 2.5, item 5 behind them: 1 + 2 + 2.5; item 6 has half of 2.5 above it
     assert ranked.ranks[0, :4].tolist() == pytest.approx([1, 2 + 1.25, 5.5, 1 + 3 + 2.5 + 1.25])
-    # the positive is behind item 6, in the second of two spaces: half of its 1.25 are above; 4 + 2.5 + 1.25 + .625
-    assert ranked.positive_above.item() == 8
+    # item 9, the positive, is behind item 6: the second of two scored ones would have two thirds of the 2.5 above it
+    assert ranked.positive_above.item() == pytest.approx(4 + 2.5 + 2.5 * 2 / 3)
 
 
 @given(data=st.data(), seed=st.integers(0, 999), size=st.integers(3, 40))
@@ -128,12 +151,18 @@ def test_ranks_rise_with_falling_scores_and_widths_sum_to_the_negatives(data, se
     positives = torch.randint(size, (4,), generator=generator)
     count = data.draw(st.integers(0, size))
     head = torch.randperm(size, generator=generator)[:count]
-    sample = sample_rest(1, size, head, data.draw(st.integers(1, size)), generator)[0]
+    left = [item for item in range(size) if item not in head.tolist()]
+    sizes = torch.rand(len(left), generator=generator, dtype=torch.float64) + 0.01
+    probabilities = torch.ones(size, dtype=torch.float64)
+    probabilities[left] = inclusion_probabilities(sizes, data.draw(st.integers(1, size)))
+    drawn = torch.where(probabilities < 1, probabilities, 0.0)
+    certain = [item for item in left if probabilities[item] == 1]
+    sample = torch.tensor([*certain, *sample_items(1, drawn, generator)[0].tolist()], dtype=torch.int64)
     tracker = start_tracker(size, size, size, 0.5)
     tracker.missed.copy_(torch.rand(4, size, generator=generator))
     exclude = torch.randint(-1, size, (4, 2), generator=generator)
     for _ in range(2):
-        ranked = estimated(scores, head.tolist(), sample.tolist(), positives, exclude, tracker)
+        ranked = estimated(scores, head.tolist(), sample.tolist(), positives, exclude, tracker, None, probabilities)
         assert (ranked.ranks[:, 1:] >= ranked.ranks[:, :-1]).all()
         real = ranked.items >= 0
         assert (ranked.ranks[real] >= 1).all()
@@ -165,8 +194,9 @@ def test_every_negative_counts_once_on_average():
     positives, head = torch.tensor([29]), [0, 1, 2, 3, 10]
     counts, weighted = torch.zeros(size), torch.zeros(size, dtype=torch.float64)
     for _ in range(draws):
-        sample = sample_rest(1, size, torch.tensor(head), 8, generator)[0]
-        ranked = estimated(scores, head, sample.tolist(), positives)
+        sample = sample_items(1, uniform(size, head, 8), generator)[0]
+        chances = uniform(size, head, 8)
+        ranked = estimated(scores, head, sample.tolist(), positives, probabilities=chances)
         drawn = window_negatives(ranked, torch.tensor([1]), torch.tensor([29]), 5, generator)
         real = drawn.items[0] >= 0
         counts[drawn.items[0, real]] += 1
@@ -224,7 +254,7 @@ def test_a_context_leans_on_what_was_missed_before():
     head, generator = list(range(1, 9)), torch.Generator().manual_seed(0)
     tracker = start_tracker(size, 8, 10, 0.99)
     for _ in range(200):
-        sample = sample_rest(1, size, torch.tensor(head), 10, generator)[0]
+        sample = sample_items(1, uniform(size, head, 10), generator)[0]
         estimated(scores, head, sample.tolist(), positives, None, tracker)
     unlucky = estimated(scores, head, list(range(20, 30)), positives, None, tracker.copy())
     alone = estimated(scores, head, list(range(20, 30)), positives)
@@ -234,10 +264,10 @@ def test_a_context_leans_on_what_was_missed_before():
     assert int(tracker.steps) == 200
 
 
-def test_the_shortlist_is_the_whole_catalogue_once_and_then_what_was_among_the_best():
+def test_all_items_are_scored_once_and_then_those_that_were_among_the_best():
     size = 20
-    tracker = start_tracker(size, 5, 4, 0.5)
-    assert tracker.shortlist().tolist() == list(range(size))
+    tracker = start_tracker(size, 3, 2, 0.5)
+    assert tracker.probabilities().tolist() == size * [1.0]
     scores = torch.zeros(3, size, dtype=torch.float64)
     scores[:, [3, 7, 11, 13, 17]] = torch.tensor([5.0, 4, 3, 2, 1], dtype=torch.float64)
     positives = torch.tensor([0, 1, 3])
@@ -246,39 +276,69 @@ def test_the_shortlist_is_the_whole_catalogue_once_and_then_what_was_among_the_b
     # The best three are 3, 7 and 11 but for the last context, whose positive is 3: 7, 11, 13.
     assert tracker.head_counts.nonzero().squeeze(1).tolist() == [3, 7, 11, 13]
     assert tracker.head_counts[[3, 7, 11, 13]].tolist() == [2, 3, 3, 1]
-    assert tracker.shortlist().tolist() == [0, 3, 7, 11, 13]  # ties go by row
-    # One of the sample counts for those that it stands for: item 17, of six sampled of fifteen, over 6/15.
+    chances = tracker.probabilities()
+    assert (chances == 1).nonzero().squeeze(1).tolist() == [3, 7, 11]
+    # Two of the rest by the roots of counts and .05 of the mean count of 9 / 20: item 13 has sqrt(1.0225) to .15.
+    unit = 2 / (16 * 0.15 + 1.0225**0.5)
+    assert chances[13].item() == pytest.approx(unit * 1.0225**0.5)
+    assert chances[0].item() == pytest.approx(0.15 * unit)
+    assert chances.sum().item() == pytest.approx(5)
+    # One of the sample counts for those that it stands for: item 17, drawn with probability a fifth.
     scores[:, 17] = 9.0
-    estimated(scores, [0, 3, 7, 11, 13], [2, 4, 5, 6, 8, 17], torch.tensor([1, 1, 1]), None, tracker, depth)
-    assert tracker.head_counts[17].item() == pytest.approx(3 * 14 / 6)  # item 1 is the positive: 14 are left
+    fifth = torch.full((size,), 0.2, dtype=torch.float64)
+    estimated(scores, [3, 7, 11], [2, 13, 17], torch.tensor([1, 1, 1]), None, tracker, depth, fifth)
+    assert tracker.head_counts[17].item() == pytest.approx(3 * 5)
+    assert tracker.head_counts[13].item() == 0.5
+
+
+@given(
+    sizes=st.lists(st.floats(0.01, 100), min_size=1, max_size=20),
+    budget=st.integers(0, 25),
+)
+def test_probabilities_are_in_proportion_up_to_one_and_sum_to_the_budget(sizes, budget):
+    values = torch.tensor(sizes, dtype=torch.float64)
+    chances = inclusion_probabilities(values, budget)
+    assert chances.sum().item() == pytest.approx(min(budget, len(sizes)))
+    assert ((chances >= 0) & (chances <= 1)).all()
+    factor = (chances / values).amax()
+    assert torch.allclose(chances, (factor * values).clamp(max=1.0), atol=1e-9)
 
 
 def test_a_pool_lists_nothing_twice_and_no_positive():
     head = Head(torch.tensor([[2, 5], [2, 0]]), torch.tensor([[9.0, 8], [7, 6]]))
     sample, own = torch.tensor([[4, 5, 1], [5, 3, 1]]), torch.tensor([[5, 4, 6], [9, 2, -1]])
     scores = torch.arange(12.0).reshape(2, 6)
-    pool = make_pool(head, sample, own, scores, torch.tensor([5, 9]), torch.tensor([[-1], [1]]))
+    chances = torch.linspace(0.1, 1.0, 10, dtype=torch.float64)
+    pool = make_pool(head, sample, own, scores, torch.tensor([5, 9]), torch.tensor([[-1], [1]]), chances)
+    assert pool.probabilities[0, [4, 5]].tolist() == pytest.approx([0.7, 0.5])
     assert pool.items.tolist() == [[2, -1, -1, -1, 6, 4, -1, 1], [2, 0, -1, -1, -1, 5, 3, -1]]
     assert pool.in_head.tolist() == [[True] + 7 * [False], [True, True] + 6 * [False]]
     assert pool.sampled.tolist() == [5 * [False] + [True, False, True], 5 * [False] + [True, True, False]]
     assert pool.scores[0].tolist() == [9, -torch.inf, -torch.inf, -torch.inf, 2, 3, -torch.inf, 5]
 
 
-def test_samples_are_uniform_and_spread_over_the_batch():
-    head, draws = torch.tensor([1, 4]), 2000
-    generator = torch.Generator().manual_seed(0)
-    samples = torch.stack([sample_rest(4, 10, head, 3, generator) for _ in range(draws)])
+def test_samples_have_their_probabilities_and_are_spread_over_the_batch():
+    draws, generator = 2000, torch.Generator().manual_seed(0)
+    chances = torch.tensor([0.9, 0.0, 0.5, 0.3, 0.3, 0.5, 0.2, 0.1, 0.1, 0.1], dtype=torch.float64)  # three of nine
+    samples = torch.stack([sample_items(4, chances, generator) for _ in range(draws)])
+    assert samples.shape == (draws, 4, 3)
+    assert (samples.sort(dim=2).values.diff(dim=2) > 0).all()  # none twice
     for context in range(4):
-        pairs = samples[:, context, :2].sort(dim=1).values
-        counts = torch.bincount(pairs[:, 0] * 10 + pairs[:, 1], minlength=100).double() / draws
-        rest = [0, 2, 3, 5, 6, 7, 8, 9]
-        # 28 pairs, 1/28 each: standard error .0042
-        expected = [
-            1 / 28 if low < high and low in rest and high in rest else 0 for low in range(10) for high in range(10)
-        ]
-        assert counts.tolist() == pytest.approx(expected, abs=0.017)
-    # four contexts of three take twelve of eight items: each item once or twice
+        counts = torch.bincount(samples[:, context].flatten(), minlength=10) / draws
+        assert counts.tolist() == pytest.approx(chances.tolist(), abs=0.045)  # standard error .011 at most
+    # of four contexts an item with .5 has two, one with .3 one or two
     taken = torch.stack([torch.bincount(batch.flatten(), minlength=10) for batch in samples])
-    assert set(taken[:, rest].flatten().tolist()) == {1, 2} and not taken[:, head].any()
-    assert sorted(sample_rest(1, 10, head, 99, generator)[0].tolist()) == rest
-    assert sample_rest(3, 10, torch.arange(10), 5, generator).shape == (3, 0)
+    assert (
+        set(taken[:, 2].tolist()) == {2} and set(taken[:, 3].tolist()) == {1, 2} and set(taken[:, 7].tolist()) == {0, 1}
+    )
+    assert sample_items(3, torch.zeros(10, dtype=torch.float64), generator).shape == (3, 0)
+
+
+def test_uniform_samples_take_every_pair_alike():
+    draws, generator = 4000, torch.Generator().manual_seed(0)
+    chances = uniform(7, [1], 2)
+    pairs = torch.cat([sample_items(1, chances, generator) for _ in range(draws)]).sort(dim=1).values
+    counts = torch.bincount(pairs[:, 0] * 7 + pairs[:, 1], minlength=49).double() / draws
+    rest = [0, 2, 3, 4, 5, 6]
+    expected = [1 / 15 if low < high and low in rest and high in rest else 0 for low in range(7) for high in range(7)]
+    assert counts.tolist() == pytest.approx(expected, abs=0.016)  # standard error .0039

@@ -87,7 +87,7 @@ def test_rank_error_by_hand():
 
 
 def test_contexts_that_a_beam_cuts_off_are_counted():
-    # 2, 4 and 8 negatives are above the positives; windows (1, 3] have r_lo = 0 and r_hi = 6 with reach 2; beams hold four
+    # 2, 4 and 8 negatives are above the positives; windows (1, 3] with reach 2 have r_lo = 0, r_hi = 6; beams hold 4
     scores = torch.arange(10, 0, -1, dtype=torch.float64).expand(3, 10)
     positives = torch.tensor([2, 4, 8])
     error = rank_error(
