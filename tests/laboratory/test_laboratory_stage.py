@@ -44,7 +44,7 @@ def test_every_arm_of_the_published_experiment_runs(fresh_workspace):
         for group, found in changed.items()
         for name, texts in found.items()
     ]
-    run = laboratory(fresh_workspace, *TINY, "groups=[main,variants,contexts]", "--seeds", "0,1", *overrides)
+    run = laboratory(fresh_workspace, *TINY, "groups=[main,variants,ranks,contexts]", "--seeds", "0,1", *overrides)
     metrics = run.metrics
     assert metrics["order"] == ["sft", *(name for found in changed.values() for name in found)]
     assert set(metrics["arms"]) == {*metrics["order"], "best possible"}
@@ -72,7 +72,7 @@ def test_the_same_run_gives_the_same_bytes_and_arms_share_their_draws(fresh_work
     ("arguments", "words"),
     [
         (["--arms", "tawin_top"], "--arms tawin_top: expected some of more_sft, grpo_random"),
-        (["groups=[mian]"], "groups=mian: expected some of main, variants, contexts; did you mean 'main'?"),
+        (["groups=[mian]"], "groups=mian: expected some of main, variants, ranks, contexts; did you mean 'main'?"),
         (["groups=[]"], "there is no arm to train"),
         (["--seeds", "1,1"], "seeds=[1, 1]: expected different whole numbers"),
         (["--k", "30", "--arms", "grpo_beam"], "expected at most 29, the negatives of data.catalogue_size=30"),
