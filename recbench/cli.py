@@ -85,14 +85,14 @@ def train(
     overrides: Overrides = None,
     algo: Annotated[
         str | None,
-        typer.Option(metavar="sft|grpo|tawin", autocompletion=complete_group("algo"), help="Training rule [grpo]."),
+        typer.Option(metavar="RULE", autocompletion=complete_group("algo"), help="sft, grpo (default), tawin, ..."),
     ] = None,
     neg: Annotated[
         str | None,
         typer.Option(
             metavar="random|beam|mixed|dns",
             autocompletion=complete_group("negatives"),
-            help="Where negatives come from [beam; for tawin its window].",
+            help="Source of negatives (default: beam; tawin: its window).",
         ),
     ] = None,
     windows: Windows = None,
@@ -297,17 +297,18 @@ def bench(
         ),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(metavar="S,S,...", help="Seeds; each has its own SFT checkpoint [0,1].")
+        str | None, typer.Option(metavar="S,S,...", help="Seeds; each has its own SFT checkpoint (default: 0,1).")
     ] = None,
     arms: Annotated[
         str | None,
         typer.Option(
             metavar="ARM,ARM,...",
-            help="Some of sft, more_sft, grpo_random, grpo_beam, tawin, and of an experiment's arms or sets [all].",
+            help="Some of sft, more_sft, grpo_random, grpo_beam, tawin, an experiment's arms, its sets (default: all).",
         ),
     ] = None,
     on: Annotated[
-        str | None, typer.Option("--on", metavar="DATA,DATA,...", help="Some of an experiment's data sets [all].")
+        str | None,
+        typer.Option("--on", metavar="DATA,DATA,...", help="Some of an experiment's data sets (default: all)."),
     ] = None,
     split: Annotated[
         str | None, typer.Option(metavar="test|validation", help="What is scored; settings are chosen on validation.")

@@ -62,7 +62,7 @@ def tokenize(
 def ctr(
     overrides: Overrides = None,
     seeds: Annotated[
-        str | None, typer.Option(metavar="S,S,...", help="Every arm is trained once with each seed [0].")
+        str | None, typer.Option(metavar="S,S,...", help="Every arm is trained once with each seed (default: 0).")
     ] = None,
     windows: Windows = None,
     ks: Ks = None,

@@ -22,7 +22,7 @@ from recbench.commands.options import (
 def laboratory(
     overrides: Overrides = None,
     seeds: Annotated[
-        str | None, typer.Option(metavar="S,S,...", help="Every arm is trained once with each seed [0].")
+        str | None, typer.Option(metavar="S,S,...", help="Every arm is trained once with each seed (default: 0).")
     ] = None,
     arms: Annotated[str | None, typer.Option(metavar="ARM,ARM,...", help="Some arms of the config's groups.")] = None,
     windows: Windows = None,
