@@ -1,16 +1,10 @@
 """A policy too small to have every optimum: log pi(i | x) = log softmax of (x users) items, of rank R below D."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-
-class Beam(NamedTuple):
-    """The best items of each context."""
-
-    items: Tensor  # int64 [B, W]
-    log_probs: Tensor  # [B, W], nats, best first
+from recbench.policy.atomic import best_items
+from recbench.policy.beam import Beams
 
 
 class LowRankPolicy(nn.Module):
@@ -55,7 +49,6 @@ class LowRankPolicy(nn.Module):
         each = (states[:, None] @ self.items.T[own.clamp(min=0)].transpose(1, 2))[:, 0]
         return torch.cat([states @ self.items[:, shared], each.masked_fill(own < 0, -torch.inf)], dim=1)
 
-    def beam_search(self, histories: Tensor, width: int) -> Beam:
+    def beam_search(self, histories: Tensor, width: int) -> Beams:
         """The `width` most probable items, at most N, exactly."""
-        best = self.score_catalogue(histories).topk(min(width, self.catalogue_size), dim=1)
-        return Beam(best.indices, best.values)
+        return best_items(self.score_catalogue(histories), width)

@@ -9,8 +9,9 @@ import torch
 from recbench.laboratory.arms import Arm
 from recbench.laboratory.market import PreferenceMarket, make_market
 from recbench.laboratory.policy import LowRankPolicy
-from recbench.policy.loop import learning_rate_factor, stream_seed
+from recbench.policy.loop import make_optimizer, set_learning_rate, stream_seed
 from recbench.rl.groups import build_groups, new_tracker
+from recbench.rl.objective import needs_reference
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, MarketConfig
 
@@ -49,10 +50,10 @@ def sft_policy(
     draw of users is noise; the learning rate falls to 0 with schedule=cosine.
     """
     policy = LowRankPolicy(market.dimensions, market.items, rank, stream(seed, INITIAL_WEIGHTS))
-    optimizer = _optimizer(policy, config)
+    optimizer = make_optimizer(policy, config)
     users = stream(seed, SFT_USERS)
     for step in range(config.steps):
-        _set_learning_rate(optimizer, config, step)
+        set_learning_rate(optimizer, config, step, config.steps)
         features = market.draw_users(config.batch_size, users)
         truth = market.log_probabilities(features).exp()
         loss = -(truth * policy.score_catalogue(features)).sum(dim=1).mean()
@@ -72,13 +73,13 @@ def train_arm(
     draws. `start` is also the reference of KL terms.
     """
     policy, config = copy.deepcopy(start), arm.algo
-    optimizer = _optimizer(policy, config)
+    optimizer = make_optimizer(policy, config)
     users, draws, negatives = (stream(seed, number) for number in (USERS, POSITIVES, NEGATIVES))
-    reference = start if config.kl > 0 or config.name == "sdpo" else None
+    reference = start if needs_reference(config) else None
     tracker = new_tracker(policy, config, arm.negatives)
     totals = torch.zeros(5, dtype=torch.float64)
     for step in range(config.steps):
-        _set_learning_rate(optimizer, config, step)
+        set_learning_rate(optimizer, config, step, config.steps)
         features = market.draw_users(config.batch_size, users)
         positives = market.draw_positives(features, draws)
         if config.name == "sft":
@@ -99,16 +100,3 @@ def _sft_step(
     optimizer.zero_grad(set_to_none=True)
     (-policy.score_groups(features, positives[:, None]).mean()).backward()
     optimizer.step()
-
-
-def _optimizer(policy: LowRankPolicy, config: AlgoConfig) -> torch.optim.Optimizer:
-    """AdamW with the betas of `recbench train`."""
-    return torch.optim.AdamW(
-        policy.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
-    )
-
-
-def _set_learning_rate(optimizer: torch.optim.Optimizer, config: AlgoConfig, step: int) -> None:
-    factor = learning_rate_factor(step, config.steps, config.warmup, config.schedule)
-    for group in optimizer.param_groups:
-        group["lr"] = config.learning_rate * factor

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recbench.policy.checkpoint import load_training_state, load_weights, save_training_state, save_weights
 from recbench.policy.kinds import Policy
@@ -40,6 +40,24 @@ def learning_rate_factor(step: int, total: int, warmup: float, schedule: str) ->
     if schedule == "constant":
         return 1.0
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
+
+
+def make_optimizer(policy: nn.Module, config: AlgoConfig) -> torch.optim.Optimizer:
+    """AdamW for a policy, also for one that is counted and has no parameters."""
+    return torch.optim.AdamW(
+        [{"params": list(policy.parameters())}],
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        betas=(0.9, 0.98),
+    )
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, config: AlgoConfig, step: int, total: int) -> float:
+    """Set and return the learning rate of a step (0-based) of `total`."""
+    rate = config.learning_rate * learning_rate_factor(step, total, config.warmup, config.schedule)
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    return rate
 
 
 @dataclass
@@ -76,12 +94,7 @@ class TrainingLoop:
     def __post_init__(self) -> None:
         self.state = LoopState()
         self.average: dict[str, Tensor] | None = None
-        self.optimizer = torch.optim.AdamW(
-            [{"params": list(self.policy.parameters())}],  # counted policies have none
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-            betas=(0.9, 0.98),
-        )
+        self.optimizer = make_optimizer(self.policy, self.config)
 
     def resume(self) -> None:
         """Continue from the last checkpoint, where there is one."""
@@ -97,15 +110,13 @@ class TrainingLoop:
         patience = self.config.patience
         while self.state.step < self.total_steps and not (patience and self.state.stale >= patience):
             step = self.state.step
-            factor = learning_rate_factor(step, self.total_steps, self.config.warmup, self.config.schedule)
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * factor
+            learning_rate = set_learning_rate(self.optimizer, self.config, step, self.total_steps)
             torch.manual_seed(stream_seed(self.seed, MODEL, step))  # dropout of this step
             self.policy.train()
             logs = self.update(step, self.optimizer)
             self._move_average()
             self.state.step = step + 1
-            self.report(self.state, {**logs, "learning_rate": self.config.learning_rate * factor}, False)
+            self.report(self.state, {**logs, "learning_rate": learning_rate}, False)
             if self.state.step % self.evaluate_every == 0 or self.state.step == self.total_steps:
                 self._validate()
         load_weights(self.folder / "best", self.policy)

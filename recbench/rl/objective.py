@@ -25,6 +25,11 @@ def positives_rule(config: AlgoConfig, negatives: NegativesConfig) -> str:
     return "on_policy" if negatives.kind in ("beam", "mixed") else "injected"
 
 
+def needs_reference(config: AlgoConfig) -> bool:
+    """Whether the loss itself compares with the frozen SFT policy: its KL term, or S-DPO."""
+    return config.kl > 0 or config.name == "sdpo"
+
+
 def uses_window(config: AlgoConfig, negatives: NegativesConfig) -> bool:
     """Whether groups need ranks: window weights, window negatives, or positives weighted by rank."""
     return "window" in (negatives.kind, positives_rule(config, negatives)) or config.name == "tawin"

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from recbench.rl.groups import Groups
 from recbench.rl.interface import ScoringPolicy
 from recbench.rl.loss import RLLoss, advantages_of, rl_loss
+from recbench.rl.objective import needs_reference
 from recbench.schema import AlgoConfig
 
 
@@ -59,7 +60,7 @@ def rl_step(
     1 only by what the optimiser did. Contexts without any gradient are not scored; a batch of none leaves the weights
     alone. Raises ValueError where config.kl > 0 or S-DPO comes without a reference.
     """
-    if (config.kl > 0 or config.name == "sdpo") and reference is None:
+    if needs_reference(config) and reference is None:
         raise ValueError("config.kl > 0 and S-DPO need a reference policy")
     started = time.perf_counter()
     everyone = config.kl > 0 or config.sft_weight > 0

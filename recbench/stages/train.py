@@ -43,7 +43,7 @@ from recbench.policy.sequences import bucketed_batches, padded, segments, target
 from recbench.reporting.scalars import Scalars
 from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import build_groups, near_exact_error, new_tracker
-from recbench.rl.objective import check_objective, objective_metric
+from recbench.rl.objective import check_objective, needs_reference, objective_metric
 from recbench.rl.trainer import rl_step
 from recbench.runs import Run, atomic_path
 from recbench.schema import AlgoConfig, TrainStageConfig
@@ -384,7 +384,7 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequenc
         generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
         with autocast(device, config.precision):
             groups = build_groups(policy, batch, targets, algo, config.negatives, generator, tracker)
-            compared = algo.kl > 0 or algo.name == "sdpo" or step % LOGGED_KL == 0
+            compared = needs_reference(algo) or step % LOGGED_KL == 0
             log = rl_step(policy, reference if compared else None, optimizer, groups, batch, algo)
         return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
 

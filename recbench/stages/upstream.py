@@ -29,13 +29,14 @@ def require(
     match: Callable[[Run], bool] = lambda candidate: True,
     make: Mapping[str, Any] | None = None,
     input: str | None = None,
+    fingerprint: str | None = None,
 ) -> Run:
     """A finished run of `stage` on the data of `config`, recorded as an input of `run` and named on standard error.
 
     The run that `input` names (a path, the beginning of an id, `latest`); else the newest that has the same data
-    config, the same data fingerprint when `run` has recorded one, and for which `match` holds; else, or with
-    `config.force`, a new one: the stage's defaults with the data of `config` and the dotted keys of `make` (values or
-    whole nodes). A resumed run goes on with the inputs that it has recorded. Raises UserError when `input` names no
+    config, the same data fingerprint where one is given or `run` has recorded it, and for which `match` holds; else, or
+    with `config.force`, a new one: the stage's defaults with the data of `config` and the dotted keys of `make` (values
+    or whole nodes). A resumed run goes on with the inputs that it has recorded. Raises UserError when `input` names no
     finished run on the same data, or when there is none and `config.upstream` is false.
     """
     root = Path(config.runs)
@@ -50,7 +51,8 @@ def require(
             raise UserError(f"{stage} run {found.id} was made on other data ({found.data_name}) than asked for")
         say(f"{stage}: run {found.id}, as asked for")
     else:
-        found = None if config.force else _newest(root, stage, config, run, match)
+        known = fingerprint or run.data_fingerprint
+        found = None if config.force else find(stage, config, match=match, fingerprint=known)
         if found is None:
             if not config.upstream:
                 raise UserError(
@@ -59,7 +61,7 @@ def require(
                 )
             with _making_alone(root / stage / str(config.data.name)) as waited:
                 # another job of a sweep may have made just this one while we waited for our turn
-                found = _newest(root, stage, config, run, match) if waited else None
+                found = find(stage, config, match=match, fingerprint=known) if waited else None
                 found = found or _make(stage, config, make or {})
         else:
             say(f"{stage}: run {found.id}, the newest that fits")
@@ -81,15 +83,14 @@ def require_sft(
     interactions and seed agree; with `strict` it must be one by just these settings. `fingerprint` is that of the data
     that it must be made on, where `run` has recorded none. Errors as in `require`.
     """
-    fits = is_sft_for(config, any_settings=not strict and config.sft == compose("train").sft)
-    known = (None, fingerprint)
     return require(
         "train",
         config,
         run,
-        match=lambda other: (fingerprint is None or other.data_fingerprint in known) and fits(other),
+        match=is_sft_for(config, any_settings=not strict and config.sft == compose("train").sft),
         make={"algo": config.sft, **{key: config[key] for key in (*SETTLED_BY_SFT, "device", "precision")}},
         input=input,
+        fingerprint=fingerprint,
     )
 
 
@@ -195,12 +196,6 @@ def _make(stage: str, config: DictConfig, make: Mapping[str, Any]) -> Run:
     result = execute(stage, prepare(stage, made, ()), differences(stage, made))
     say(f"{stage}: made {result.path}")
     return result
-
-
-def _newest(root: Path, stage: str, config: DictConfig, run: Run, match: Callable[[Run], bool]) -> Run | None:
-    return newest_finished(
-        root, stage, lambda other: _same_data(other, config, run) and match(other), data=str(config.data.name)
-    )
 
 
 def _same_data(other: Run, config: DictConfig, run: Run) -> bool:
