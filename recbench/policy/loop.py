@@ -19,7 +19,8 @@ from recbench.policy.kinds import Policy
 from recbench.runs import atomic_path
 from recbench.schema import AlgoConfig
 
-DATA_ORDER, MODEL, NEGATIVES, INITIAL_WEIGHTS = range(4)  # random streams: changing one leaves the others as they are
+# random streams: changing one leaves the others as they are
+DATA_ORDER, MODEL, NEGATIVES, INITIAL_WEIGHTS, REPLAY = range(5)
 
 
 def random_stream(seed: int, stream: int, step: int = 0) -> np.random.Generator:

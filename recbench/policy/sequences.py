@@ -91,3 +91,30 @@ def padded(
     index, inside = np.take_along_axis(index, order, 1), np.take_along_axis(inside, order, 1)
     items = np.where(inside, interactions.items[np.where(inside, index, 0)], -1)
     return items.astype(np.int64), inside & (index >= segments_.learn[rows, None])
+
+
+class SequenceBatches:
+    """Batches of whole sequences by step, pass after pass over `targets`, in an order of their own random stream."""
+
+    def __init__(
+        self, interactions: Interactions, targets: np.ndarray, length: int, batch_size: int, seed: int, stream: int
+    ) -> None:
+        self.interactions, self.batch_size, self.seed, self.stream = interactions, batch_size, seed, stream
+        self.segments = segments(interactions, targets, length)
+        self._epoch, self._batches = -1, list[np.ndarray]()  # of the current epoch only
+
+    @property
+    def per_epoch(self) -> int:
+        """Steps of one pass."""
+        return -(-len(self.segments.start) // self.batch_size)
+
+    def at(
+        self, step: int, item_dropout: float = 0.0, random: np.random.Generator | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Items [B, T] and targets [B, T] of a step, as from `padded`; item_dropout takes a generator."""
+        epoch, index = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            order = np.random.default_rng([self.seed, self.stream, epoch])
+            self._epoch, self._batches = epoch, list(bucketed_batches(self.segments, self.batch_size, order))
+        random = random if random is not None else np.random.default_rng(0)
+        return padded(self.interactions, self.segments, self._batches[index], item_dropout, random)

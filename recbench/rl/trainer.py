@@ -1,7 +1,9 @@
 """One RL step: the groups' scores with gradients, the loss, the optimiser; and what to log about it."""
 
 import dataclasses
+import math
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -28,6 +30,7 @@ class StepLog(NamedTuple):
     surrogate: float  # nats
     kl: float  # k3 to the reference, nats
     sft: float  # mean negative log-probability of the positives, nats
+    replay: float  # SFT loss on whole training sequences, nats; NaN without replay
     ratio: float
     clipped: float  # share of candidates whose ratio the clip cut
     gradient_norm: float  # before clipping
@@ -51,6 +54,7 @@ def rl_step(
     histories: Tensor,
     config: AlgoConfig,
     scheduler: LRScheduler | None = None,
+    replay: Callable[[], Tensor] | None = None,
 ) -> StepLog:
     """config.updates_per_rollout optimiser steps on groups [B, G] of histories [B, T]; the scheduler moves with each.
 
@@ -58,7 +62,8 @@ def rl_step(
     gradients, and has no dropout, so that with dropout the KL starts a little above 0. S-DPO needs it, too. Ratios
     compare with the first update's own scores, and every update repeats its dropout masks, so that a ratio differs from
     1 only by what the optimiser did. Contexts without any gradient are not scored; a batch of none leaves the weights
-    alone. Raises ValueError where config.kl > 0 or S-DPO comes without a reference.
+    alone. `replay` makes a scalar loss of other data with gradients, which is added with config.replay_weight. Raises
+    ValueError where config.kl > 0 or S-DPO comes without a reference.
     """
     if needs_reference(config) and reference is None:
         raise ValueError("config.kl > 0 and S-DPO need a reference policy")
@@ -75,7 +80,7 @@ def rl_step(
         reference_log_probs = _score(reference, histories[chosen], scored)
     loss: RLLoss | None = None
     old_log_probs = advantages = log_probs = torch.empty(0)
-    gradient_norm = 0.0
+    gradient_norm, replayed = 0.0, float("nan")
     limit = config.max_gradient_norm if config.max_gradient_norm > 0 else torch.inf
     was_training = policy.training
     policy.train(config.dropout)
@@ -93,12 +98,18 @@ def rl_step(
                 advantages = advantages_of(part, old_log_probs, config, size, reference_log_probs)
             loss = rl_loss(log_probs, old_log_probs, advantages, part, config, reference_log_probs)
             (loss.loss * scale).backward()
+        if replay is not None:
+            other = replay()
+            (config.replay_weight * other).backward()
+            replayed = float(other.detach())
+        if len(chosen) or replay is not None:
             gradient_norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), limit))
         optimizer.step()  # does nothing where there are no gradients
         if scheduler is not None:
             scheduler.step()
     policy.train(was_training)
-    return _log(groups, part, scale, loss, log_probs.detach(), gradient_norm, config, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return _log(groups, part, scale, loss, replayed, log_probs.detach(), gradient_norm, config, seconds)
 
 
 def entropy_estimate(groups: Groups, log_probs: Tensor) -> float:
@@ -152,6 +163,7 @@ def _log(
     part: Groups,
     scale: float,
     loss: RLLoss | None,
+    replayed: float,
     log_probs: Tensor,
     gradient_norm: float,
     config: AlgoConfig,
@@ -161,7 +173,7 @@ def _log(
     nan = float("nan")
     effective = groups.effective
     width = 1.0 / groups.weights[effective].square().sum(dim=1)
-    updates = config.updates_per_rollout if loss is not None else 0
+    updates = config.updates_per_rollout if loss is not None or not math.isnan(replayed) else 0
     present = groups.positive_present.double()
     return StepLog(
         reward=float(present.sum() / groups.valid.sum().clamp(min=1)),
@@ -170,10 +182,12 @@ def _log(
         context_weight=float(groups.context_weights.mean()),
         window_width=float(width.mean()) if len(width) else nan,
         uncovered=float((~groups.covered).double().mean()),
-        loss=float(loss.loss.detach()) * scale if loss is not None else 0.0,
+        loss=(float(loss.loss.detach()) * scale if loss is not None else 0.0)
+        + (0.0 if math.isnan(replayed) else config.replay_weight * replayed),
         surrogate=float(loss.surrogate.detach()) if loss is not None else nan,
         kl=float(loss.kl.detach()) if loss is not None else nan,
         sft=float(loss.sft.detach()) if loss is not None else nan,
+        replay=replayed,
         ratio=float(loss.ratio) if loss is not None else nan,
         clipped=float(loss.clipped) if loss is not None else nan,
         gradient_norm=gradient_norm,

@@ -137,6 +137,13 @@ class AlgoConfig:
     updates_per_rollout: int = option(1, "optimiser steps on each set of groups", least=1)
     kl: float = option(0.0, "weight of the KL term to the frozen SFT policy", least=0)
     sft_weight: float = option(0.0, "weight of the SFT loss on the positives", least=0)
+    replay_weight: float = option(
+        0.0,
+        "rl and more_sft: weight of the SFT loss on whole training sequences, interactions that SFT has seen among "
+        "their targets",
+        least=0,
+    )
+    replay_batch: int = option(32, "sequences a step of replay", least=1)
     dropout: bool = option(True, "rl: dropout stays on in the gradient pass")
     # other losses
     l2: float = option(1e-3, "bpr: weight of the squared norms of the factors that an interaction reads", least=0)

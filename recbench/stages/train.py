@@ -1,11 +1,7 @@
 """recbench train: SFT from scratch or from a checkpoint, GRPO and TAWin from an SFT checkpoint, and baselines."""
 
-import copy
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,55 +15,36 @@ from recbench.data.interactions import (
     held_out_cases,
     histories,
     sample_cases,
-    user_of_interaction,
 )
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
-from recbench.policy.bpr_mf import BprMf, draw_negatives, learned_items
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
 from recbench.policy.item_tokens import ItemTokens, captions_index, make_item_tokens
 from recbench.policy.item_vectors import item_vectors
-from recbench.policy.kinds import CountedPolicy, Policy, SequencePolicy, new_policy
+from recbench.policy.kinds import Policy, SequencePolicy, new_policy
 from recbench.policy.loop import (
-    DATA_ORDER,
     INITIAL_WEIGHTS,
     NEGATIVES,
     LoopState,
     TrainingLoop,
-    random_stream,
     stream_seed,
 )
 from recbench.policy.ranking import CaseRanks, rank_cases
-from recbench.policy.sequences import bucketed_batches, padded, segments, target_positions, training_cases
 from recbench.reporting.scalars import Scalars
 from recbench.rl.estimation import RankTracker
-from recbench.rl.groups import build_groups, near_exact_error, new_tracker
-from recbench.rl.objective import check_objective, needs_reference, objective_metric
-from recbench.rl.trainer import rl_step
+from recbench.rl.groups import near_exact_error
+from recbench.rl.objective import check_objective, objective_metric
 from recbench.runs import Run, atomic_path
-from recbench.schema import AlgoConfig, TrainStageConfig
-from recbench.stages.device import autocast, choose_device, use_threads
+from recbench.schema import TrainStageConfig
+from recbench.stages.device import choose_device, use_threads
+from recbench.stages.rules import plan_of
 from recbench.stages.upstream import require, require_sft
 
 SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects
 VALIDATION_BEAM = 50  # width of validation on tries of several levels, where the metrics that select need no more
 ERROR_CASES = 64  # on which near-exact ranks are compared with exact ones
 FRESH = ("count", "bpr")  # rules that start from nothing
-LOGGED_KL = 10  # steps between logs of the KL to the SFT policy, where it is no term of the loss: it takes a forward
-
-Update = Callable[[int, torch.optim.Optimizer], dict[str, float]]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What one training rule does: an update, how often, and how often it is validated (in steps)."""
-
-    update: Update
-    steps: int
-    evaluate_every: int
-    targets: int  # interactions learned from
-    tracker: RankTracker | None = None  # what the rule knows of earlier steps' ranks; its updates move it
 
 
 def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
@@ -99,7 +76,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     select = config.algo.select_by
     if select == "target":
         select = objective_metric(config.algo, config.negatives, policy.catalogue_size - 1)
-    plan = _plan(config, data, policy, device)
+    plan = plan_of(config, data, policy, device)
     run.record(parameters=sum(parameter.numel() for parameter in policy.parameters()))
     step_seconds: list[float] = []
 
@@ -260,133 +237,3 @@ def _ranks_needed(metric: str, negatives: int) -> float:
 def _mean(name: str, ranks: CaseRanks) -> float:
     above = np.where(ranks.censored, ranks.negatives, ranks.above)  # not found: beyond every Top-K that is asked for
     return float(np.mean(metric_of_ranks(name, above, ranks.ties, ranks.negatives)))
-
-
-def _plan(config: TrainStageConfig, data: RecommendationData, policy: Policy, device: torch.device) -> _Plan:
-    if isinstance(policy, CountedPolicy):
-        return _count_plan(config, data, policy)
-    if isinstance(policy, BprMf):
-        return _bpr_plan(config, data, policy, device)
-    return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, policy, device)
-
-
-def _targets(config: TrainStageConfig, data: RecommendationData) -> np.ndarray:
-    """Indices of the interactions to learn from, int64, ascending; UserError if there are none."""
-    targets = target_positions(data.interactions, config.algo.interactions, config.reserved)
-    if not len(targets):
-        raise UserError(
-            f"algo.interactions={config.algo.interactions} with reserved={config.reserved} leaves nothing to learn from"
-        )
-    return targets
-
-
-def _count_plan(config: TrainStageConfig, data: RecommendationData, policy: CountedPolicy) -> _Plan:
-    """Count at once; no step follows."""
-    targets = _targets(config, data)
-    policy.count(user_of_interaction(data.interactions)[targets], data.interactions.items[targets])
-    return _Plan(lambda step, optimizer: {}, 0, 1, len(targets))
-
-
-def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: BprMf, device: torch.device) -> _Plan:
-    """Passes over the interactions in random order, each against an item that its user has not."""
-    algo = config.algo
-    targets = _targets(config, data)
-    users, items = user_of_interaction(data.interactions)[targets], data.interactions.items[targets].astype(np.int64)
-    learned = learned_items(users, items, policy.users, policy.catalogue_size)
-    kept = learned.others[users] > 0
-    users, items = users[kept], items[kept]
-    if not len(users):
-        raise UserError(
-            f"every user of data set {data.name} has the whole catalogue: bpr finds no item to rank lower; "
-            "give other data or another policy"
-        )
-    per_epoch = -(-len(users) // algo.batch_size)
-
-    @lru_cache(maxsize=1)  # of the current epoch only
-    def order(epoch: int) -> np.ndarray:
-        return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(users))
-
-    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
-        epoch, index = divmod(step, per_epoch)
-        rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
-        negatives = draw_negatives(learned, users[rows], random_stream(config.seed, NEGATIVES, step))
-        own, liked, other = (torch.from_numpy(column).to(device) for column in (users[rows], items[rows], negatives))
-        with autocast(device, config.precision):
-            loss = policy.bpr_loss(own, liked, other, algo.l2)
-        return _descend(loss, policy, optimizer, algo)
-
-    return _Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(users))
-
-
-def _descend(
-    loss: torch.Tensor, policy: SequencePolicy | BprMf, optimizer: torch.optim.Optimizer, algo: AlgoConfig
-) -> dict[str, float]:
-    """One optimiser step down the gradient of a loss; what to log about it."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), algo.max_gradient_norm or torch.inf)
-    optimizer.step()
-    return {"loss": float(loss.detach()), "gradient_norm": float(norm)}
-
-
-def _sft_plan(
-    config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
-) -> _Plan:
-    algo = config.algo
-    targets = _targets(config, data)
-    stretches = segments(data.interactions, targets, policy.history)
-    per_epoch = -(-len(stretches.start) // algo.batch_size)
-
-    @lru_cache(maxsize=1)  # of the current epoch only
-    def batches(epoch: int) -> list[np.ndarray]:
-        return list(bucketed_batches(stretches, algo.batch_size, random_stream(config.seed, DATA_ORDER, epoch)))
-
-    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
-        epoch, index = divmod(step, per_epoch)
-        random = random_stream(config.seed, NEGATIVES, step)
-        items, learned = padded(data.interactions, stretches, batches(epoch)[index], algo.item_dropout, random)
-        started = time.perf_counter()
-        with autocast(device, config.precision):
-            loss = policy.sft_loss(
-                torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device), algo.label_smoothing
-            )
-        values = _descend(loss, policy, optimizer, algo)
-        rate = float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
-        return {**values, "tokens_a_second": rate}
-
-    if config.input is not None or algo.interactions == "reserved":
-        return _Plan(update, algo.steps, algo.evaluate_every, len(targets))
-    return _Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(targets))
-
-
-def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> _Plan:
-    algo = config.algo
-    cases = training_cases(data.interactions, algo.interactions, config.reserved)
-    if not len(cases.user):
-        raise UserError(
-            f"algo.interactions={algo.interactions} with reserved={config.reserved} leaves RL nothing to learn from; "
-            "expected users with at least four interactions, or algo.interactions=all"
-        )
-    past = histories(data.interactions, cases, policy.history).astype(np.int64)
-    positives = data.interactions.items[cases.position].astype(np.int64)
-    per_epoch = -(-len(positives) // algo.batch_size)
-    reference = copy.deepcopy(policy).eval().requires_grad_(False)
-    tracker = new_tracker(policy, algo, config.negatives, device)
-
-    @lru_cache(maxsize=1)  # of the current epoch only: drawing it takes time in the number of users
-    def order(epoch: int) -> np.ndarray:
-        return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(positives))
-
-    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
-        epoch, index = divmod(step, per_epoch)
-        rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
-        batch, targets = torch.from_numpy(past[rows]).to(device), torch.from_numpy(positives[rows]).to(device)
-        generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
-        with autocast(device, config.precision):
-            groups = build_groups(policy, batch, targets, algo, config.negatives, generator, tracker)
-            compared = needs_reference(algo) or step % LOGGED_KL == 0
-            log = rl_step(policy, reference if compared else None, optimizer, groups, batch, algo)
-        return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
-
-    steps = -(-algo.steps // algo.updates_per_rollout)  # the loop counts sets of groups
-    return _Plan(update, steps, max(1, algo.evaluate_every // algo.updates_per_rollout), len(positives), tracker)

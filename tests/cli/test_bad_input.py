@@ -3,7 +3,7 @@
 import pytest
 
 from recbench.runs import Run, find_runs
-from recbench.stages import train
+from recbench.stages import rules
 
 ROWS = "user,item,when\nann,pan,10\nann,pot,20\nann,lid,30\nbob,pan,abc\n"
 
@@ -93,11 +93,11 @@ def test_cutoffs_beyond_the_catalogue(arguments, words, workspace, sft_run, refu
 
 
 def test_a_failed_run_is_not_evaluated(workspace, sft_run, refuse, monkeypatch) -> None:
-    def failing(*arguments):
+    def failing(*arguments, **keys):
         raise RuntimeError("the machine is on fire")
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "rl_step", failing)
+        patch.setattr(rules, "rl_step", failing)
         result = workspace.stage("train", f"input={sft_run.path}", "--neg=random", "algo.steps=2")
     assert result.code == 1
     assert "RuntimeError: the machine is on fire" in result.err.splitlines()[-1]

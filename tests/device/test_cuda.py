@@ -59,7 +59,10 @@ def test_scores_and_beams_are_the_cpus(codes) -> None:
     expected, found = policy.score_catalogue(histories), other.score_catalogue(histories.cuda())
     assert found.is_cuda
     torch.testing.assert_close(found.cpu(), expected, atol=1e-4, rtol=1e-4)
-    expected, found = policy.score_groups(histories, candidates), other.score_groups(histories.cuda(), candidates.cuda())
+    expected, found = (
+        policy.score_groups(histories, candidates),
+        other.score_groups(histories.cuda(), candidates.cuda()),
+    )
     torch.testing.assert_close(found.cpu(), expected, atol=1e-4, rtol=1e-4)
     expected_beams, beams = policy.beam_search(histories, 5), other.beam_search(histories.cuda(), 5)
     assert torch.equal(beams.items.cpu(), expected_beams.items)

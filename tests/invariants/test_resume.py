@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
+from recbench.policy import sequences
 from recbench.runs import find_runs
-from recbench.stages import train
+from recbench.stages import rules
 
 AVERAGED = ["algo.weight_averaging=0.9", "algo.item_dropout=0.2", "algo.schedule=cosine"]
 
@@ -29,8 +30,9 @@ sys.exit(cli.main(sys.argv[1:]))
 
 
 def _interrupt(monkeypatch: pytest.MonkeyPatch, name: str, call: int, problem: BaseException) -> None:
-    """Let the call-th use of a function of the train stage raise."""
-    real, calls = getattr(train, name), [0]
+    """Let the call-th use of a function that the training rules call raise."""
+    module = sequences if name == "padded" else rules
+    real, calls = getattr(module, name), [0]
 
     def breaking(*arguments, **keys):
         calls[0] += 1
@@ -38,7 +40,7 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, name: str, call: int, problem: B
             raise problem
         return real(*arguments, **keys)
 
-    monkeypatch.setattr(train, name, breaking)
+    monkeypatch.setattr(module, name, breaking)
 
 
 def _metrics(run) -> bytes:
@@ -88,6 +90,7 @@ def test_a_baseline_stopped_in_the_middle(policy, function, workspace, monkeypat
 @pytest.mark.parametrize("call", [1, 5], ids=["before any step", "after a validation"])
 def test_a_tawin_stopped_in_the_middle(problem, call, workspace, sft_run, monkeypatch) -> None:
     arm = ["--algo=tawin", "--top-k", "5", "algo.window_shape=soft", "algo.kl=0.1", "algo.steps=6"]
+    arm += ["algo.replay_weight=0.5", "algo.replay_batch=8"]
     arguments = [f"input={sft_run.path}", *arm, "algo.evaluate_every=3", "algo.batch_size=16", "algo.group_size=8"]
     whole = workspace.made("train", *arguments)
     with monkeypatch.context() as patch:

@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from recbench.data.interactions import Interactions
 from recbench.data.splits import leave_one_out
-from recbench.policy.sequences import Segments, bucketed_batches, padded, segments, target_positions, training_cases
+from recbench.policy.sequences import (
+    Segments,
+    SequenceBatches,
+    bucketed_batches,
+    padded,
+    segments,
+    target_positions,
+    training_cases,
+)
 
 
 def _interactions(lengths: list[int]) -> Interactions:
@@ -129,3 +137,20 @@ def test_the_share_of_items_dropped_is_the_one_asked_for() -> None:
     cut = segments(interactions, target_positions(interactions, "all", 0), 2000)
     items, _ = padded(interactions, cut, np.array([0]), 0.3, np.random.default_rng(0))
     assert abs((items >= 0).sum() / 1000 - 0.7) < 0.05  # three standard deviations are 0.043
+
+
+def test_batches_by_step_are_whole_passes_in_an_order_of_their_stream() -> None:
+    def steps(stream: int, count: int = 4) -> list[tuple[np.ndarray, np.ndarray]]:
+        batches = SequenceBatches(SMALL, target_positions(SMALL, "all", 0), 8, 2, seed=0, stream=stream)
+        assert batches.per_epoch == 2  # three users
+        return [batches.at(step) for step in range(count)]
+
+    first, second = steps(0)[:2], steps(0)[2:]
+    for one_pass in (first, second):
+        learned = np.concatenate([items[targets] for items, targets in one_pass])
+        assert sorted(learned.tolist()) == [100, 101, 102, 105, 106, 109, 110]
+    orders = {tuple(items[0, 0] for items, _ in steps(stream, 6)) for stream in range(8)}
+    assert len(orders) > 1
+    again = SequenceBatches(SMALL, target_positions(SMALL, "all", 0), 8, 2, seed=0, stream=0)
+    for step in (3, 0, 2):  # any step, in any order, as a resumed run asks for it
+        assert np.array_equal(again.at(step)[0], steps(0)[step][0])

@@ -6,7 +6,7 @@ import torch
 from recbench.rl.groups import build_groups, near_exact_error, new_tracker
 from recbench.rl.trainer import rl_step
 from recbench.runs import find_runs
-from recbench.stages import train
+from recbench.stages import rules
 
 HISTORIES = torch.tensor([[0, 3], [1, -1], [2, 5], [3, 1], [4, 4], [5, 2]])
 POSITIVES = torch.tensor([7, 0, 39, 12, 20, 3])
@@ -160,7 +160,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(made, request, workspace, monkey
     arm = [*TAWIN, "algo.steps=6", "algo.evaluate_every=3", "algo.batch_size=16", "algo.group_size=8"]
     arguments = [f"input={start.path}", *arm]
     whole = workspace.made("train", *arguments)
-    real, calls = train.rl_step, [0]
+    real, calls = rules.rl_step, [0]
 
     def breaking(*values, **keys):
         calls[0] += 1
@@ -169,7 +169,7 @@ def test_a_resumed_run_ends_with_the_same_bytes(made, request, workspace, monkey
         return real(*values, **keys)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "rl_step", breaking)
+        patch.setattr(rules, "rl_step", breaking)
         assert workspace.stage("train", *arguments).code == 1
     stopped = find_runs(workspace.root, "train")[-1]
     assert (stopped.path / "checkpoints" / "last" / "tracked.safetensors").is_file()

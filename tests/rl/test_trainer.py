@@ -1,6 +1,7 @@
 """One RL step: clipping, several updates, dropout, batches without effect, and the log."""
 
 import copy
+import dataclasses
 import math
 
 import pytest
@@ -142,3 +143,28 @@ def test_kl_needs_a_reference(tabular, settings):
     algo, negatives = settings(kind="random", kl=0.1)
     with pytest.raises(ValueError, match="reference"):
         rl_step(policy, None, descend(policy), build(policy, algo, negatives), HISTORIES, algo)
+
+
+def test_replay_adds_its_own_gradient(tabular, settings):
+    policy = tabular()
+    algo, negatives = settings(kind="random", replay_weight=0.3)
+    groups = build(policy, algo, negatives)
+
+    def moved(weight, groups_=groups, **keys):
+        own = copy.deepcopy(policy)
+        algo.replay_weight = weight
+        replay = (lambda: own.items.square().sum()) if weight else None
+        log = rl_step(own, None, descend(own), groups_, HISTORIES, algo, replay=replay, **keys)
+        return own.items.detach() - policy.items.detach(), log
+
+    alone, without = moved(0.0)
+    both, log = moved(0.3)
+    assert torch.allclose(both, alone - 0.3 * 2 * policy.items.detach())  # of a square the gradient is twice the value
+    assert math.isnan(without.replay)
+    assert log.replay == pytest.approx(float(policy.items.detach().square().sum()))
+    assert log.loss == pytest.approx(without.loss + 0.3 * log.replay)
+    # A batch of contexts without effect still learns from the replay.
+    nothing = dataclasses.replace(groups, context_weights=torch.zeros_like(groups.context_weights))
+    only, log = moved(0.3, nothing)
+    assert torch.allclose(only, -0.6 * policy.items.detach())
+    assert log.loss == pytest.approx(0.3 * log.replay) and log.gradient_norm > 0 and log.updates == 1

@@ -1,0 +1,185 @@
+"""What each training rule does in a step, and how many steps it takes: SFT, RL, matrix factorisation, counting."""
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from recbench.data.dataset import RecommendationData
+from recbench.data.interactions import histories, user_of_interaction
+from recbench.errors import UserError
+from recbench.policy.bpr_mf import BprMf, draw_negatives, learned_items
+from recbench.policy.kinds import CountedPolicy, Policy, SequencePolicy
+from recbench.policy.loop import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
+from recbench.policy.sequences import SequenceBatches, target_positions, training_cases
+from recbench.rl.estimation import RankTracker
+from recbench.rl.groups import build_groups, new_tracker
+from recbench.rl.objective import needs_reference
+from recbench.rl.trainer import rl_step
+from recbench.schema import AlgoConfig, TrainStageConfig
+from recbench.stages.device import autocast
+
+LOGGED_KL = 10  # steps between logs of the KL to the SFT policy, where it is no term of the loss: it takes a forward
+
+Update = Callable[[int, torch.optim.Optimizer], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one training rule does: an update, how often, and how often it is validated (in steps)."""
+
+    update: Update
+    steps: int
+    evaluate_every: int
+    targets: int  # interactions learned from
+    tracker: RankTracker | None = None  # what the rule knows of earlier steps' ranks; its updates move it
+
+
+def plan_of(config: TrainStageConfig, data: RecommendationData, policy: Policy, device: torch.device) -> Plan:
+    """The plan of config.algo; UserError where it leaves nothing to learn from."""
+    if isinstance(policy, CountedPolicy):
+        return _count_plan(config, data, policy)
+    if isinstance(policy, BprMf):
+        return _bpr_plan(config, data, policy, device)
+    return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, policy, device)
+
+
+def _targets(config: TrainStageConfig, data: RecommendationData) -> np.ndarray:
+    """Indices of the interactions to learn from, int64, ascending; UserError if there are none."""
+    targets = target_positions(data.interactions, config.algo.interactions, config.reserved)
+    if not len(targets):
+        raise UserError(
+            f"algo.interactions={config.algo.interactions} with reserved={config.reserved} leaves nothing to learn from"
+        )
+    return targets
+
+
+def _count_plan(config: TrainStageConfig, data: RecommendationData, policy: CountedPolicy) -> Plan:
+    """Count at once; no step follows."""
+    targets = _targets(config, data)
+    policy.count(user_of_interaction(data.interactions)[targets], data.interactions.items[targets])
+    return Plan(lambda step, optimizer: {}, 0, 1, len(targets))
+
+
+def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: BprMf, device: torch.device) -> Plan:
+    """Passes over the interactions in random order, each against an item that its user has not."""
+    algo = config.algo
+    targets = _targets(config, data)
+    users, items = user_of_interaction(data.interactions)[targets], data.interactions.items[targets].astype(np.int64)
+    learned = learned_items(users, items, policy.users, policy.catalogue_size)
+    kept = learned.others[users] > 0
+    users, items = users[kept], items[kept]
+    if not len(users):
+        raise UserError(
+            f"every user of data set {data.name} has the whole catalogue: bpr finds no item to rank lower; "
+            "give other data or another policy"
+        )
+    per_epoch = -(-len(users) // algo.batch_size)
+
+    @lru_cache(maxsize=1)  # of the current epoch only
+    def order(epoch: int) -> np.ndarray:
+        return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(users))
+
+    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        epoch, index = divmod(step, per_epoch)
+        rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
+        negatives = draw_negatives(learned, users[rows], random_stream(config.seed, NEGATIVES, step))
+        own, liked, other = (torch.from_numpy(column).to(device) for column in (users[rows], items[rows], negatives))
+        with autocast(device, config.precision):
+            loss = policy.bpr_loss(own, liked, other, algo.l2)
+        return _descend(loss, policy, optimizer, algo)
+
+    return Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(users))
+
+
+def _descend(
+    loss: torch.Tensor, policy: SequencePolicy | BprMf, optimizer: torch.optim.Optimizer, algo: AlgoConfig
+) -> dict[str, float]:
+    """One optimiser step down the gradient of a loss; what to log about it."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), algo.max_gradient_norm or torch.inf)
+    optimizer.step()
+    return {"loss": float(loss.detach()), "gradient_norm": float(norm)}
+
+
+def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
+    algo = config.algo
+    targets = _targets(config, data)
+    batches = SequenceBatches(data.interactions, targets, policy.history, algo.batch_size, config.seed, DATA_ORDER)
+    replay_of = _replay(config, data, policy, device)
+
+    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        items, learned = batches.at(step, algo.item_dropout, random_stream(config.seed, NEGATIVES, step))
+        started = time.perf_counter()
+        replay = replay_of(step)
+        with autocast(device, config.precision):
+            loss = policy.sft_loss(
+                torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device), algo.label_smoothing
+            )
+            if replay is not None:
+                loss = loss + algo.replay_weight * replay()
+        values = _descend(loss, policy, optimizer, algo)
+        rate = float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
+        return {**values, "tokens_a_second": rate}
+
+    if config.input is not None or algo.interactions == "reserved":
+        return Plan(update, algo.steps, algo.evaluate_every, len(targets))
+    return Plan(update, round(algo.epochs * batches.per_epoch), algo.evaluate_every * batches.per_epoch, len(targets))
+
+
+def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
+    algo = config.algo
+    cases = training_cases(data.interactions, algo.interactions, config.reserved)
+    if not len(cases.user):
+        raise UserError(
+            f"algo.interactions={algo.interactions} with reserved={config.reserved} leaves RL nothing to learn from; "
+            "expected users with at least four interactions, or algo.interactions=all"
+        )
+    past = histories(data.interactions, cases, policy.history).astype(np.int64)
+    positives = data.interactions.items[cases.position].astype(np.int64)
+    per_epoch = -(-len(positives) // algo.batch_size)
+    reference = copy.deepcopy(policy).eval().requires_grad_(False)
+    tracker = new_tracker(policy, algo, config.negatives, device)
+    replay_of = _replay(config, data, policy, device)
+
+    @lru_cache(maxsize=1)  # of the current epoch only: drawing it takes time in the number of users
+    def order(epoch: int) -> np.ndarray:
+        return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(positives))
+
+    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        epoch, index = divmod(step, per_epoch)
+        rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
+        batch, targets = torch.from_numpy(past[rows]).to(device), torch.from_numpy(positives[rows]).to(device)
+        generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
+        with autocast(device, config.precision):
+            groups = build_groups(policy, batch, targets, algo, config.negatives, generator, tracker)
+            compared = needs_reference(algo) or step % LOGGED_KL == 0
+            log = rl_step(
+                policy, reference if compared else None, optimizer, groups, batch, algo, replay=replay_of(step)
+            )
+        return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
+
+    steps = -(-algo.steps // algo.updates_per_rollout)  # the loop counts sets of groups
+    return Plan(update, steps, max(1, algo.evaluate_every // algo.updates_per_rollout), len(positives), tracker)
+
+
+def _replay(
+    config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
+) -> Callable[[int], Callable[[], torch.Tensor] | None]:
+    """For each step: the SFT loss on a batch of whole training sequences, seen and reserved, if it is asked for."""
+    algo = config.algo
+    if algo.replay_weight == 0:
+        return lambda step: None
+    everything = target_positions(data.interactions, "all", config.reserved)
+    batches = SequenceBatches(data.interactions, everything, policy.history, algo.replay_batch, config.seed, REPLAY)
+
+    def of_step(step: int) -> Callable[[], torch.Tensor]:
+        items, learned = (torch.from_numpy(part).to(device) for part in batches.at(step))
+        return lambda: policy.sft_loss(items, learned)
+
+    return of_step
