@@ -193,9 +193,30 @@ class LlamaPolicy(nn.Module):
                 result = result.index_put((rows,), chosen)
         return result
 
+    def last_hidden(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """The hidden state [B, width] behind each token sequence [B, S] of lengths [B], with gradients.
+
+        On a CPU only sequences of like length share a forward: where most are short, that saves most of the work. On an
+        accelerator padding is cheaper than launching the same kernels again.
+        """
+        if tokens.device.type == "cpu":
+            classes = torch.log2(lengths.clamp(min=8).double()).ceil()  # at most half of a longer part is padding
+            parts = [torch.nonzero(classes == one)[:, 0] for one in classes.unique()]
+        else:
+            parts = [torch.arange(len(tokens), device=tokens.device)]
+        states = [
+            self.hidden(tokens[rows, : int(lengths[rows].max())])[
+                torch.arange(len(rows), device=tokens.device), lengths[rows] - 1
+            ]
+            for rows in parts
+        ]
+        return torch.cat(states)[torch.argsort(torch.cat(parts))]
+
     def encode(self, histories: Tensor) -> Encoded:
         """Run the histories [B, T] once and keep what every continuation shares."""
         tokens, lengths = self.tokens_of(histories)
+        if not self.searches:  # one token an item: nothing continues a history
+            return Encoded([], self.last_hidden(tokens, lengths), lengths, torch.ones_like(tokens, dtype=torch.bool))
         cache = DynamicCache()
         hidden = self.hidden(tokens, cache=cache)
         return Encoded(

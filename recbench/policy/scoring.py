@@ -75,11 +75,12 @@ def score_groups(policy: "LlamaPolicy", histories: Tensor, candidates: Tensor) -
         positions = torch.cat([of_history, policy.node_positions(lengths, nodes)], dim=1)
         packed = torch.cat([tokens, tables.node_tokens[nodes.clamp(min=0)]], dim=1)
         hidden = policy.hidden(packed, mask=torch.cat([top, bottom], dim=1), positions=positions)
+        last, behind = hidden[torch.arange(batch, device=device), lengths - 1], hidden[:, span:]
     else:
-        hidden = policy.hidden(tokens)
-    last = hidden[torch.arange(batch, device=device), lengths - 1]
+        last = policy.last_hidden(tokens, lengths)
+        behind = last[:, None][:, :0]
     scores = _root_log_probs(policy, last, paths[:, :, 0], real)
-    scores = scores + _deeper_log_probs(policy, hidden[:, span:], nodes, paths)
+    scores = scores + _deeper_log_probs(policy, behind, nodes, paths)
     return torch.where(real, scores, float("-inf"))
 
 
@@ -92,8 +93,7 @@ def score_some(policy: "LlamaPolicy", histories: Tensor, shared: Tensor, own: Te
         candidates = torch.cat([shared.expand(len(histories), -1), own], dim=1)
         parts = candidates.split(CANDIDATES_AT_ONCE, dim=1)
         return torch.cat([score_groups(policy, histories, part) for part in parts], dim=1)
-    tokens, lengths = policy.tokens_of(histories)
-    last = policy.hidden(tokens)[torch.arange(len(tokens), device=tokens.device), lengths - 1]
+    last = policy.last_hidden(*policy.tokens_of(histories))
     return inner_products(last, policy.embeddings, policy.tables.item_tokens[:, 0], shared, own)
 
 

@@ -64,6 +64,13 @@ def segments(interactions: Interactions, targets: np.ndarray, length: int) -> Se
     return Segments(np.array(start, np.int64), np.array(learn, np.int64), np.array(end, np.int64))
 
 
+def single_target_segments(interactions: Interactions, targets: np.ndarray, length: int) -> Segments:
+    """A stretch for each target alone, behind at most `length` items: what an RL context is, as a sequence."""
+    first = interactions.offsets[user_of_interaction(interactions)[targets]]
+    targets = targets.astype(np.int64)
+    return Segments(np.maximum(first, targets - length), targets, targets + 1)
+
+
 def bucketed_batches(segments_: Segments, batch_size: int, random: np.random.Generator) -> Iterator[np.ndarray]:
     """One epoch of batches of segment rows: of similar length, so that little is padding, and in random order."""
     lengths = segments_.end - segments_.start
@@ -94,13 +101,13 @@ def padded(
 
 
 class SequenceBatches:
-    """Batches of whole sequences by step, pass after pass over `targets`, in an order of their own random stream."""
+    """Batches of segments by step, pass after pass, in an order of their own random stream."""
 
     def __init__(
-        self, interactions: Interactions, targets: np.ndarray, length: int, batch_size: int, seed: int, stream: int
+        self, interactions: Interactions, segments_: Segments, batch_size: int, seed: int, stream: int
     ) -> None:
-        self.interactions, self.batch_size, self.seed, self.stream = interactions, batch_size, seed, stream
-        self.segments = segments(interactions, targets, length)
+        self.interactions, self.segments = interactions, segments_
+        self.batch_size, self.seed, self.stream = batch_size, seed, stream
         self._epoch, self._batches = -1, list[np.ndarray]()  # of the current epoch only
 
     @property

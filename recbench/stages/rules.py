@@ -15,7 +15,13 @@ from recbench.errors import UserError
 from recbench.policy.bpr_mf import BprMf, draw_negatives, learned_items
 from recbench.policy.kinds import CountedPolicy, Policy, SequencePolicy
 from recbench.policy.loop import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
-from recbench.policy.sequences import SequenceBatches, target_positions, training_cases
+from recbench.policy.sequences import (
+    SequenceBatches,
+    segments,
+    single_target_segments,
+    target_positions,
+    training_cases,
+)
 from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.objective import needs_reference
@@ -110,7 +116,10 @@ def _descend(
 def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
     algo = config.algo
     targets = _targets(config, data)
-    batches = SequenceBatches(data.interactions, targets, policy.history, algo.batch_size, config.seed, DATA_ORDER)
+    # Beside RL arms a sequence is what a context is there, one target, so that a step sees as many interactions.
+    cut = single_target_segments if algo.interactions == "reserved" else segments
+    stretches = cut(data.interactions, targets, policy.history)
+    batches = SequenceBatches(data.interactions, stretches, algo.batch_size, config.seed, DATA_ORDER)
     replay_of = _replay(config, data, policy, device)
 
     def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
@@ -176,7 +185,8 @@ def _replay(
     if algo.replay_weight == 0:
         return lambda step: None
     everything = target_positions(data.interactions, "all", config.reserved)
-    batches = SequenceBatches(data.interactions, everything, policy.history, algo.replay_batch, config.seed, REPLAY)
+    stretches = segments(data.interactions, everything, policy.history)
+    batches = SequenceBatches(data.interactions, stretches, algo.replay_batch, config.seed, REPLAY)
 
     def of_step(step: int) -> Callable[[], torch.Tensor]:
         items, learned = (torch.from_numpy(part).to(device) for part in batches.at(step))

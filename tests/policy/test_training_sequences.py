@@ -13,6 +13,7 @@ from recbench.policy.sequences import (
     bucketed_batches,
     padded,
     segments,
+    single_target_segments,
     target_positions,
     training_cases,
 )
@@ -140,8 +141,10 @@ def test_the_share_of_items_dropped_is_the_one_asked_for() -> None:
 
 
 def test_batches_by_step_are_whole_passes_in_an_order_of_their_stream() -> None:
+    stretches = segments(SMALL, target_positions(SMALL, "all", 0), 8)
+
     def steps(stream: int, count: int = 4) -> list[tuple[np.ndarray, np.ndarray]]:
-        batches = SequenceBatches(SMALL, target_positions(SMALL, "all", 0), 8, 2, seed=0, stream=stream)
+        batches = SequenceBatches(SMALL, stretches, 2, seed=0, stream=stream)
         assert batches.per_epoch == 2  # three users
         return [batches.at(step) for step in range(count)]
 
@@ -151,6 +154,13 @@ def test_batches_by_step_are_whole_passes_in_an_order_of_their_stream() -> None:
         assert sorted(learned.tolist()) == [100, 101, 102, 105, 106, 109, 110]
     orders = {tuple(items[0, 0] for items, _ in steps(stream, 6)) for stream in range(8)}
     assert len(orders) > 1
-    again = SequenceBatches(SMALL, target_positions(SMALL, "all", 0), 8, 2, seed=0, stream=0)
+    again = SequenceBatches(SMALL, stretches, 2, seed=0, stream=0)
     for step in (3, 0, 2):  # any step, in any order, as a resumed run asks for it
         assert np.array_equal(again.at(step)[0], steps(0)[step][0])
+
+
+def test_a_stretch_of_one_target_by_hand() -> None:
+    found = single_target_segments(SMALL, np.array([0, 1, 2, 6, 9]), 1)
+    assert found.start.tolist() == [0, 0, 1, 5, 9]  # at most one item before the target, none before a user's first
+    assert found.learn.tolist() == [0, 1, 2, 6, 9]
+    assert found.end.tolist() == [1, 2, 3, 7, 10]
