@@ -1,5 +1,7 @@
 """What a stage needs from the stage before it: the newest finished run that fits, or a new one, made and named."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -7,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
 from recbench.execution import compose, differences, execute, prepare, replace
@@ -18,7 +20,7 @@ from recbench.schema import with_defaults
 # Settings that change no number of a run: one made with others is the same.
 WITHOUT_EFFECT = ("runs", "threads", "device", "upstream", "force", "resume")
 SETTLED_BY_SFT = ("policy", "item_tokens", "reserved", "seed")  # in which an SFT run and what goes on from it agree
-_held: set[Path] = set()  # folders that this process makes a run in
+_held: set[Path] = set()  # locks that this process holds
 
 
 def require(
@@ -59,7 +61,7 @@ def require(
                     f"no finished {stage} run on data {config.data.name} fits under {root}, and --no-upstream forbids "
                     f"making one: leave it out, or run 'recbench {stage}' first"
                 )
-            with _making_alone(root / stage / str(config.data.name)) as waited:
+            with _making_alone(root / stage / str(config.data.name), _digest(config, make or {})) as waited:
                 # another job of a sweep may have made just this one while we waited for our turn
                 found = find(stage, config, match=match, fingerprint=known) if waited else None
                 found = found or _make(stage, config, make or {})
@@ -206,19 +208,20 @@ def _same_data(other: Run, config: DictConfig, run: Run) -> bool:
 
 
 @contextmanager
-def _making_alone(folder: Path) -> Iterator[bool]:
-    """Let one process at a time make runs in `folder`, so that a sweep's jobs share them; yields whether it waited."""
+def _making_alone(folder: Path, what: str) -> Iterator[bool]:
+    """Let one process at a time make `what` in `folder`, so that a sweep's jobs share it; yields whether it waited."""
     try:
         import fcntl
     except ImportError:  # no such locks here: at worst two jobs make the same run
         yield False
         return
-    if folder in _held:  # eval makes a train run, which makes an SFT run
+    lock = folder / f".making-{what}.lock"
+    if lock in _held:
         yield False
         return
     folder.mkdir(parents=True, exist_ok=True)
     waited = False
-    with (folder / ".making.lock").open("w") as stream:
+    with lock.open("w") as stream:
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -228,8 +231,16 @@ def _making_alone(folder: Path) -> Iterator[bool]:
                     say(f"waiting for another job that makes a run in {folder}")
                 waited = True
                 time.sleep(0.2)
-        _held.add(folder)
+        _held.add(lock)
         try:
             yield waited
         finally:
-            _held.remove(folder)
+            _held.remove(lock)
+
+
+def _digest(config: DictConfig, make: Mapping[str, Any]) -> str:
+    """A name for the run that `make` on the data of `config` makes: the same wherever it would be the same run."""
+    values = OmegaConf.to_container(OmegaConf.create({**make, "data": config.data}), resolve=True)
+    assert isinstance(values, dict)
+    kept = {str(key): value for key, value in values.items() if key not in WITHOUT_EFFECT}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:12]

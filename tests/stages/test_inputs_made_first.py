@@ -1,8 +1,15 @@
 """What a stage needs and does not find is made first, named on standard error, and reused afterwards."""
 
+import os
 import re
+import subprocess
+import sys
 
+import pytest
+
+from recbench.execution import compose
 from recbench.runs import find_runs
+from recbench.stages.upstream import _digest, _making_alone
 
 TINY = [
     "data.options.size=tiny",
@@ -51,3 +58,27 @@ def test_nothing_is_made_when_that_is_forbidden(fresh_workspace, refuse) -> None
 def test_reserved_must_agree_with_the_start(workspace, sft_run, refuse) -> None:
     result = workspace.stage("train", f"input={sft_run.path}", "reserved=2", "--neg=random")
     refuse(result, "reserved=2 is asked for")
+
+
+HOLDER = (
+    "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such locks")
+def test_jobs_wait_for_each_other_only_where_they_make_the_same(tmp_path, monkeypatch) -> None:
+    config = compose("train", ["data=bazaar"])
+    first, second = (_digest(config, {"algo": config.sft, "seed": seed, "device": "cpu"}) for seed in (0, 1))
+    assert first == _digest(config, {"algo": config.sft, "seed": 0, "device": "cuda"}) != second
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / f".making-{first}.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None and other.stdin is not None
+        other.stdout.readline()  # it holds the lock now
+        with _making_alone(tmp_path, second) as waited:
+            assert not waited
+        stdin = other.stdin
+        monkeypatch.setattr(
+            "recbench.stages.upstream.time.sleep", lambda seconds: stdin.close()
+        )  # let go while we wait
+        with _making_alone(tmp_path, first) as waited:
+            assert waited
