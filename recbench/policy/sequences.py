@@ -1,6 +1,6 @@
 """Training examples of the policy: whole user sequences with the positions that may be learned, and their batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,13 +101,10 @@ def padded(
 
 
 class SequenceBatches:
-    """Batches of segments by step, pass after pass, in an order of their own random stream."""
+    """Batches of segment rows by step, pass after pass; `order` gives the generator of each pass."""
 
-    def __init__(
-        self, interactions: Interactions, segments_: Segments, batch_size: int, seed: int, stream: int
-    ) -> None:
-        self.interactions, self.segments = interactions, segments_
-        self.batch_size, self.seed, self.stream = batch_size, seed, stream
+    def __init__(self, segments_: Segments, batch_size: int, order: Callable[[int], np.random.Generator]) -> None:
+        self.segments, self.batch_size, self.order = segments_, batch_size, order
         self._epoch, self._batches = -1, list[np.ndarray]()  # of the current epoch only
 
     @property
@@ -115,13 +112,10 @@ class SequenceBatches:
         """Steps of one pass."""
         return -(-len(self.segments.start) // self.batch_size)
 
-    def at(
-        self, step: int, item_dropout: float = 0.0, random: np.random.Generator | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Items [B, T] and targets [B, T] of a step, as from `padded`; item_dropout takes a generator."""
+    def rows(self, step: int) -> np.ndarray:
+        """The segment rows of a step, for `padded`."""
         epoch, index = divmod(step, self.per_epoch)
         if epoch != self._epoch:
-            order = np.random.default_rng([self.seed, self.stream, epoch])
-            self._epoch, self._batches = epoch, list(bucketed_batches(self.segments, self.batch_size, order))
-        random = random if random is not None else np.random.default_rng(0)
-        return padded(self.interactions, self.segments, self._batches[index], item_dropout, random)
+            self._epoch = epoch
+            self._batches = list(bucketed_batches(self.segments, self.batch_size, self.order(epoch)))
+        return self._batches[index]

@@ -17,6 +17,7 @@ from recbench.policy.kinds import CountedPolicy, Policy, SequencePolicy
 from recbench.policy.loop import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
 from recbench.policy.sequences import (
     SequenceBatches,
+    padded,
     segments,
     single_target_segments,
     target_positions,
@@ -119,11 +120,12 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequen
     # Beside RL arms a sequence is what a context is there, one target, so that a step sees as many interactions.
     cut = single_target_segments if algo.interactions == "reserved" else segments
     stretches = cut(data.interactions, targets, policy.history)
-    batches = SequenceBatches(data.interactions, stretches, algo.batch_size, config.seed, DATA_ORDER)
+    batches = SequenceBatches(stretches, algo.batch_size, lambda epoch: random_stream(config.seed, DATA_ORDER, epoch))
     replay_of = _replay(config, data, policy, device)
 
     def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
-        items, learned = batches.at(step, algo.item_dropout, random_stream(config.seed, NEGATIVES, step))
+        random = random_stream(config.seed, NEGATIVES, step)
+        items, learned = padded(data.interactions, stretches, batches.rows(step), algo.item_dropout, random)
         started = time.perf_counter()
         replay = replay_of(step)
         with autocast(device, config.precision):
@@ -186,10 +188,11 @@ def _replay(
         return lambda step: None
     everything = target_positions(data.interactions, "all", config.reserved)
     stretches = segments(data.interactions, everything, policy.history)
-    batches = SequenceBatches(data.interactions, stretches, algo.replay_batch, config.seed, REPLAY)
+    batches = SequenceBatches(stretches, algo.replay_batch, lambda epoch: random_stream(config.seed, REPLAY, epoch))
 
     def of_step(step: int) -> Callable[[], torch.Tensor]:
-        items, learned = (torch.from_numpy(part).to(device) for part in batches.at(step))
+        whole = padded(data.interactions, stretches, batches.rows(step), 0.0, random_stream(config.seed, REPLAY, step))
+        items, learned = (torch.from_numpy(part).to(device) for part in whole)
         return lambda: policy.sft_loss(items, learned)
 
     return of_step

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -241,6 +241,5 @@ def _making_alone(folder: Path, what: str) -> Iterator[bool]:
 def _digest(config: DictConfig, make: Mapping[str, Any]) -> str:
     """A name for the run that `make` on the data of `config` makes: the same wherever it would be the same run."""
     values = OmegaConf.to_container(OmegaConf.create({**make, "data": config.data}), resolve=True)
-    assert isinstance(values, dict)
-    kept = {str(key): value for key, value in values.items() if key not in WITHOUT_EFFECT}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    kept = _effective(cast(dict[str, Any], values))
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:12]

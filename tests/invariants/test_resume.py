@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from recbench.policy import sequences
 from recbench.runs import find_runs
 from recbench.stages import rules
 
@@ -31,8 +30,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 def _interrupt(monkeypatch: pytest.MonkeyPatch, name: str, call: int, problem: BaseException) -> None:
     """Let the call-th use of a function that the training rules call raise."""
-    module = sequences if name == "padded" else rules
-    real, calls = getattr(module, name), [0]
+    real, calls = getattr(rules, name), [0]
 
     def breaking(*arguments, **keys):
         calls[0] += 1
@@ -40,7 +38,7 @@ def _interrupt(monkeypatch: pytest.MonkeyPatch, name: str, call: int, problem: B
             raise problem
         return real(*arguments, **keys)
 
-    monkeypatch.setattr(module, name, breaking)
+    monkeypatch.setattr(rules, name, breaking)
 
 
 def _metrics(run) -> bytes:
