@@ -154,7 +154,7 @@ def _train(
         def report(step: int, loss: float) -> None:
             nonlocal began
             if not began:
-                bar.start_at(step - 1)
+                bar.move_to(step - 1)
                 began = True
             bar.advance(1, loss=loss)
 

@@ -66,7 +66,7 @@ class Progress:
         self.description, self.total, self.log = description, total, log
         self.done = 0.0
         self.values: dict[str, float] = {}
-        self._initial = 0.0
+        self._left_out = 0.0
         self._task: Any = None
 
     def __enter__(self) -> Self:
@@ -98,9 +98,10 @@ class Progress:
         """Seconds since it began."""
         return time.monotonic() - self._began
 
-    def start_at(self, done: float) -> None:
-        """Begin at `done`: a resumed run's rate counts what is done now only."""
-        self.done = self._initial = done
+    def move_to(self, done: float) -> None:
+        """Go on from `done`: what a resumed run or an early stop leaves out does not count towards the rate."""
+        self._left_out += done - self.done
+        self.done = done
         if self._task is not None:
             _bars.update(self._task, completed=done)
 
@@ -115,7 +116,7 @@ class Progress:
 
     def _line(self) -> None:
         self._last_line = time.monotonic()
-        rate = (self.done - self._initial) / max(self.seconds, 1e-9)
+        rate = (self.done - self._left_out) / max(self.seconds, 1e-9)
         parts = [f"{self.description}: {self.done:g} of {self.total:g}", f"{rate:.3g}/s"]
         if 0 < self.done < self.total and rate > 0:
             parts.append(f"{_clock((self.total - self.done) / rate)} left")

@@ -139,7 +139,7 @@ def _write(
     left = sum(len(shards[number]) for number in missing(run.path, shards) if number % world == 0)
     started = time.perf_counter()
     with run.progress("caption" if world == 1 else f"caption, process 0 of {world}", mine) as bar:
-        bar.start_at(mine - left)
+        bar.move_to(mine - left)
         written = write_missing(run.path, shards, writer.write, world_size=world, advance=bar.advance)
     seconds = time.perf_counter() - started
     if written:

@@ -87,7 +87,7 @@ def run(config: CtrStageConfig, run: Run) -> dict[str, Any]:
     epochs = config.ctr.epochs
     with run.progress(f"ctr {config.ctr.kind}", len(config.arms) * len(config.seeds) * epochs) as bar:
         for place, (arm, seed) in enumerate((arm, seed) for arm in config.arms for seed in config.seeds):
-            bar.start_at(place * epochs)
+            bar.move_to(place * epochs)
             encoder, model, fit, predicted = _trained(experiment, arm, seed, bar)
             models.setdefault(arm, (encoder, model))
             fits.setdefault(arm, []).append({"seed": seed, **fit})

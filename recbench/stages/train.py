@@ -113,7 +113,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         )
         if config.resume:
             loop.resume()
-            bar.start_at(loop.state.step)
+            bar.move_to(loop.state.step)
         state = loop.run()
     near_exact = _near_exact_error(config, policy, data, validation, plan.tracker)
     run.record(training_seconds=round(time.perf_counter() - started, 1))

@@ -35,8 +35,16 @@ def test_the_last_line_goes_to_the_log(caplog):
 
 def test_a_resumed_count_has_the_rate_of_now(capsys):
     with Progress("train", 10) as bar:
-        bar.start_at(10)
+        bar.move_to(10)
     assert "train: 10 of 10, 0/s" in capsys.readouterr().err
+
+
+def test_what_an_early_stop_leaves_out_does_not_slow_the_rate(capsys, monkeypatch):
+    monkeypatch.setattr("time.monotonic", iter([0.0, 20.0, 20.0, 20.0, 20.0, 20.0]).__next__)
+    with Progress("ctr", 40) as bar:
+        bar.move_to(20)  # the first model stopped at once
+        bar.advance(4)  # in 20 seconds
+        assert "ctr: 24 of 40, 0.2/s, 1:20 left" in capsys.readouterr().err
 
 
 def test_say_prints_markup_as_it_is(capsys):
