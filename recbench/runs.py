@@ -278,7 +278,7 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = ()) ->
         "seed": int(config.seed),
         "inputs": [],
         "notes": [],
-        "versions": _versions(),
+        "versions": library_versions(),
         "hardware": {"machine": platform.machine(), "processor": _processor(), "cores": os.cpu_count()},
         "started": now.isoformat(timespec="seconds"),
     }
@@ -292,9 +292,11 @@ def find_runs(root: Path | str, stage: str | None = None, data: str | None = Non
     return [Run(path.parent) for path in sorted(paths, key=lambda path: (path.parent.name, path.parent.as_posix()))]
 
 
-def newest_finished(root: Path | str, stage: str, match: Callable[[Run], bool], data: str | None = None) -> Run | None:
-    """The newest run of `stage` that is done and for which `match` holds, or None."""
-    return next((run for run in reversed(find_runs(root, stage, data)) if run.status == "done" and match(run)), None)
+def newest(
+    root: Path | str, stage: str, match: Callable[[Run], bool], data: str | None = None, status: str = "done"
+) -> Run | None:
+    """The newest run of `stage` that has this status and for which `match` holds, or None."""
+    return next((run for run in reversed(find_runs(root, stage, data)) if run.status == status and match(run)), None)
 
 
 def resolve_run(
@@ -370,7 +372,8 @@ def _is_locked(file: Path) -> bool:
         return False
 
 
-def _versions() -> dict[str, str]:
+def library_versions() -> dict[str, str]:
+    """Version of recbench, Python and each library that numbers depend on, as a manifest has them."""
     from recbench import __version__
 
     versions = {"recbench": __version__, "python": platform.python_version()}

@@ -12,7 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from recbench.errors import UserError
-from recbench.runs import Run, atomic_path, create_run, find_runs, newest_finished, plain, resolve_run, write_json
+from recbench.runs import Run, atomic_path, create_run, find_runs, newest, plain, resolve_run, write_json
 
 
 @pytest.fixture
@@ -143,11 +143,12 @@ def test_finding(config, tmp_path):
     assert [run.id for run in find_runs(root)] == [data.id, first.id, second.id, failed.id]
     assert [run.id for run in find_runs(root, "data")] == [data.id]
     assert find_runs(root, data="other") == []
-    newest = newest_finished(root, "train", lambda run: True)
-    assert newest is not None
-    assert newest.id == second.id
-    assert newest_finished(root, "train", lambda run: run.id < second.id).id == first.id
-    assert newest_finished(root, "eval", lambda run: True) is None
+    found = newest(root, "train", lambda run: True)
+    assert found is not None
+    assert found.id == second.id
+    assert newest(root, "train", lambda run: run.id < second.id).id == first.id
+    assert newest(root, "eval", lambda run: True) is None
+    assert newest(root, "train", lambda run: True, status="failed").id == failed.id
 
 
 def test_resolving(config, tmp_path):

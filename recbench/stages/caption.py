@@ -30,7 +30,7 @@ from recbench.data.dataset import RecommendationData, load_data
 from recbench.errors import UserError
 from recbench.reporting.captions import SHEET
 from recbench.reporting.progress import say
-from recbench.runs import Run, atomic_path, newest_finished, require_finished, resolve_run
+from recbench.runs import Run, atomic_path, newest, require_finished, resolve_run
 from recbench.schema import CaptionStageConfig
 from recbench.stages.device import autocast, choose_device, use_threads
 from recbench.stages.upstream import require
@@ -224,7 +224,7 @@ def _data_at_hand(config: CaptionStageConfig) -> Iterator[RecommendationData]:
         yield load_data(require_finished(resolve_run(config.runs, config.input, "data", data=name)).path)
         return
     wanted = OmegaConf.to_container(config.data, resolve=True)  # type: ignore[arg-type]
-    found = newest_finished(
+    found = newest(
         config.runs, "data", lambda other: OmegaConf.to_container(other.config.data, resolve=True) == wanted, data=name
     )
     if found is not None:

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from recbench.errors import UserError
 from recbench.execution import compose, differences, execute, prepare, replace
 from recbench.reporting.progress import say
-from recbench.runs import Run, newest_finished, require_finished, resolve_run
+from recbench.runs import Run, library_versions, newest, require_finished, resolve_run
 from recbench.schema import with_defaults
 
 # Settings that change no number of a run: one made with others is the same.
@@ -38,8 +38,9 @@ def require(
     The run that `input` names (a path, the beginning of an id, `latest`); else the newest that has the same data
     config, the same data fingerprint where one is given or `run` has recorded it, and for which `match` holds; else, or
     with `config.force`, a new one: the stage's defaults with the data of `config` and the dotted keys of `make` (values
-    or whole nodes). A resumed run goes on with the inputs that it has recorded. Raises UserError when `input` names no
-    finished run on the same data, or when there is none and `config.upstream` is false.
+    or whole nodes); where such a one was interrupted, the rest of it. A resumed run goes on with the inputs that it has
+    recorded. Raises UserError when `input` names no finished run on the same data, or when there is none and
+    `config.upstream` is false.
     """
     root = Path(config.runs)
     before = run.input_run(stage) if config.get("resume") else None
@@ -64,7 +65,7 @@ def require(
             with _making_alone(root / stage / str(config.data.name), _digest(config, make or {})) as waited:
                 # another job of a sweep may have made just this one while we waited for our turn
                 found = find(stage, config, match=match, fingerprint=known) if waited else None
-                found = found or _make(stage, config, make or {})
+                found = found or _make(stage, config, make or {}, known)
         else:
             say(f"{stage}: run {found.id}, the newest that fits")
     run.use(found)
@@ -126,7 +127,8 @@ def agreeing(stage: str, config: DictConfig, nodes: Sequence[str]) -> Callable[[
 def reuse(stage: str, overrides: Sequence[str], run: Run, *, force: bool = False) -> Run:
     """A finished run of `stage` with the config that `overrides` compose, the newest, or a new one; an input of `run`.
 
-    Settings without effect on numbers (where runs are, threads, device) may differ. With `force` it is made anew.
+    Settings without effect on numbers (where runs are, threads, device) may differ; one that was interrupted goes on
+    where it stopped. With `force` it is made anew.
     """
     config = prepare(stage, compose(stage, overrides), overrides)
     return obtain(stage, config, overrides, run, force=force)
@@ -142,9 +144,10 @@ def obtain(
     fingerprint: str | None = None,
 ) -> Run:
     """As `reuse`, with a config that is composed and checked; `fingerprint` is that of the data it must be made on."""
-    found = None if force else find(stage, config, fingerprint=fingerprint or run.data_fingerprint)
+    known = fingerprint or run.data_fingerprint
+    found = None if force else find(stage, config, fingerprint=known)
     if found is None:
-        found = execute(stage, config, overrides)
+        found = _completed(stage, config, overrides, known, force)
         say(f"{stage}: made {found.path}")
     else:
         say(f"{stage}: run {found.id} is of just this config")
@@ -166,13 +169,20 @@ def find(
     wanted = _effective(with_defaults(stage, config))
 
     def fits(other: Run) -> bool:
-        if fingerprint is not None and other.data_fingerprint not in (None, fingerprint):
-            return False
         if match is None:
             return _effective(_values(other)) == wanted
         return _values(other)["data"] == wanted["data"] and match(other)
 
-    return newest_finished(Path(config.runs), stage, fits, data=str(config.data.name))
+    return _newest(stage, config, fits, fingerprint)
+
+
+def _newest(
+    stage: str, config: DictConfig, fits: Callable[[Run], bool], fingerprint: str | None, status: str = "done"
+) -> Run | None:
+    def match(other: Run) -> bool:
+        return (fingerprint is None or other.data_fingerprint in (None, fingerprint)) and fits(other)
+
+    return newest(Path(config.runs), stage, match, data=str(config.data.name), status=status)
 
 
 def _effective(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,14 +200,31 @@ def _read_values(stage: str, file: Path, changed: int) -> dict[str, Any]:
     return with_defaults(stage, Run(file.parent).config)
 
 
-def _make(stage: str, config: DictConfig, make: Mapping[str, Any]) -> Run:
+def _make(stage: str, config: DictConfig, make: Mapping[str, Any], fingerprint: str | None) -> Run:
     reason = "made anew (--force)" if config.force else "none fits, so one is made first"
     say(f"{stage}: {reason}")
     keys = {"runs": config.runs, "threads": config.threads, "data": config.data}
     made = replace(compose(stage), {**keys, **make})
-    result = execute(stage, prepare(stage, made, ()), differences(stage, made))
+    settled, overrides = prepare(stage, made, ()), differences(stage, made)
+    result = _completed(stage, settled, overrides, fingerprint, bool(config.force))
     say(f"{stage}: made {result.path}")
     return result
+
+
+def _completed(stage: str, config: DictConfig, overrides: Sequence[str], fingerprint: str | None, force: bool) -> Run:
+    """Go on with the newest interrupted run of just this config and these library versions, else start one."""
+    wanted, now = _effective(with_defaults(stage, config)), library_versions()
+
+    def fits(other: Run) -> bool:
+        return _effective(_values(other)) == wanted and other.manifest["versions"] == now
+
+    resumes = "resume" in config and not force  # not every stage can
+    begun = _newest(stage, config, fits, fingerprint, status="interrupted") if resumes else None
+    if begun is None:
+        return execute(stage, config, overrides)
+    say(f"{stage}: run {begun.id} was interrupted and goes on")
+    config.resume = begun.id
+    return execute(stage, config, [f"{key}={config[key]}" for key in ("runs", "threads", "device") if key in config])
 
 
 def _same_data(other: Run, config: DictConfig, run: Run) -> bool:

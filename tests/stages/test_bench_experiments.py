@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 
 from recbench import execution
 from recbench.execution import config_folder
-from recbench.runs import Run, find_runs
-from recbench.stages import evaluate, experiments
+from recbench.runs import Run, find_runs, write_json
+from recbench.stages import evaluate, experiments, rules
 
 TINY = [
     "policy.layers=1",
@@ -156,6 +156,37 @@ def test_interrupted_then_completed_then_kept(market, monkeypatch, tmp_path) -> 
     assert made(market)["train"] == 8 and made(market)["eval"] == 10
     assert chosen.metrics["by_data"]["first"]["split"] == "validation"
     assert chosen.metrics["data_sets"] == ["first"]
+
+
+def test_a_training_that_was_interrupted_goes_on(market, monkeypatch) -> None:
+    asked = ("--arms", "sft,again", "--on", "first")
+    real, calls = rules.rl_step, []
+
+    def stops_at_the_second(*arguments, **keys):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **keys)
+
+    monkeypatch.setattr(rules, "rl_step", stops_at_the_second)
+    assert market.stage(*BENCH, *asked, "algo.evaluate_every=1").code == 130
+    monkeypatch.setattr(rules, "rl_step", real)
+    (stopped,) = [run for run in find_runs(market.root, "train") if run.status == "interrupted"]
+    assert stopped.config.algo.name == "grpo" and made(market)["train"] == 3
+
+    market.made(*BENCH, *asked, "algo.evaluate_every=1")
+    assert made(market)["train"] == 3
+    finished = Run(stopped.path)
+    assert finished.status == "done" and finished.manifest["resumed"] == 1 and finished.metrics["steps"] == 2
+
+    # made anew, or with another library, it starts again
+    for change in ((), ("--force",)):
+        manifest = json.loads((stopped.path / "manifest.json").read_text())
+        versions = manifest["versions"] if change else {**manifest["versions"], "torch": "1.0"}
+        write_json(stopped.path / "manifest.json", {**manifest, "status": "interrupted", "versions": versions})
+        before = made(market)["train"]
+        market.made(*BENCH, *asked, "algo.evaluate_every=1", *change)
+        assert made(market)["train"] > before and Run(stopped.path).status == "interrupted"
 
 
 def test_a_failing_arm_loses_no_other(market, tmp_path) -> None:
