@@ -46,7 +46,7 @@ ADOPTED = {
     "ctr": ("captioner", "features"),
     "simulate": ("captioner", "features", "ctr"),
 }
-RESUME_KEYS = {"resume", "runs", "threads", "device"}  # what may change between a run and its continuation
+RESUME_KEYS = ("resume", "runs", "threads", "device")  # what may change between a run and its continuation
 
 
 def config_folder() -> Path:
@@ -207,9 +207,9 @@ def _resumed(stage: str, config: DictConfig, overrides: Sequence[str]) -> tuple[
     if others:
         raise UserError(f"--resume goes on with the run's own config: leave {others[0]} out, or start a new run")
     theirs = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema.STAGE_SCHEMAS[stage]), run.config))
-    theirs.resume = run.id  # in memory only: this is how the stage knows
-    for key in ("runs", "threads", "device"):
+    for key in RESUME_KEYS:
         if any(override.startswith(f"{key}=") for override in overrides):
             theirs[key] = config[key]
+    theirs.resume = run.id  # in memory only: this is how the stage knows
     run.reopen()
     return run, theirs

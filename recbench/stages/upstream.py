@@ -12,7 +12,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
-from recbench.execution import compose, differences, execute, prepare, replace
+from recbench.execution import RESUME_KEYS, compose, differences, execute, prepare, replace
 from recbench.reporting.progress import say
 from recbench.runs import Run, library_versions, newest, require_finished, resolve_run
 from recbench.schema import with_defaults
@@ -166,14 +166,16 @@ def find(
 
     Where both a run and the caller know the data's `fingerprint`, they have to agree.
     """
+    if match is None:
+        return _newest(stage, config, _of_just(stage, config), fingerprint)
+    data = with_defaults(stage, config)["data"]
+    return _newest(stage, config, lambda other: _values(other)["data"] == data and match(other), fingerprint)
+
+
+def _of_just(stage: str, config: DictConfig) -> Callable[[Run], bool]:
+    """Whether a run has this config, but for settings without effect."""
     wanted = _effective(with_defaults(stage, config))
-
-    def fits(other: Run) -> bool:
-        if match is None:
-            return _effective(_values(other)) == wanted
-        return _values(other)["data"] == wanted["data"] and match(other)
-
-    return _newest(stage, config, fits, fingerprint)
+    return lambda other: _effective(_values(other)) == wanted
 
 
 def _newest(
@@ -213,18 +215,21 @@ def _make(stage: str, config: DictConfig, make: Mapping[str, Any], fingerprint: 
 
 def _completed(stage: str, config: DictConfig, overrides: Sequence[str], fingerprint: str | None, force: bool) -> Run:
     """Go on with the newest interrupted run of just this config and these library versions, else start one."""
-    wanted, now = _effective(with_defaults(stage, config)), library_versions()
-
-    def fits(other: Run) -> bool:
-        return _effective(_values(other)) == wanted and other.manifest["versions"] == now
-
-    resumes = "resume" in config and not force  # not every stage can
-    begun = _newest(stage, config, fits, fingerprint, status="interrupted") if resumes else None
+    if force or "resume" not in config:  # not every stage can
+        return execute(stage, config, overrides)
+    of_just, versions = _of_just(stage, config), library_versions()
+    begun = _newest(
+        stage,
+        config,
+        lambda other: of_just(other) and other.manifest["versions"] == versions,
+        fingerprint,
+        status="interrupted",
+    )
     if begun is None:
         return execute(stage, config, overrides)
     say(f"{stage}: run {begun.id} was interrupted and goes on")
     config.resume = begun.id
-    return execute(stage, config, [f"{key}={config[key]}" for key in ("runs", "threads", "device") if key in config])
+    return execute(stage, config, [f"{key}={config[key]}" for key in RESUME_KEYS if key in config])
 
 
 def _same_data(other: Run, config: DictConfig, run: Run) -> bool:
