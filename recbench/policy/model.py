@@ -116,6 +116,21 @@ class LlamaPolicy(nn.Module):
         """Token embeddings [vocabulary, width]; also the output layer."""
         return self.backbone.embed_tokens.weight
 
+    @property
+    def token_vectors(self) -> Tensor:
+        """Embeddings [V, width] of the tokens that can begin an item; also their output layer."""
+        first, end = self.tables.level_starts[:2]
+        return self.embeddings[first:end]
+
+    @property
+    def token_columns(self) -> Tensor:
+        """Which row of `token_vectors` each item begins with: int64 [N]."""
+        return self.tables.item_tokens[:, 0] - self.tables.level_starts[0]
+
+    def states(self, items: Tensor) -> Tensor:
+        """States [S, T, width] before each of items int64 [S, T], right-padded with -1; items of one token each."""
+        return self.hidden(self.tokens_of(items)[0][:, :-1])
+
     def tokens_of(self, histories: Tensor) -> tuple[Tensor, Tensor]:
         """Token sequences of item sequences: tokens int64 [B, S] and lengths int64 [B].
 

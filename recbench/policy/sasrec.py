@@ -72,6 +72,20 @@ class SasRec(AtomicPolicy):
         """Token embeddings [1 + N, width]: that of the beginning, then those of the items; also the output layer."""
         return self.item_embeddings.weight
 
+    @property
+    def token_vectors(self) -> Tensor:
+        """Embeddings [N, width] of the items; also the output layer."""
+        return self.embeddings[1:]
+
+    @property
+    def token_columns(self) -> Tensor:
+        """Which row of `token_vectors` each item has: int64 [N]."""
+        return torch.arange(self.catalogue_size, device=self.device)
+
+    def states(self, items: Tensor) -> Tensor:
+        """States [S, T, width] before each of items int64 [S, T], right-padded with -1."""
+        return self.hidden(items[:, :-1])
+
     def hidden(self, items: Tensor) -> Tensor:
         """States [B, T + 1, width] of items int64 [B, T], right-padded with -1: at t they know the first t items.
 
@@ -87,12 +101,13 @@ class SasRec(AtomicPolicy):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Unnormalised log-probabilities of every item, float32 [..., N], from hidden states [..., width]."""
-        return (hidden @ self.embeddings[1:].T).float()
+        return (hidden @ self.token_vectors.T).float()
 
     def sft_loss(self, items: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """As `recbench.policy.sft.sft_loss`: mean of -log pi(item | items before it) over the target positions."""
-        hidden = self.hidden(items[:, :-1])
-        return functional.cross_entropy(self.logits(hidden[targets]), items[targets], label_smoothing=label_smoothing)
+        return functional.cross_entropy(
+            self.logits(self.states(items)[targets]), items[targets], label_smoothing=label_smoothing
+        )
 
     def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
         """log pi of candidates int64 [B, G], with gradients: float32 [B, G]; -inf where a candidate is -1."""

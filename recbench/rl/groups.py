@@ -33,6 +33,7 @@ from recbench.rl.objective import (
     ranking_beam,
     uses_window,
 )
+from recbench.rl.randomness import random_state, set_random_state
 from recbench.rl.ranking import RankedNegatives, RankError, rank_beam, rank_catalogue, rank_error
 from recbench.rl.weighting import positive_weights, window_weights
 from recbench.rl.windows import ranks_near, ranks_touched
@@ -98,7 +99,10 @@ def build_groups(
     generator: torch.Generator,
     tracker: RankTracker | None = None,
 ) -> Groups:
-    """Groups for histories [B, T] (padded with -1) with positives [B], by the policy as it stands, without dropout.
+    """Groups for histories [B, T] (padded with -1) with positives [B], by the policy as it stands.
+
+    Dropout is off unless config.rank_dropout keeps it. What torch draws for it is drawn again afterwards, so that the
+    gradient pass has the same masks where it is the same forward, which it is with one token an item.
 
     Asks of the policy only what the configuration needs: nothing for random negatives, a pool's scores for dns, a beam
     search for beam negatives, and for windows the catalogue's scores (ranks=exact), a wider beam (ranks=beam), or a
@@ -108,7 +112,8 @@ def build_groups(
     """
     started = time.perf_counter()
     was_training = policy.training
-    policy.train(False)
+    policy.train(config.rank_dropout)
+    state = random_state(histories.device)
     try:
         with torch.no_grad():
             exclude = histories if negatives_config.exclude_seen else None
@@ -116,6 +121,7 @@ def build_groups(
             return _assemble(policy, positives, sources, config, negatives_config, exclude, generator, started)
     finally:
         policy.train(was_training)
+        set_random_state(histories.device, state)
 
 
 def new_tracker(

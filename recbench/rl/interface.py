@@ -20,9 +20,14 @@ class RankedItems(Protocol):
 
 
 class ScoringPolicy(Protocol):
-    """A torch module that gives log pi(i | x), normalised over the catalogue's legal continuations."""
+    """A torch module that gives log pi(i | x), normalised over the catalogue's legal continuations.
 
-    training: bool
+    What histories are is its own affair: this package hands them over as they came.
+    """
+
+    @property
+    def training(self) -> bool:
+        """Whether dropout is on."""
 
     @property
     def catalogue_size(self) -> int:

@@ -14,6 +14,7 @@ from recbench.rl.groups import Groups
 from recbench.rl.interface import ScoringPolicy
 from recbench.rl.loss import RLLoss, advantages_of, rl_loss
 from recbench.rl.objective import needs_reference
+from recbench.rl.randomness import random_state, set_random_state
 from recbench.schema import AlgoConfig
 
 
@@ -84,13 +85,13 @@ def rl_step(
     limit = config.max_gradient_norm if config.max_gradient_norm > 0 else torch.inf
     was_training = policy.training
     policy.train(config.dropout)
-    random_state = _random_state(histories.device)
+    state = random_state(histories.device)
     for update in range(config.updates_per_rollout):
         torch.clear_autocast_cache()  # a caller's autocast would reuse its casts of the weights before the last update
         optimizer.zero_grad(set_to_none=True)
         if len(chosen):
             if update > 0:
-                _set_random_state(histories.device, random_state)
+                set_random_state(histories.device, state)
             log_probs = policy.score_groups(histories[chosen], scored)
             if update == 0:
                 old_log_probs = log_probs.detach()
@@ -139,23 +140,6 @@ def _score(reference: ScoringPolicy, histories: Tensor, candidates: Tensor) -> T
     reference.train(False)
     with torch.no_grad():
         return reference.score_groups(histories, candidates)
-
-
-def _random_state(device: torch.device) -> Tensor:
-    """State of the generator that dropout draws from, which torch keeps for each device."""
-    if device.type == "cuda":
-        return torch.cuda.get_rng_state(device)
-    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
-
-
-def _set_random_state(device: torch.device, state: Tensor) -> None:
-    """Put that generator back."""
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(state, device)
-    elif device.type == "mps":
-        torch.mps.set_rng_state(state)
-    else:
-        torch.set_rng_state(state)
 
 
 def _log(

@@ -90,10 +90,18 @@ class AlgoConfig:
         "which training interactions are targets: those of SFT (seen), those kept from it (reserved), or both (all)",
         one_of=("seen", "reserved", "all"),
     )
+    contexts: str = option(
+        "single",
+        "rl: contexts are read one by one (single), or a sequence's targets all in one pass, with batch_size counting "
+        "sequences and one token an item (sequence)",
+        one_of=("single", "sequence"),
+    )
     # optimisation
     epochs: float = option(30.0, "sft and bpr: passes over the training interactions", least=0)
     steps: int = option(150, "optimiser steps of rl, and of sft that continues a checkpoint", least=0)
-    batch_size: int = option(48, "sft: sequences a step; rl: contexts a step; bpr: interactions", least=1)
+    batch_size: int = option(
+        48, "sft and contexts=sequence: sequences a step; other rl: contexts; bpr: interactions", least=1
+    )
     learning_rate: float = option(3e-4, "peak learning rate of AdamW", least=0)
     weight_decay: float = option(0.0, "AdamW's weight decay", least=0)
     warmup: float = option(0.05, "share of steps over which the learning rate rises", least=0, most=1)
@@ -145,6 +153,11 @@ class AlgoConfig:
     )
     replay_batch: int = option(32, "sequences a step of replay", least=1)
     dropout: bool = option(True, "rl: dropout stays on in the gradient pass")
+    rank_dropout: bool = option(
+        False,
+        "rl: dropout stays on where groups are built, too, and with one token an item its masks are those of the "
+        "gradient pass: interactions that SFT has learned by heart are ranked as if new",
+    )
     # other losses
     l2: float = option(1e-3, "bpr: weight of the squared norms of the factors that an interaction reads", least=0)
     sdpo_beta: float = option(1.0, "sdpo: weight of log-ratios to the frozen SFT policy", least=1e-6)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from recbench.data.dataset import RecommendationData
 from recbench.data.interactions import histories, user_of_interaction
 from recbench.errors import UserError
 from recbench.policy.bpr_mf import BprMf, draw_negatives, learned_items
+from recbench.policy.contexts import SequenceContexts
 from recbench.policy.kinds import CountedPolicy, Policy, SequencePolicy
 from recbench.policy.loop import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
 from recbench.policy.sequences import (
@@ -25,6 +27,7 @@ from recbench.policy.sequences import (
 )
 from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import build_groups, new_tracker
+from recbench.rl.interface import ScoringPolicy
 from recbench.rl.objective import needs_reference
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, TrainStageConfig
@@ -145,6 +148,47 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequen
 
 def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
     algo = config.algo
+    source = (_single_contexts if algo.contexts == "single" else _sequence_contexts)(config, data, policy, device)
+    reference = copy.deepcopy(policy).eval().requires_grad_(False)
+    tracker = new_tracker(policy, algo, config.negatives, device)
+    replay_of = _replay(config, data, policy, device)
+
+    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+        contexts = source.of_step(step)
+        reads = contexts.reader(policy)
+        generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
+        with autocast(device, config.precision):
+            groups = build_groups(
+                reads, contexts.histories, contexts.positives, algo, config.negatives, generator, tracker
+            )
+            compared = contexts.reader(reference) if needs_reference(algo) or step % LOGGED_KL == 0 else None
+            log = rl_step(reads, compared, optimizer, groups, contexts.histories, algo, replay=replay_of(step))
+        return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
+
+    steps = -(-algo.steps // algo.updates_per_rollout)  # the loop counts sets of groups
+    return Plan(update, steps, max(1, algo.evaluate_every // algo.updates_per_rollout), source.targets, tracker)
+
+
+class _Contexts(NamedTuple):
+    """The contexts of one step, and how a policy reads them."""
+
+    reader: Callable[[SequencePolicy], ScoringPolicy]
+    histories: torch.Tensor  # int64 [B, .]: what the reader takes for histories
+    positives: torch.Tensor  # int64 [B]
+
+
+class _ContextSource(NamedTuple):
+    """Where RL's contexts come from."""
+
+    of_step: Callable[[int], _Contexts]
+    targets: int  # interactions learned from
+
+
+def _single_contexts(
+    config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
+) -> _ContextSource:
+    """Interactions that have a history, in an order of their own, each read by itself."""
+    algo = config.algo
     cases = training_cases(data.interactions, algo.interactions, config.reserved)
     if not len(cases.user):
         raise UserError(
@@ -154,29 +198,46 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequenc
     past = histories(data.interactions, cases, policy.history).astype(np.int64)
     positives = data.interactions.items[cases.position].astype(np.int64)
     per_epoch = -(-len(positives) // algo.batch_size)
-    reference = copy.deepcopy(policy).eval().requires_grad_(False)
-    tracker = new_tracker(policy, algo, config.negatives, device)
-    replay_of = _replay(config, data, policy, device)
 
     @lru_cache(maxsize=1)  # of the current epoch only: drawing it takes time in the number of users
     def order(epoch: int) -> np.ndarray:
         return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(positives))
 
-    def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    def of_step(step: int) -> _Contexts:
         epoch, index = divmod(step, per_epoch)
         rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
         batch, targets = torch.from_numpy(past[rows]).to(device), torch.from_numpy(positives[rows]).to(device)
-        generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, step))
-        with autocast(device, config.precision):
-            groups = build_groups(policy, batch, targets, algo, config.negatives, generator, tracker)
-            compared = needs_reference(algo) or step % LOGGED_KL == 0
-            log = rl_step(
-                policy, reference if compared else None, optimizer, groups, batch, algo, replay=replay_of(step)
-            )
-        return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
+        return _Contexts(lambda policy: policy, batch, targets)
 
-    steps = -(-algo.steps // algo.updates_per_rollout)  # the loop counts sets of groups
-    return Plan(update, steps, max(1, algo.evaluate_every // algo.updates_per_rollout), len(positives), tracker)
+    return _ContextSource(of_step, len(positives))
+
+
+def _sequence_contexts(
+    config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
+) -> _ContextSource:
+    """The targets of SFT's batches of sequences, all of a sequence read in one pass."""
+    if policy.searches:
+        raise UserError(
+            "algo.contexts=sequence reads a sequence in one pass, which takes one token an item: give "
+            "item_tokens=atomic, or algo.contexts=single"
+        )
+    if config.negatives.exclude_seen:
+        raise UserError(
+            "negatives.exclude_seen leaves out items of a history, which algo.contexts=sequence does not take apart: "
+            "give algo.contexts=single, or leave it out"
+        )
+    algo = config.algo
+    targets = _targets(config, data)
+    stretches = segments(data.interactions, targets, policy.history)
+    batches = SequenceBatches(stretches, algo.batch_size, lambda epoch: random_stream(config.seed, DATA_ORDER, epoch))
+
+    def of_step(step: int) -> _Contexts:
+        random = random_stream(config.seed, NEGATIVES, step)
+        whole = padded(data.interactions, stretches, batches.rows(step), algo.item_dropout, random)
+        items, learned = (torch.from_numpy(part).to(device) for part in whole)
+        return _Contexts(lambda policy: SequenceContexts(policy, items), learned.nonzero(), items[learned])
+
+    return _ContextSource(of_step, len(targets))
 
 
 def _replay(

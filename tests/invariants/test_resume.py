@@ -84,11 +84,15 @@ def test_a_baseline_stopped_in_the_middle(policy, function, workspace, monkeypat
     assert _policy(resumed) == _policy(whole)
 
 
+REPLAY = ["algo.replay_weight=0.5", "algo.replay_batch=8"]
+SEQUENCES = ["algo.contexts=sequence", "algo.rank_dropout=true", "algo.interactions=all", "algo.item_dropout=0.1"]
+
+
 @pytest.mark.parametrize("problem", [RuntimeError("out of memory"), KeyboardInterrupt()], ids=["failed", "interrupted"])
 @pytest.mark.parametrize("call", [1, 5], ids=["before any step", "after a validation"])
-def test_a_tawin_stopped_in_the_middle(problem, call, workspace, sft_run, monkeypatch) -> None:
-    arm = ["--algo=tawin", "--top-k", "5", "algo.window_shape=soft", "algo.kl=0.1", "algo.steps=6"]
-    arm += ["algo.replay_weight=0.5", "algo.replay_batch=8"]
+@pytest.mark.parametrize("more", [REPLAY, SEQUENCES], ids=["replay", "sequences"])
+def test_a_tawin_stopped_in_the_middle(problem, call, more, workspace, sft_run, monkeypatch) -> None:
+    arm = ["--algo=tawin", "--top-k", "5", "algo.window_shape=soft", "algo.kl=0.1", "algo.steps=6", *more]
     arguments = [f"input={sft_run.path}", *arm, "algo.evaluate_every=3", "algo.batch_size=16", "algo.group_size=8"]
     whole = workspace.made("train", *arguments)
     with monkeypatch.context() as patch:

@@ -34,6 +34,11 @@ def test_rl_on_semantic_ids(arguments, semantic_run, workspace) -> None:
     assert metrics["curve"][-1]["step"] == 6
 
 
+def test_items_of_several_tokens_share_no_pass(semantic_run, workspace, refuse) -> None:
+    arguments = [f"input={semantic_run.path}", "--algo=grpo", "--neg=beam", "algo.contexts=sequence"]
+    refuse(workspace.stage("train", *arguments), "takes one token an item: give item_tokens=atomic")
+
+
 def test_cooccurrence_serves_where_there_are_no_texts_and_embeddings_may_start_from_it(workspace) -> None:
     codes = ["item_tokens=semantic_ids", "item_tokens.source=cooccurrence", "item_tokens.levels=1"]
     more = ["item_tokens.codebook_size=8", "policy.initial_embeddings=cooccurrence", "algo.epochs=4"]

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+SEQUENCES = ["algo.contexts=sequence", "algo.rank_dropout=true"]
 # group_size=8 in these short trainings, and 63 negatives: a beam of 8 reaches FPR 8 / 63.
 ARMS = {
     "grpo random": (["--algo=grpo", "--neg=random"], "auc"),
@@ -23,6 +24,11 @@ ARMS = {
     "all terms": (
         ["--algo=grpo", "--neg=random", "algo.kl=0.1", "algo.sft_weight=0.1", "algo.surrogate=logistic"],
         "auc",
+    ),
+    "a pass for whole sequences": (["--algo=grpo", "--neg=mixed", *SEQUENCES], f"wpauc(0,{8 / 63!r})"),
+    "tawin, ranks estimated, a pass for whole sequences": (
+        ["--algo=tawin", "--window", "0.02,0.2", "algo.ranks=estimated", *SEQUENCES],
+        "wpauc(0.02,0.2)",
     ),
     "several updates": (["--algo=grpo", "--neg=random", "algo.updates_per_rollout=2", "algo.select_by=mrr@5"], "mrr@5"),
 }
@@ -81,6 +87,19 @@ def test_an_rl_policy_keeps_the_shape_of_its_start(workspace, sft_run) -> None:
     for run in (first, second):
         assert (run.path / "policy" / "policy.json").read_bytes() == (sft_run.path / "policy/policy.json").read_bytes()
         assert workspace.evaluated(run, "--k", "5").metrics["trained"] == run.metrics
+
+
+def test_a_pass_for_whole_sequences_learns_from_all_of_their_targets(workspace, sft_run) -> None:
+    """60 users of 5 to 11 training interactions; SFT's batches, so that more SFT sees the same interactions."""
+    arm = ["--algo=tawin", "--top-k", "5", "algo.interactions=all", *SEQUENCES]
+    metrics = workspace.rl(sft_run, *arm).metrics
+    control = workspace.rl(sft_run, "algo=more_sft", "algo.interactions=all").metrics
+    assert metrics["targets"] == control["targets"] > 60 * 5
+
+
+def test_what_cannot_share_a_pass_is_refused(workspace, sft_run, refuse) -> None:
+    arm = [f"input={sft_run.path}", "--algo=grpo", "--neg=beam", *SEQUENCES]
+    refuse(workspace.stage("train", *arm, "negatives.exclude_seen=true"), "algo.contexts=sequence does not take apart")
 
 
 def test_more_sft_from_a_checkpoint(workspace, sft_run) -> None:

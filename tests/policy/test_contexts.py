@@ -1,0 +1,112 @@
+"""Contexts that share a pass against the same contexts read one by one."""
+
+import numpy as np
+import pytest
+import torch
+
+from recbench.policy.contexts import SequenceContexts
+from recbench.policy.sasrec import SasRec
+from recbench.policy.trie import build_trie
+from recbench.rl.groups import build_groups
+from recbench.rl.trainer import rl_step
+from recbench.schema import AlgoConfig, NegativesConfig, PolicyConfig
+
+ITEMS = torch.tensor([[3, 1, 4, 1, 5], [2, 6, -1, -1, -1], [0, 5, 2, 7, -1]])
+PLACES = torch.tensor([[0, 4], [0, 0], [1, 1], [2, 3], [0, 2], [2, 1]])  # places of one row, an empty history
+HISTORIES = torch.tensor(
+    [[3, 1, 4, 1], [-1] * 4, [2, -1, -1, -1], [0, 5, 2, -1], [3, 1, -1, -1], [0, -1, -1, -1]]
+)  # what comes before them
+
+
+@pytest.fixture(params=["llama_small", "items that share a token", "sasrec"])
+def policy(request, make_policy):
+    if request.param == "sasrec":
+        torch.manual_seed(0)
+        sizes = PolicyConfig(kind="sasrec", layers=2, width=8, heads=2, feed_forward=12, history=6)
+        sasrec = SasRec(build_trie(np.arange(9)[:, None]), sizes).eval()
+        for parameter in sasrec.parameters():
+            parameter.data.mul_(8.0)
+        return sasrec
+    codes = {"llama_small": [4, 0, 8, 3, 1, 7, 2, 6, 5], "items that share a token": [4, 0, 1, 3, 1, 7, 2, 0, 5]}
+    return make_policy(np.array(codes[request.param])[:, None], history=6)
+
+
+def test_every_score_is_that_of_the_context_alone(policy) -> None:
+    contexts = SequenceContexts(policy, ITEMS)
+    alone = policy.score_catalogue(HISTORIES)
+    assert torch.allclose(contexts.score_catalogue(PLACES), alone, atol=1e-5)
+    assert float(alone.std(dim=0).min()) > 1e-2  # contexts that say something
+    candidates = torch.tensor([[2, 7, -1], [0, 0, 1], [8, 3, 4], [-1, -1, -1], [5, 6, 7], [1, 4, 2]])
+    expected = alone.gather(1, candidates.clamp(min=0)).masked_fill(candidates < 0, -torch.inf)
+    assert torch.allclose(contexts.score_groups(PLACES, candidates), expected, atol=1e-5)
+    shared = torch.tensor([8, 0])
+    some = contexts.score_some(PLACES, shared, candidates)
+    assert torch.allclose(some, policy.score_some(HISTORIES, shared, candidates), atol=1e-4)
+    beams, expected_beams = contexts.beam_search(PLACES, 4), policy.beam_search(HISTORIES, 4)
+    assert torch.allclose(beams.log_probs, expected_beams.log_probs, atol=1e-5)
+    assert torch.allclose(alone.gather(1, beams.items), beams.log_probs, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["random", "beam", "mixed", "window"])
+def test_a_step_is_that_of_the_contexts_alone(policy, kind: str) -> None:
+    """Dropout off, where the two passes are the same function; ties of shared tokens may be cut differently."""
+    if kind != "random" and len(set(policy.token_columns.tolist())) < policy.catalogue_size:
+        pytest.skip("which of two tied items is a negative is not defined")
+    algo = AlgoConfig(name="tawin", window=[0.0, 0.5], group_size=4, surrogate="logistic", sft_weight=0.1)
+    algo.dropout = False
+    positives = torch.tensor([5, 3, 6, 7, 4, 5])
+    start = {name: value.clone() for name, value in policy.state_dict().items()}
+    after = []
+    for reads, histories in ((policy, HISTORIES), (SequenceContexts(policy, ITEMS), PLACES)):
+        policy.load_state_dict(start)
+        policy.double()
+        generator = torch.Generator().manual_seed(0)
+        groups = build_groups(reads, histories, positives, algo, NegativesConfig(kind=kind), generator)
+        log = rl_step(reads, None, torch.optim.SGD(policy.parameters(), lr=0.1), groups, histories, algo)
+        assert log.no_effect < 1.0
+        after.append(torch.cat([parameter.detach().flatten() for parameter in policy.parameters()]))
+    assert torch.allclose(after[0], after[1], atol=1e-6, rtol=0)
+    before = torch.cat([start[name].double().flatten() for name, _ in policy.named_parameters()])
+    assert float((after[0] - before).abs().max()) > 1e-3
+
+
+def test_dropout_and_weights_are_the_policys(policy) -> None:
+    contexts = SequenceContexts(policy, ITEMS)
+    assert contexts.catalogue_size == 9
+    assert not contexts.training
+    contexts.train()
+    assert policy.training
+    assert contexts.training
+    assert [id(one) for one in contexts.parameters()] == [id(one) for one in policy.parameters()]
+
+
+def test_several_tokens_an_item_share_no_pass(make_policy) -> None:
+    with pytest.raises(ValueError, match="one token"):
+        SequenceContexts(make_policy("levels"), ITEMS)
+
+
+@pytest.mark.parametrize("by_sequence", [True, False])
+def test_ranks_with_dropout_are_those_of_the_gradient_pass(policy, by_sequence: bool) -> None:
+    """Random draws of the build are drawn again: the ranks of a group are those of the scores that are moved."""
+    reads, histories = (SequenceContexts(policy, ITEMS), PLACES) if by_sequence else (policy, HISTORIES)
+    positives = torch.tensor([5, 3, 6, 7, 4, 5])
+    policy.embedding_dropout = policy.output_dropout = policy.settings.output_dropout = 0.5
+    found = {}
+    for rank_dropout in (False, True):
+        algo = AlgoConfig(name="tawin", window=[0.0, 1.0], positives="injected", group_size=9)
+        algo.rank_dropout = rank_dropout
+        negatives = NegativesConfig(kind="window")
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            policy.eval()
+            groups = build_groups(reads, histories, positives, algo, negatives, torch.Generator().manual_seed(0))
+            assert not policy.training
+            policy.train()
+            scores = reads.score_groups(histories, groups.candidates)
+            above = ((scores > scores[:, :1]) & groups.valid).sum(dim=1)
+            found[rank_dropout, seed] = groups.positive_above, above
+    assert torch.equal(found[True, 0][0], found[True, 0][1])
+    assert torch.equal(found[True, 1][0], found[True, 1][1])
+    assert not torch.equal(found[True, 0][0], found[True, 1][0])
+    assert torch.equal(found[False, 0][0], found[False, 1][0])
+    assert not torch.equal(found[False, 0][0], found[False, 0][1])
