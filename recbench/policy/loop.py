@@ -130,8 +130,8 @@ class TrainingLoop:
         if self.average is None:
             self.average = {name: value.clone() for name, value in self.policy.state_dict().items()}
             return
-        # Early on a long memory would keep the random start: the decay grows to its value.
-        decay = min(decay, (1 + self.state.step) / (10 + self.state.step))
+        if self.config.weight_averaging_ramp:  # early on a long memory would keep the start, which may be random
+            decay = min(decay, (1 + self.state.step) / (10 + self.state.step))
         for name, value in self.policy.state_dict().items():
             self.average[name].lerp_(value, 1 - decay)
 

@@ -116,6 +116,11 @@ class AlgoConfig:
         least=0,
         most=0.99999,
     )
+    weight_averaging_ramp: bool = option(
+        True,
+        "the decay grows to its value over the steps, so that the start is soon forgotten; off, what an average of "
+        "SFT's weights brings is kept",
+    )
     # selection
     evaluate_every: int = option(
         25, "steps between validations; epochs for bpr and for an sft that is not counted in steps", least=1

@@ -141,6 +141,13 @@ def test_the_average_is_what_is_validated_and_kept(loops: Loops) -> None:
     assert state.best_value == pytest.approx(third)
 
 
+def test_an_average_without_a_ramp_keeps_its_decay(loops: Loops) -> None:
+    loop = loops.make(steps=3, weight_averaging=0.2, weight_averaging_ramp=False)
+    loop.run()
+    second = 0.2 * 1 + 0.8 * 2
+    assert loops.validated == pytest.approx([0, 1, second, 0.2 * second + 0.8 * 3])
+
+
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 @pytest.mark.parametrize("stop_at", [0, 1, 3, 4])
 def test_a_stopped_loop_goes_on_to_the_same_end(averaging: float, stop_at: int, tmp_path: Path) -> None:
