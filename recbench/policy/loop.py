@@ -97,6 +97,10 @@ class TrainingLoop:
         self.average: dict[str, Tensor] | None = None
         self.optimizer = make_optimizer(self.policy, self.config)
 
+    def go_on_from(self, folder: Path) -> None:
+        """Start where another training of this policy stood: its weights, their average and its optimiser."""
+        self.average, _ = load_training_state(folder, self.policy, self.optimizer)
+
     def resume(self) -> None:
         """Continue from the last checkpoint, where there is one."""
         last = self.folder / "last"
@@ -130,7 +134,7 @@ class TrainingLoop:
         if self.average is None:
             self.average = {name: value.clone() for name, value in self.policy.state_dict().items()}
             return
-        if self.config.weight_averaging_ramp:  # early on a long memory would keep the start, which may be random
+        if self.config.continues == "policy":  # early on a long memory would keep the start, which may be random
             decay = min(decay, (1 + self.state.step) / (10 + self.state.step))
         for name, value in self.policy.state_dict().items():
             self.average[name].lerp_(value, 1 - decay)

@@ -96,6 +96,12 @@ class AlgoConfig:
         "sequences and one token an item (sequence)",
         one_of=("single", "sequence"),
     )
+    continues: str = option(
+        "policy",
+        "rl and sft after sft: start from the policy that the input run chose (policy), or from where its training stood "
+        "at the end, as if one training went on: weights, their average, the optimiser (training)",
+        one_of=("policy", "training"),
+    )
     # optimisation
     epochs: float = option(30.0, "sft and bpr: passes over the training interactions", least=0)
     steps: int = option(150, "optimiser steps of rl, and of sft that continues a checkpoint", least=0)
@@ -115,11 +121,6 @@ class AlgoConfig:
         "then what is evaluated and kept; 0 is off",
         least=0,
         most=0.99999,
-    )
-    weight_averaging_ramp: bool = option(
-        True,
-        "the decay grows to its value over the steps, so that the start is soon forgotten; off, what an average of "
-        "SFT's weights brings is kept",
     )
     # selection
     evaluate_every: int = option(

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,8 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
             report=report,
             tracked=None if plan.tracker is None else plan.tracker.state,
         )
+        if config.algo.continues == "training":
+            loop.go_on_from(_training_state(run))
         if config.resume:
             loop.resume()
             bar.move_to(loop.state.step)
@@ -203,6 +206,23 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
             f"train run {source.id} knows {policy.catalogue_size} items, the data {data.catalogue.num_rows}"
         )
     return policy.train(), tokens
+
+
+def _training_state(run: Run) -> Path:
+    """The last checkpoint of the run that a training goes on from."""
+    source = run.input_run("train")
+    if source is None:
+        raise UserError(
+            "algo.continues=training goes on from another training, and this one starts anew: give input=RUN, or "
+            "leave it out"
+        )
+    last = source.path / "checkpoints" / "last"
+    if not (last / "state.json").is_file():
+        raise UserError(
+            f"train run {source.id} has no checkpoints/last to go on from: make it again, or leave "
+            "algo.continues=training out"
+        )
+    return last
 
 
 def _validation_sample(data: RecommendationData, limit: int) -> Cases:

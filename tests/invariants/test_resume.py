@@ -86,6 +86,7 @@ def test_a_baseline_stopped_in_the_middle(policy, function, workspace, monkeypat
 
 REPLAY = ["algo.replay_weight=0.5", "algo.replay_batch=8"]
 SEQUENCES = ["algo.contexts=sequence", "algo.rank_dropout=true", "algo.interactions=all", "algo.item_dropout=0.1"]
+SEQUENCES += ["algo.continues=training", "algo.weight_averaging=0.9"]
 
 
 @pytest.mark.parametrize("problem", [RuntimeError("out of memory"), KeyboardInterrupt()], ids=["failed", "interrupted"])

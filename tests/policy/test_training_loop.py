@@ -141,11 +141,23 @@ def test_the_average_is_what_is_validated_and_kept(loops: Loops) -> None:
     assert state.best_value == pytest.approx(third)
 
 
-def test_an_average_without_a_ramp_keeps_its_decay(loops: Loops) -> None:
-    loop = loops.make(steps=3, weight_averaging=0.2, weight_averaging_ramp=False)
+def test_a_training_goes_on_from_weights_average_and_optimiser_of_another(tmp_path: Path) -> None:
+    whole = Loops(tmp_path / "whole")
+    first = whole.make(steps=3, weight_averaging=0.2)
+    first.policy.weight.grad = torch.ones(1, 1)
+    first.optimizer.step()  # the scripted updates leave the optimiser alone
+    nn.init.zeros_(first.policy.weight)
+    first.run()
+    after = Loops(tmp_path / "after")
+    loop = after.make(steps=2, weight_averaging=0.2, continues="training")
+    loop.go_on_from(tmp_path / "whole" / "last")
+    assert float(loop.policy.weight.detach()) == 3  # where the weights were, not their average
+    (moments,) = (float(state["exp_avg"]) for state in loop.optimizer.state.values())
+    assert moments == pytest.approx(0.1)  # 1 - beta of a gradient of one
     loop.run()
-    second = 0.2 * 1 + 0.8 * 2
-    assert loops.validated == pytest.approx([0, 1, second, 0.2 * second + 0.8 * 3])
+    start = whole.validated[-1]  # the average of the first training
+    second = 0.2 * start + 0.8 * 4  # with the decay itself: there is no random start to forget
+    assert after.validated == pytest.approx([start, second, 0.2 * second + 0.8 * 5])
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])

@@ -97,6 +97,24 @@ def test_a_pass_for_whole_sequences_learns_from_all_of_their_targets(workspace, 
     assert metrics["targets"] == control["targets"] > 60 * 5
 
 
+@pytest.mark.parametrize("arm", [["algo=more_sft"], ["--algo=grpo", "--neg=beam"]], ids=["more sft", "grpo"])
+def test_going_on_where_a_training_stood(arm, workspace) -> None:
+    start = workspace.sft("algo.weight_averaging=0.9")
+    run = workspace.rl(start, *arm, "algo.continues=training", "algo.weight_averaging=0.9", "algo.learning_rate=0")
+    before = start.metrics["curve"][-1]
+    assert {key: run.metrics["curve"][0][key] for key in before} == {**before, "step": 0}
+    assert not _differ(_weights(run, "checkpoints/last"), _weights(start, "checkpoints/last"))
+    assert _differ(_weights(start, "checkpoints/last"), _weights(start, "policy"))
+
+
+def test_going_on_needs_a_training_to_go_on_from(workspace, refuse) -> None:
+    refuse(workspace.stage("train", "--algo=sft", "algo.continues=training"), "this one starts anew: give input=RUN")
+    start = workspace.sft("seed=9")
+    (start.path / "checkpoints" / "last" / "state.json").unlink()
+    arm = ["seed=9", f"input={start.path}", "--algo=grpo", "--neg=beam", "algo.continues=training"]
+    refuse(workspace.stage("train", *arm), "has no checkpoints/last to go on from")
+
+
 def test_what_cannot_share_a_pass_is_refused(workspace, sft_run, refuse) -> None:
     arm = [f"input={sft_run.path}", "--algo=grpo", "--neg=beam", *SEQUENCES]
     refuse(workspace.stage("train", *arm, "negatives.exclude_seen=true"), "algo.contexts=sequence does not take apart")
