@@ -98,8 +98,8 @@ class AlgoConfig:
     )
     continues: str = option(
         "policy",
-        "rl and sft after sft: start from the policy that the input run chose (policy), or from where its training stood "
-        "at the end, as if one training went on: weights, their average, the optimiser (training)",
+        "rl and sft after sft: start from the policy that the input run chose (policy), or from where its training "
+        "stood at the end, as if one training went on: weights, their average, the optimiser (training)",
         one_of=("policy", "training"),
     )
     # optimisation
