@@ -76,8 +76,9 @@ class LoopState:
 class TrainingLoop:
     """Runs optimiser steps, validates, keeps the best weights, and can continue where it was killed.
 
-    `update(step, optimizer)` does one optimiser step and returns what to log; `validate()` returns metrics of the
-    policy as it is, of which `select` picks the checkpoint (the larger the better, ties keep the earlier).
+    `update(step, optimizer)` does one optimiser step, counted from `first_step`, and returns what to log; `validate()`
+    returns metrics of the policy as it is, of which `select` picks the checkpoint (the larger the better, ties keep the
+    earlier).
     """
 
     policy: Policy
@@ -90,6 +91,7 @@ class TrainingLoop:
     update: Callable[[int, torch.optim.Optimizer], dict[str, float]]
     validate: Callable[[], dict[str, float]]
     report: Callable[[LoopState, dict[str, float], bool], None]  # state, values, whether they are a validation's
+    first_step: int = 0  # steps of an earlier training, whose random draws are not to be made again
     tracked: dict[str, Tensor] | None = None  # what `update` keeps from step to step: checkpointed, restored in place
 
     def __post_init__(self) -> None:
@@ -116,9 +118,10 @@ class TrainingLoop:
         while self.state.step < self.total_steps and not (patience and self.state.stale >= patience):
             step = self.state.step
             learning_rate = set_learning_rate(self.optimizer, self.config, step, self.total_steps)
-            torch.manual_seed(stream_seed(self.seed, MODEL, step))  # dropout of this step
+            drawn = self.first_step + step
+            torch.manual_seed(stream_seed(self.seed, MODEL, drawn))  # dropout of this step
             self.policy.train()
-            logs = self.update(step, self.optimizer)
+            logs = self.update(drawn, self.optimizer)
             self._move_average()
             self.state.step = step + 1
             self.report(self.state, {**logs, "learning_rate": learning_rate}, False)

@@ -37,7 +37,7 @@ from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import near_exact_error
 from recbench.rl.objective import check_objective, objective_metric
 from recbench.runs import Run, atomic_path
-from recbench.schema import TrainStageConfig
+from recbench.schema import AlgoConfig, TrainStageConfig
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.rules import plan_of
 from recbench.stages.upstream import require, require_sft
@@ -77,6 +77,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     select = config.algo.select_by
     if select == "target":
         select = objective_metric(config.algo, config.negatives, policy.catalogue_size - 1)
+    earlier = _earlier_training(config.algo, run)
     plan = plan_of(config, data, policy, device)
     run.record(parameters=sum(parameter.numel() for parameter in policy.parameters()))
     step_seconds: list[float] = []
@@ -110,10 +111,11 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
             update=update,
             validate=lambda: _validate(policy, data, validation, select),
             report=report,
+            first_step=0 if earlier is None else earlier.metrics["steps"],
             tracked=None if plan.tracker is None else plan.tracker.state,
         )
-        if config.algo.continues == "training":
-            loop.go_on_from(_training_state(run))
+        if earlier is not None and config.algo.continues == "training":
+            loop.go_on_from(_last_checkpoint(earlier))
         if config.resume:
             loop.resume()
             bar.move_to(loop.state.step)
@@ -208,14 +210,22 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
     return policy.train(), tokens
 
 
-def _training_state(run: Run) -> Path:
-    """The last checkpoint of the run that a training goes on from."""
+def _earlier_training(algo: AlgoConfig, run: Run) -> Run | None:
+    """The training whose random draws must not be made again, for this one goes through the same sequences.
+
+    With the same batches under the same dropout masks, a policy meets the very views that it has learned by heart.
+    """
     source = run.input_run("train")
-    if source is None:
+    if algo.continues == "training" and source is None:
         raise UserError(
             "algo.continues=training goes on from another training, and this one starts anew: give input=RUN, or "
             "leave it out"
         )
+    return source if algo.continues == "training" or algo.contexts == "sequence" else None
+
+
+def _last_checkpoint(source: Run) -> Path:
+    """Where the training of a run stood at its end."""
     last = source.path / "checkpoints" / "last"
     if not (last / "state.json").is_file():
         raise UserError(
