@@ -27,7 +27,7 @@ class PolicyLoss(NamedTuple):
 class RLLoss(NamedTuple):
     """Every part of the loss that a person may want to plot; scalars."""
 
-    loss: Tensor  # policy + kl weight x kl + sft weight x sft: what is differentiated
+    loss: Tensor  # rl weight x policy + kl weight x kl + sft weight x sft: what is differentiated
     policy: Tensor  # clipped objective; its value is near 0 at ratio 1 by construction, its gradient is not
     kl: Tensor  # k3 estimate to the reference over the candidates, nats; NaN without a reference
     sft: Tensor  # mean negative log-probability of the positives, nats; NaN if it was not asked for
@@ -137,7 +137,7 @@ def rl_loss(
     objective = policy_loss(log_probs, old_log_probs, advantages, config.clip)
     missing = torch.full((), torch.nan, dtype=log_probs.dtype, device=log_probs.device)
     kl = sft = missing
-    loss = objective.loss
+    loss = config.rl_weight * objective.loss
     if reference_log_probs is not None:
         kl = kl_to_reference(log_probs, reference_log_probs, groups.valid)
         if config.kl > 0:

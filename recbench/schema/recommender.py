@@ -149,6 +149,12 @@ class AlgoConfig:
     )
     clip: float = option(0.2, "ratio clipping epsilon; 0 is off", least=0)
     updates_per_rollout: int = option(1, "optimiser steps on each set of groups", least=1)
+    rl_weight: float = option(
+        1.0,
+        "rl: weight of the rule's own loss beside the KL, SFT and replay terms; where the optimiser goes on from SFT's, "
+        "terms as large as its loss keep its step sizes",
+        least=0,
+    )
     kl: float = option(0.0, "weight of the KL term to the frozen SFT policy", least=0)
     sft_weight: float = option(0.0, "weight of the SFT loss on the positives", least=0)
     replay_weight: float = option(

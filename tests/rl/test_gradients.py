@@ -155,9 +155,10 @@ def test_tawin_is_7(tabular, settings, kind, surrogate, shape):
     assert_equal(gradient, {name: value.grad for name, value in twin.named_parameters()})
 
 
-def test_kl_and_sft_terms_add_their_own_gradients(tabular, settings):
+@pytest.mark.parametrize("weight", [1.0, 28.0, 0.0])
+def test_kl_and_sft_terms_add_their_own_gradients(weight, tabular, settings):
     policy, reference = tabular(), tabular(seed=1)
-    algo, negatives = settings(kind="beam", kl=0.3, sft_weight=0.2)
+    algo, negatives = settings(kind="beam", kl=0.3, sft_weight=0.2, rl_weight=weight)
     groups, gradient, log = step(policy, algo, negatives, reference=reference)
     _, alone, _ = step(policy, *settings(kind="beam"), groups=groups)
     twin = copy.deepcopy(policy)
@@ -166,7 +167,7 @@ def test_kl_and_sft_terms_add_their_own_gradients(tabular, settings):
     kl = (gap.exp() - gap - 1).mean()
     sft = -twin.log_probs(HISTORIES).gather(1, POSITIVES[:, None]).mean()  # of positives that no beam found as well
     (0.3 * kl + 0.2 * sft).backward()
-    expected = {name: alone[name] + value.grad for name, value in twin.named_parameters()}
+    expected = {name: weight * alone[name] + value.grad for name, value in twin.named_parameters()}
     assert not groups.positive_present.all()
     assert_equal(gradient, expected)
     assert (log.kl, log.sft) == (pytest.approx(kl.item()), pytest.approx(sft.item()))
