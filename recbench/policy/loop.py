@@ -91,7 +91,7 @@ class TrainingLoop:
     update: Callable[[int, torch.optim.Optimizer], dict[str, float]]
     validate: Callable[[], dict[str, float]]
     report: Callable[[LoopState, dict[str, float], bool], None]  # state, values, whether they are a validation's
-    first_step: int = 0  # steps of an earlier training, whose random draws are not to be made again
+    first_step: int = 0  # steps of an earlier training that this one goes on from: draws and averages count from there
     tracked: dict[str, Tensor] | None = None  # what `update` keeps from step to step: checkpointed, restored in place
 
     def __post_init__(self) -> None:
@@ -137,8 +137,9 @@ class TrainingLoop:
         if self.average is None:
             self.average = {name: value.clone() for name, value in self.policy.state_dict().items()}
             return
-        if self.config.continues == "policy":  # early on a long memory would keep the start, which may be random
-            decay = min(decay, (1 + self.state.step) / (10 + self.state.step))
+        # Early on a long memory would keep the random start: the decay grows to its value.
+        steps = self.first_step + self.state.step
+        decay = min(decay, (1 + steps) / (10 + steps))
         for name, value in self.policy.state_dict().items():
             self.average[name].lerp_(value, 1 - decay)
 

@@ -151,8 +151,8 @@ class AlgoConfig:
     updates_per_rollout: int = option(1, "optimiser steps on each set of groups", least=1)
     rl_weight: float = option(
         1.0,
-        "rl: weight of the rule's own loss beside the KL, SFT and replay terms; where the optimiser goes on from SFT's, "
-        "terms as large as its loss keep its step sizes",
+        "rl: weight of the rule's own loss beside the KL, SFT and replay terms; an optimiser that goes on from SFT's "
+        "keeps its step sizes if terms are as large",
         least=0,
     )
     kl: float = option(0.0, "weight of the KL term to the frozen SFT policy", least=0)

@@ -130,13 +130,14 @@ def test_a_resumed_run_keeps_the_start_it_had(fresh_workspace, monkeypatch) -> N
 
 
 def test_sft_that_goes_on_is_one_sft(workspace) -> None:
-    """More SFT behind a training of two passes is the rest of one of four: the same weights, draws and moments."""
+    """More SFT behind a training of two passes is the rest of one of four: the same weights, average and moments."""
     same = [
         "algo.batch_size=16",
         "algo.warmup=0",
         "algo.learning_rate=0.01",
         "algo.item_dropout=0.2",
         "algo.weight_decay=0.02",
+        "algo.weight_averaging=0.9",
     ]
     whole = workspace.sft("reserved=0", "algo.epochs=4", *same)
     half = workspace.sft("reserved=0", "algo.epochs=2", *same)
@@ -146,9 +147,8 @@ def test_sft_that_goes_on_is_one_sft(workspace) -> None:
         "reserved=0",
         "algo.interactions=all",
         "algo.continues=training",
-        "algo.weight_averaging=0",
     ]
     rest = workspace.rl(half, *more, *same, f"algo.steps={steps}", f"algo.evaluate_every={steps}")
-    for file in ("model.safetensors", "optimizer.safetensors"):
+    for file in ("model.safetensors", "optimizer.safetensors", "average.safetensors"):
         parts = [(run.path / "checkpoints" / "last" / file).read_bytes() for run in (half, rest, whole)]
         assert parts[1] == parts[2] != parts[0]

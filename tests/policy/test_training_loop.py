@@ -149,15 +149,17 @@ def test_a_training_goes_on_from_weights_average_and_optimiser_of_another(tmp_pa
     nn.init.zeros_(first.policy.weight)
     first.run()
     after = Loops(tmp_path / "after")
-    loop = after.make(steps=2, weight_averaging=0.2, continues="training")
+    loop = after.make(steps=2, weight_averaging=0.5)
+    loop.first_step = 3
     loop.go_on_from(tmp_path / "whole" / "last")
     assert float(loop.policy.weight.detach()) == 3  # where the weights were, not their average
     (moments,) = (float(state["exp_avg"]) for state in loop.optimizer.state.values())
     assert moments == pytest.approx(0.1)  # 1 - beta of a gradient of one
     loop.run()
     start = whole.validated[-1]  # the average of the first training
-    second = 0.2 * start + 0.8 * 4  # with the decay itself: there is no random start to forget
-    assert after.validated == pytest.approx([start, second, 0.2 * second + 0.8 * 5])
+    # The decay is min(0.5, (1 + s) / (10 + s)) after s = 3 and 4 steps: it goes on growing where it had come to.
+    fourth = 4 / 13 * start + 9 / 13 * 4
+    assert after.validated == pytest.approx([start, fourth, 5 / 14 * fourth + 9 / 14 * 5])
 
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
