@@ -78,6 +78,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     if select == "target":
         select = objective_metric(config.algo, config.negatives, policy.catalogue_size - 1)
     earlier = _earlier_training(config.algo, run)
+    first_step = 0 if earlier is None else earlier.metrics.get("first_step", 0) + earlier.metrics["steps"]
     plan = plan_of(config, data, policy, device)
     run.record(parameters=sum(parameter.numel() for parameter in policy.parameters()))
     step_seconds: list[float] = []
@@ -111,7 +112,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
             update=update,
             validate=lambda: _validate(policy, data, validation, select),
             report=report,
-            first_step=0 if earlier is None else earlier.metrics["steps"],
+            first_step=first_step,
             tracked=None if plan.tracker is None else plan.tracker.state,
         )
         if earlier is not None and config.algo.continues == "training":
@@ -133,6 +134,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         "algorithm": config.algo.name,
         "selected_by": select,
         "steps": state.step,
+        **({"first_step": first_step} if first_step else {}),
         "best_step": state.best_step,
         "targets": plan.targets,
         "parameters": sum(parameter.numel() for parameter in policy.parameters()),

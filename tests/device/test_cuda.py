@@ -109,7 +109,9 @@ def test_the_recommender_chain_on_cuda(workspace) -> None:
     on_cuda = workspace.evaluated(start, CUDA).metrics["kept"]
     for name in ("auc", "hr@10", "ndcg@10"):
         assert on_cuda[name]["value"] == pytest.approx(on_cpu[name]["value"], abs=1e-3)
-    for arm in (["algo=grpo", "negatives=random"], ["algo=tawin", "algo.top_k=5"], ["algo=more_sft"], ["algo=sdpo"]):
+    whole = ["algo.contexts=sequence", "algo.rank_dropout=true", "algo.continues=training", "algo.interactions=all"]
+    aimed = ["algo=tawin", "algo.top_k=5"]
+    for arm in (["algo=grpo", "negatives=random"], aimed, [*aimed, *whole], ["algo=more_sft"], ["algo=sdpo"]):
         trained = workspace.rl(start, CUDA, *arm)
         assert trained.metrics["validation"]["best"]["auc"] > 0.5
 

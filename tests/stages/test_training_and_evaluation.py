@@ -105,6 +105,9 @@ def test_going_on_where_a_training_stood(arm, workspace) -> None:
     assert {key: run.metrics["curve"][0][key] for key in before} == {**before, "step": 0}
     assert not _differ(_weights(run, "checkpoints/last"), _weights(start, "checkpoints/last"))
     assert _differ(_weights(start, "checkpoints/last"), _weights(start, "policy"))
+    assert run.metrics["first_step"] == start.metrics["steps"]
+    third = workspace.rl(run, *arm, "algo.continues=training")
+    assert third.metrics["first_step"] == start.metrics["steps"] + run.metrics["steps"]
 
 
 def test_going_on_needs_a_training_to_go_on_from(workspace, refuse) -> None:
