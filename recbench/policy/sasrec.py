@@ -126,8 +126,7 @@ class SasRec(AtomicPolicy):
     @torch.no_grad()
     def score_some(self, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
         """Logits [B, M + K] of items [M] for every history and of own candidates [B, K]; -inf where one is -1."""
-        tokens = torch.arange(1, 1 + self.catalogue_size, device=self.device)
-        return inner_products(self._last_state(histories), self.embeddings, tokens, shared, own)
+        return inner_products(self._last_state(histories), self.token_vectors, self.token_columns, shared, own)
 
     def _log_probs(self, histories: Tensor) -> Tensor:
         """log pi of every item [B, N] after histories [B, T], padded with -1 anywhere."""

@@ -94,7 +94,7 @@ def score_some(policy: "LlamaPolicy", histories: Tensor, shared: Tensor, own: Te
         parts = candidates.split(CANDIDATES_AT_ONCE, dim=1)
         return torch.cat([score_groups(policy, histories, part) for part in parts], dim=1)
     last = policy.last_hidden(*policy.tokens_of(histories))
-    return inner_products(last, policy.embeddings, policy.tables.item_tokens[:, 0], shared, own)
+    return inner_products(last, policy.token_vectors, policy.token_columns, shared, own)
 
 
 def inner_products(states: Tensor, embeddings: Tensor, tokens: Tensor, shared: Tensor, own: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from recbench.policy.contexts import SequenceContexts
 from recbench.policy.kinds import CountedPolicy, Policy, SequencePolicy
 from recbench.policy.loop import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
 from recbench.policy.sequences import (
+    Segments,
     SequenceBatches,
     padded,
     segments,
@@ -122,19 +123,15 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequen
     targets = _targets(config, data)
     # Beside RL arms a sequence is what a context is there, one target, so that a step sees as many interactions.
     cut = single_target_segments if algo.interactions == "reserved" else segments
-    stretches = cut(data.interactions, targets, policy.history)
-    batches = SequenceBatches(stretches, algo.batch_size, lambda epoch: random_stream(config.seed, DATA_ORDER, epoch))
+    batches, sequences_of = _sequences(config, data, cut(data.interactions, targets, policy.history), device)
     replay_of = _replay(config, data, policy, device)
 
     def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
-        random = random_stream(config.seed, NEGATIVES, step)
-        items, learned = padded(data.interactions, stretches, batches.rows(step), algo.item_dropout, random)
+        items, learned = sequences_of(step)
         started = time.perf_counter()
         replay = replay_of(step)
         with autocast(device, config.precision):
-            loss = policy.sft_loss(
-                torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device), algo.label_smoothing
-            )
+            loss = policy.sft_loss(items, learned, algo.label_smoothing)
             if replay is not None:
                 loss = loss + algo.replay_weight * replay()
         values = _descend(loss, policy, optimizer, algo)
@@ -144,6 +141,21 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequen
     if config.input is not None or algo.interactions == "reserved":
         return Plan(update, algo.steps, algo.evaluate_every, len(targets))
     return Plan(update, round(algo.epochs * batches.per_epoch), algo.evaluate_every * batches.per_epoch, len(targets))
+
+
+def _sequences(
+    config: TrainStageConfig, data: RecommendationData, stretches: Segments, device: torch.device
+) -> tuple[SequenceBatches, Callable[[int], tuple[torch.Tensor, torch.Tensor]]]:
+    """Batches of stretches of sequences, and by step their items int64 [S, T] and which are targets, bool [S, T]."""
+    algo = config.algo
+    batches = SequenceBatches(stretches, algo.batch_size, lambda epoch: random_stream(config.seed, DATA_ORDER, epoch))
+
+    def of_step(step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        random = random_stream(config.seed, NEGATIVES, step)
+        items, learned = padded(data.interactions, stretches, batches.rows(step), algo.item_dropout, random)
+        return torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device)
+
+    return batches, of_step
 
 
 def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
@@ -226,15 +238,11 @@ def _sequence_contexts(
             "negatives.exclude_seen leaves out items of a history, which algo.contexts=sequence does not take apart: "
             "give algo.contexts=single, or leave it out"
         )
-    algo = config.algo
     targets = _targets(config, data)
-    stretches = segments(data.interactions, targets, policy.history)
-    batches = SequenceBatches(stretches, algo.batch_size, lambda epoch: random_stream(config.seed, DATA_ORDER, epoch))
+    _, sequences_of = _sequences(config, data, segments(data.interactions, targets, policy.history), device)
 
     def of_step(step: int) -> _Contexts:
-        random = random_stream(config.seed, NEGATIVES, step)
-        whole = padded(data.interactions, stretches, batches.rows(step), algo.item_dropout, random)
-        items, learned = (torch.from_numpy(part).to(device) for part in whole)
+        items, learned = sequences_of(step)
         return _Contexts(lambda policy: SequenceContexts(policy, items), learned.nonzero(), items[learned])
 
     return _ContextSource(of_step, len(targets))
