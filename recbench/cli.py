@@ -97,6 +97,9 @@ def train(
     ] = None,
     windows: Windows = None,
     top_k: Annotated[str | None, typer.Option("--top-k", metavar="K", help="tawin: aim at Top-K.")] = None,
+    anchor: Annotated[
+        str | None, typer.Option("--anchor", metavar="K", help="tawin: aim at Top-K by its authors' weights.")
+    ] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", metavar="ndcg@K|mrr@K", help="tawin: aim at that metric.")
     ] = None,
@@ -120,6 +123,8 @@ def train(
             flags.append("algo.window=" + ",".join(quote(window) for window in parse_windows(windows, many=multirun)))
         if top_k is not None:
             flags.append(f"algo.top_k={','.join(map(str, whole_numbers('--top-k', [top_k], many=multirun)))}")
+        if anchor is not None:
+            flags.append(f"algo.anchor={','.join(map(str, whole_numbers('--anchor', [anchor], many=multirun)))}")
         flags += [f"algo.weights={weights}"] if weights is not None else []
         flags += [f"resume={quote(resume)}"] if resume is not None else []
     flags += input_flags(no_upstream, force)

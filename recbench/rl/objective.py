@@ -20,7 +20,7 @@ def positives_rule(config: AlgoConfig, negatives: NegativesConfig) -> str:
     """How positives enter groups: "injected", "on_policy" or "window"; `auto` resolved."""
     if config.positives != "auto":
         return config.positives
-    if config.name == "tawin":
+    if config.name == "tawin" and (config.anchor is None or negatives.kind == "window"):
         return "window"
     return "on_policy" if negatives.kind in ("beam", "mixed") else "injected"
 
@@ -46,21 +46,26 @@ def weighted_metric(config: AlgoConfig) -> tuple[str, int] | None:
     return (name, int(cutoff)) if cutoff else None
 
 
+def targeted_k(config: AlgoConfig) -> int | None:
+    """The K of HR@K that `algo.top_k` or `algo.anchor` aims at; none where a window or a metric is the aim."""
+    return config.top_k if config.anchor is None else config.anchor
+
+
 def context_windows(config: AlgoConfig, negatives: Tensor) -> tuple[Tensor, Tensor]:
     """Ends (lower, upper) in ranks, float64 [B], of the configured window for contexts with negatives [B] negatives.
 
-    A Top-K window is one in ranks, so it stays put while n differs between contexts; so are ranks 1 to K, on which a
-    metric@K rests.
+    A Top-K window, which an anchor has, too, is one in ranks, so it stays put while n differs between contexts; so are
+    ranks 1 to K, on which a metric@K rests.
     """
-    metric = weighted_metric(config)
+    metric, k = weighted_metric(config), targeted_k(config)
     if metric is not None:
         upper = negatives.double().clamp(max=metric[1])
         return torch.zeros_like(upper), upper
-    if config.top_k is None:
+    if k is None:
         assert config.window is not None
         return window_in_ranks((config.window[0], config.window[1]), negatives)
-    lower = torch.full_like(negatives, max(1, config.top_k // 2) - 1, dtype=torch.float64)
-    upper = torch.full_like(lower, -(-3 * config.top_k // 2))
+    lower = torch.full_like(negatives, max(1, k // 2) - 1, dtype=torch.float64)
+    upper = torch.full_like(lower, -(-3 * k // 2))
     return lower, torch.minimum(upper, negatives.double())
 
 
@@ -94,8 +99,8 @@ def objective_window(
 
     random: (0, 1), AUC; beam and mixed: (0, B / n), as on-policy positives have it too; dns: (0, (G - 1) / M), for the
     best G - 1 of M drawn uniformly estimate that share of all negatives (OPAUC(beta) of arXiv 2302.03472); tawin, or
-    window negatives: the configured window, for top_k the one of its ranks, for a metric@K (0, K / n). arXiv
-    2604.22504; docs/methods.md, sections 3 and 4.
+    window negatives: the configured window, for top_k and anchor the one of their ranks, for a metric@K (0, K / n).
+    arXiv 2604.22504; docs/methods.md, sections 3 and 4.
     """
     if config.name in LISTWISE:
         return None
@@ -103,8 +108,9 @@ def objective_window(
         metric = weighted_metric(config)
         if metric is not None:
             return (0.0, min(1.0, metric[1] / negatives))
-        if config.top_k is not None:
-            return window_for_top_k(config.top_k, negatives)
+        k = targeted_k(config)
+        if k is not None:
+            return window_for_top_k(k, negatives)
         return None if config.window is None else (config.window[0], config.window[1])
     if negatives_config.kind == "random":
         return (0.0, 1.0)
@@ -116,7 +122,8 @@ def objective_window(
 def objective_metric(config: AlgoConfig, negatives_config: NegativesConfig, negatives: int) -> str:
     """The metric that `select_by: target` means.
 
-    "auc", "wpauc(a,b)", "hr@K" for top_k, the metric of `weights` where it names one, or "ndcg@10" without a window.
+    "auc", "wpauc(a,b)", "hr@K" for top_k and anchor, the metric of `weights` where it names one, or "ndcg@10" without
+    a window.
     """
     window = objective_window(config, negatives_config, negatives)
     if window is None:
@@ -124,8 +131,8 @@ def objective_metric(config: AlgoConfig, negatives_config: NegativesConfig, nega
     if config.name == "tawin" or negatives_config.kind == "window":
         if weighted_metric(config) is not None:
             return config.weights
-        if config.top_k is not None:
-            return f"hr@{config.top_k}"
+        if (k := targeted_k(config)) is not None:
+            return f"hr@{k}"
     return "auc" if window == (0.0, 1.0) else f"wpauc({window_text(window)})"
 
 
@@ -160,14 +167,15 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
         )
     check_aim(config)
     metric = weighted_metric(config)
-    key, k = ("algo.top_k", config.top_k) if metric is None else ("the K of algo.weights", metric[1])
+    key = "algo.top_k" if config.anchor is None else "algo.anchor"
+    key, k = (key, targeted_k(config)) if metric is None else ("the K of algo.weights", metric[1])
     if k is not None and k > count:
         raise UserError(f"{key}={k} is more than the {count} negatives: give at most {count}")
     notes: list[str] = []
     if metric is not None:
         lower = 0.0
-    elif config.top_k is not None:
-        lower = window_for_top_k(config.top_k, count)[0] * count
+    elif k is not None:
+        lower = window_for_top_k(k, count)[0] * count
     else:
         lower, notes = _check_window(config.window, count)
     if config.name == "tawin" and negatives_config.kind == "beam" and round(lower, 6) >= width:
@@ -179,11 +187,13 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
 
 
 def check_aim(config: AlgoConfig) -> None:
-    """Raises UserError unless exactly one of window, top_k and weights says what a windowed rule aims at."""
-    given = [name for name in ("window", "top_k") if getattr(config, name) is not None]
+    """Raises UserError unless exactly one of window, top_k, anchor and weights says what a windowed rule aims at."""
+    given = [name for name in ("window", "top_k", "anchor") if getattr(config, name) is not None]
     given += ["weights"] if config.weights != "window" else []
     if not given:
-        raise UserError("this rule needs a window: give --window a,b (0 <= a < b <= 1), --top-k K or --weights ndcg@K")
+        raise UserError(
+            "this rule needs a window: give --window a,b (0 <= a < b <= 1), --top-k K, --anchor K or --weights ndcg@K"
+        )
     if len(given) > 1:
         flags = " and ".join("--" + name.replace("_", "-") for name in given)
         raise UserError(f"{flags} exclude each other: each is an aim of its own, give one")

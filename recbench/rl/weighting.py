@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from recbench.rl.anchor import anchored_weights
 from recbench.rl.objective import weighted_metric
 from recbench.rl.ranking import RankedNegatives
 from recbench.rl.windows import (
@@ -34,12 +35,16 @@ def window_weights(
 ) -> Tensor:
     """w of (8), float64 [B, K], for candidates with ranks and scores [B, K]; window (lower, upper] in ranks, [B].
 
-    Where `config.weights` names a metric@K, the weights are its coefficients of ranks, (4) and (5). A soft window whose
+    With `config.anchor` the weights are those of (10), of the candidates' ranks alone. Where `config.weights` names a
+    metric@K, they are its coefficients of ranks, (4) and (5). A soft window whose
     ends are not whole ranks is widened to the ranks that it touches. Candidates that the ranked list does not hold, and
     contexts whose list ends before the window begins, get 0. Where ranks are estimates and candidates were drawn from
     the ranks drawn = (first, last), [B] each, some stand for many that were not scored: weights are then over the
     estimated sum of all those ranks' weights, not over the candidates' own, and rows sum to 1 in expectation.
     """
+    if config.anchor is not None:
+        settings = config.anchor, config.anchor_count, config.anchor_temperature
+        return anchored_weights(ranks, *settings, inclusion)
     metric = weighted_metric(config)
     coefficients = None if metric is None else metric_coefficients(*metric)
     temperature = config.window_temperature

@@ -179,6 +179,14 @@ class AlgoConfig:
     # windows (tawin)
     window: list[float] | None = option(None, "tawin: FPR window [a, b]")
     top_k: int | None = option(None, "tawin: aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1)
+    anchor: int | None = option(
+        None,
+        "tawin: aim at Top-K by its authors' weights: negatives count by how near their rank is to this one; with "
+        "--neg=beam it is TAWin as published",
+        least=1,
+    )
+    anchor_temperature: float = option(1.0, "tawin, anchor: tau of the soft Top-K operator, in ranks", least=1e-6)
+    anchor_count: int = option(1, "tawin, anchor: sum of the operator over a group's negatives", least=1)
     weights: str = option(
         "window",
         "tawin: weights of negatives: those of the window, or those by which the ranks 1 to K enter a metric, as "

@@ -116,11 +116,11 @@ def check_rule(algo: DictConfig, negatives: DictConfig) -> None:
     """Check that a training rule and its negatives go together; raises UserError."""
     if not WEIGHTS.fullmatch(algo.weights):
         raise UserError(f"algo.weights={algo.weights!r}: expected window, ndcg@K or mrr@K, as in --weights ndcg@10")
-    given = [name for name in ("window", "top_k") if algo[name] is not None]
+    given = [name for name in ("window", "top_k", "anchor") if algo[name] is not None]
     given += ["weights"] if algo.weights != "window" else []
     if algo.name == "tawin" and len(given) != 1:
         problem = " and ".join(given) + " are given" if given else "none is given"
-        raise UserError(f"algo=tawin needs one of --window a,b, --top-k K and --weights ndcg@K: {problem}")
+        raise UserError(f"algo=tawin needs one of --window a,b, --top-k K, --anchor K and --weights ndcg@K: {problem}")
     if algo.name != "tawin" and given:
         raise UserError(f"algo.{given[0]} is for tawin, and algo is {algo.name}: add --algo=tawin or leave it out")
     if algo.name != "tawin" and negatives.kind == "window":

@@ -65,6 +65,8 @@ def _rule_label(config: DictConfig) -> str:
     if algo.name in PUBLISHED:
         label, usual = PUBLISHED[algo.name]
         return label if kind == usual else f"{label} {kind}"
+    if algo.get("anchor") is not None:
+        return f"tawin anchor {algo.anchor}" + ("" if kind == "beam" else f" {kind}")
     if algo.top_k is not None:
         aim = f"{algo.top_k // 2}-{-(-3 * algo.top_k // 2)}"
     else:

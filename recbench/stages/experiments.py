@@ -26,7 +26,7 @@ ARMS: dict[str, list[str]] = {
 }
 TAWIN = "algo=tawin"
 AIM = "algo.top_k=10"  # of the built-in tawin, where the user gives none
-AIM_KEYS = ("algo.window", "algo.top_k", "algo.weights")  # for the built-in tawin: others have theirs
+AIM_KEYS = ("algo.window", "algo.top_k", "algo.anchor", "algo.weights")  # for the built-in tawin: others have theirs
 TAWIN_KEYS = tuple(f"algo.{key}" for key in ("window_shape", "window_temperature", "ranks", "threshold_beam"))
 BENCH_KEYS = {  # what a bench sets itself, and how the user asks for it
     "algo": "--arms",

@@ -27,6 +27,8 @@ MISTAKES = [
     (["train", "policy.width=130"], "policy.width=130: expected a multiple of twice the heads (4)"),
     (["train", "--window", "0,0.1"], "algo.window is for tawin"),
     (["train", "--top-k", "3"], "algo.top_k is for tawin"),
+    (["train", "--anchor", "3"], "algo.anchor is for tawin"),
+    (["train", "--algo=tawin", "--anchor", "3", "--top-k", "3"], "top_k and anchor are given"),
     (["train", "negatives=window"], "negatives=window is for tawin"),
     (["train", "--algo=tawin"], "none is given"),
     (["train", "--algo=tawin", "--window", "0,0.1", "--top-k", "3"], "window and top_k are given"),

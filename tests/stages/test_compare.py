@@ -63,6 +63,8 @@ def counts(run):
         (["algo=grpo", "negatives=beam"], "grpo beam"),
         (["algo=grpo", "negatives=mixed"], "grpo mixed"),
         (["algo=tawin", "algo.top_k=10"], "tawin 5-15"),
+        (["algo=tawin", "algo.anchor=5", "negatives=beam"], "tawin anchor 5"),
+        (["algo=tawin", "algo.anchor=5"], "tawin anchor 5 window"),
         (["algo=tawin", "algo.top_k=5"], "tawin 2-8"),  # floor(5/2) to ceil(15/2)
         (["algo=tawin", "algo.window=[0.01,0.05]"], "tawin 0.01,0.05"),
         (["algo=tawin", "algo.window=[0,1]", "negatives=random"], "tawin 0,1 random"),

@@ -16,6 +16,7 @@ ARMS = {
     "tawin window, hard": (["--algo=tawin", "--window", "0.02,0.2"], "wpauc(0.02,0.2)"),
     "tawin window, soft": (["--algo=tawin", "--window", "0.02,0.2", "algo.window_shape=soft"], "wpauc(0.02,0.2)"),
     "tawin top_k": (["--algo=tawin", "--top-k", "5"], "hr@5"),
+    "tawin as published": (["--algo=tawin", "--anchor", "5", "--neg=beam"], "hr@5"),
     "tawin top_k, soft, ranks by beam": (
         ["--algo=tawin", "--top-k", "5", "algo.window_shape=soft", "algo.ranks=beam"],
         "hr@5",
