@@ -1,4 +1,4 @@
-"""TAWin's weights as its authors have them: a soft Top-K operator of the distance to an anchor rank (10).
+"""TAWin's weights as its authors have them: a soft Top-K operator of the distance to an anchor rank (27).
 
 Source: arXiv 2604.22504, as a report of its full text has it; what that report leaves open, and how it is read here,
 stands in docs/methods.md, section 4.
@@ -33,7 +33,7 @@ def anchored_weights(ranks: Tensor, anchor: int, count: int, temperature: float,
 
     ranks [B, M] are 1-based among the negatives, 0 where unknown (weight 0); anchor in ranks, at least 1; temperature
     in ranks; inclusion [B, M] in (0, 1]. Returns float64 [B, M] of row sum 1, or all 0 for a context without a ranked
-    candidate. Source: (10) of docs/methods.md.
+    candidate. Source: (27) of docs/methods.md.
     """
     known = ranks > 0
     membership = soft_top_k(-(ranks.double() - anchor).abs(), known, count, temperature)

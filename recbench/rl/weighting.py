@@ -35,7 +35,7 @@ def window_weights(
 ) -> Tensor:
     """w of (8), float64 [B, K], for candidates with ranks and scores [B, K]; window (lower, upper] in ranks, [B].
 
-    With `config.anchor` the weights are those of (10), of the candidates' ranks alone. Where `config.weights` names a
+    With `config.anchor` the weights are those of (27), of the candidates' ranks alone. Where `config.weights` names a
     metric@K, they are its coefficients of ranks, (4) and (5). A soft window whose
     ends are not whole ranks is widened to the ranks that it touches. Candidates that the ranked list does not hold, and
     contexts whose list ends before the window begins, get 0. Where ranks are estimates and candidates were drawn from

@@ -1,4 +1,4 @@
-"""The authors' weights (10): the operator's threshold by hand and by bisection, its limits, and TAWin with it."""
+"""The authors' weights (27): the operator's threshold by hand and by bisection, its limits, and TAWin with it."""
 
 import math
 
