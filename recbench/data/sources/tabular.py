@@ -1,7 +1,6 @@
 """Rows of a csv, tsv or Parquet file, one at a time, with their line numbers and only the columns asked for."""
 
 import csv
-import gzip
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recbench.data.sources.compressed import open_text
 from recbench.data.sources.raw import BrokenLines
 from recbench.errors import UserError
 
@@ -56,8 +56,7 @@ def read_delimited(
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Rows of delimited text, with a header unless all columns' names are given; values are text."""
     csv.field_size_limit(min(sys.maxsize, 1 << 30))  # descriptions and lists of titles exceed the default of 128 KiB
-    opened: Any = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as text:
+    with open_text(path) as text:
         rows = csv.reader(text, delimiter=delimiter)
         header = next(rows, []) if names is None else list(names)
         check_columns(path, header, columns)
