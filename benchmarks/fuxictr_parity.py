@@ -264,7 +264,7 @@ def _best(lines: list[dict[str, Any]], kind: str) -> dict[str, float]:
 
 
 def table(out: Path) -> None:
-    """Print test AUC, mean and standard deviation over seeds, of each side's best setting, and the difference."""
+    """Print test AUC, mean and standard deviation (n - 1) over seeds at best settings, and the difference."""
     lines = [
         "| model | recbench | FuxiCTR | difference | recbench's setting | FuxiCTR's |",
         "|---|---|---|---|---|---|",

@@ -20,6 +20,7 @@ from recbench.metrics.clicks import (
 )
 from recbench.metrics.delong import delong_difference, relative_gain
 from recbench.metrics.rankings import rank_scores
+from recbench.metrics.spread import sample_deviation
 from recbench.metrics.summary import window_text
 from recbench.metrics.topk import hit_rate_several, mrr_several, ndcg_several
 from recbench.metrics.windows import mcclish, window_auc_of
@@ -80,11 +81,11 @@ def arm_metrics(
 
 
 def over_seeds(values: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Mean and sample standard deviation of every metric over seeds; the deviation of one seed is NaN."""
+    """Mean and standard deviation (n - 1) of every metric over seeds; the deviation of one seed is NaN."""
     return {
         name: {
             "mean": float(np.mean([seed[name] for seed in values])),
-            "std": float(np.std([seed[name] for seed in values], ddof=1)) if len(values) > 1 else np.nan,
+            "std": float(sample_deviation([seed[name] for seed in values])),
         }
         for name in values[0]
     }
@@ -119,7 +120,7 @@ def _gain(rows: TestRows, chosen: np.ndarray, better: np.ndarray, base: np.ndarr
     found, by_user = relative_gain(labels, a, b), relative_gain(labels, a, b, groups=users)
     seeds = [relative_gain(labels, one, other) for one, other in zip(a, b, strict=True)]
     per_seed = np.array([seed.value for seed in seeds])
-    spread = float(per_seed.std(ddof=1)) if len(seeds) > 1 else np.nan
+    spread = float(sample_deviation(per_seed))
     half = float(stdtrit(len(seeds) - 1, 0.975)) * spread / len(seeds) ** 0.5 if len(seeds) > 1 else np.nan
     return {
         "rows": len(labels),

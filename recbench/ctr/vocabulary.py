@@ -77,7 +77,9 @@ def fit_numbers(name: str, column: np.ndarray) -> Numbers:
     known = _tamed(column[np.isfinite(column)])
     if not len(known):
         return Numbers(name, 0.0, 1.0)
-    return Numbers(name, float(known.mean()), float(known.std()) or 1.0)
+    # A scale for the rows at hand, not an estimate: divided by their number. Equal numbers may have a rounded mean.
+    deviation = float(known.std()) if known.min() < known.max() else 1.0
+    return Numbers(name, float(known.mean()), deviation)
 
 
 def _tamed(column: np.ndarray) -> np.ndarray:

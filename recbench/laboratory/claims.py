@@ -8,6 +8,7 @@ import numpy as np
 
 from recbench.laboratory.arms import BEST, SFT, Arm
 from recbench.laboratory.measure import Measured
+from recbench.metrics.spread import sample_deviation
 
 
 @dataclass(frozen=True)
@@ -137,12 +138,12 @@ def as_numbers(results: Results, seeds: Sequence[int]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for column, metric in enumerate(results.metrics):
             per_seed = results.measured.means[:, place, column]
-            deviation = float(per_seed.std(ddof=1)) if len(seeds) > 1 else float("nan")
+            deviation = float(sample_deviation(per_seed))
             values[metric] = {"mean": float(per_seed.mean()), "std": deviation}
             values[metric]["per_seed"] = dict(zip(map(str, seeds), per_seed.tolist()))
             if 0 < place < len(results.names):
                 lead = results.lead(name, SFT, metric)
-                spread = float(np.std(lead.seeds, ddof=1)) if len(seeds) > 1 else float("nan")
+                spread = float(sample_deviation(lead.seeds))
                 values[metric]["gain"] = {"value": lead.value, "low": lead.low, "high": lead.high, "std": spread}
         arms[name] = values
     return arms

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from recbench.errors import UserError
 from recbench.metrics.intervals import paired_bootstraps
 from recbench.metrics.significance import paired_t_test, user_means, wilcoxon_test
+from recbench.metrics.spread import sample_deviation
 
 FloatArray = NDArray[np.float64]
 SeedValues = Mapping[int, FloatArray]  # seed -> metrics of every case, [C, M]
@@ -24,7 +25,7 @@ DECIMALS = 12
 
 
 class Spread(NamedTuple):
-    """Mean and population standard deviation over seeds, float64[M]; the deviation is NaN for a single seed."""
+    """Mean and standard deviation (n - 1) over seeds, float64[M]; the deviation is NaN for a single seed."""
 
     mean: FloatArray
     deviation: FloatArray
@@ -65,14 +66,13 @@ def run_means(values: ArrayLike) -> FloatArray:
 def spread_over_seeds(values: SeedValues) -> Spread:
     """Mean and spread of an arm's metrics over its seeds; each seed's metric is its mean over cases.
 
-    The deviation is that of the seeds at hand (divided by their number), NaN for fewer than two.
+    The deviation is `sample_deviation`: of the squares over n - 1, NaN for fewer than two seeds.
 
     >>> spread_over_seeds({0: np.array([[0.25]]), 1: np.array([[0.75]])})
-    Spread(mean=array([0.5]), deviation=array([0.25]))
+    Spread(mean=array([0.5]), deviation=array([0.35355339]))
     """
     means = np.stack([run_means(values[seed]) for seed in sorted(values)])
-    deviation = means.std(axis=0) if len(means) > 1 else np.full(means.shape[1], np.nan)
-    return Spread(means.mean(axis=0), deviation)
+    return Spread(means.mean(axis=0), sample_deviation(means))
 
 
 def paired_differences(

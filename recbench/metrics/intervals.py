@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
 from recbench.metrics.significance import bootstrap_p
+from recbench.metrics.spread import sample_deviation
 
 FloatArray = NDArray[np.float64]
 
@@ -117,7 +118,7 @@ def paired_bootstraps(
     ends = np.array([percentile_ends(column, confidence) for column in resampled.T])
     known = [column[~np.isnan(column)] for column in resampled.T]
     below = [float(np.mean(column < 0)) if column.size else float("nan") for column in known]
-    spread = [float(np.std(column, ddof=1)) if column.size > 1 else float("nan") for column in known]
+    spread = [float(sample_deviation(column)) for column in known]
     p = [bootstrap_p(column) for column in known]
     return Differences(mean, ends[:, 0], ends[:, 1], np.array(below), np.array(spread), np.array(p))
 

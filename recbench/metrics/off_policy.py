@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
 from recbench.metrics.intervals import percentile_ends, resampled_means
+from recbench.metrics.spread import sample_deviation
 
 FloatArray = NDArray[np.float64]
 
@@ -147,4 +148,4 @@ def _mean_of(values: FloatArray, groups: ArrayLike | None, samples: int, seed: i
 def _valued(value: float, resampled: FloatArray, confidence: float) -> PolicyValue:
     low, high = percentile_ends(resampled, confidence)
     known = resampled[~np.isnan(resampled)]
-    return PolicyValue(value, low, high, float(np.std(known, ddof=1)) if known.size > 1 else float("nan"))
+    return PolicyValue(value, low, high, float(sample_deviation(known)))

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
 from recbench.metrics.delong import midranks, two_sided_p
+from recbench.metrics.spread import sample_deviation
 
 FloatArray = NDArray[np.float64]
 
@@ -69,7 +70,7 @@ def paired_t_test(differences: ArrayLike) -> Tested:
         return Tested(math.nan, math.nan)
     if not known.any():
         return Tested(0.0, 1.0)
-    mean, error = float(known.mean()), float(known.std(ddof=1)) / math.sqrt(known.size)
+    mean, error = float(known.mean()), float(sample_deviation(known)) / math.sqrt(known.size)
     statistic = mean / error if error > 0 else math.copysign(math.inf, mean)
     return Tested(statistic, 2 * float(stdtr(known.size - 1, -abs(statistic))))
 

@@ -10,7 +10,7 @@ def start_embeddings(policy: SequencePolicy, vectors: np.ndarray, scale: float) 
     """Set each item token's embedding to the mean vector of the items that use it.
 
     The first min(dimensions, width) dimensions are set, the others stay as they are; tokens of items whose vectors are
-    all zero stay random.
+    all zero stay random, and so do all where every number is the same.
 
     Args:
         vectors: float [N, dimensions], the catalogue's item vectors.
@@ -25,7 +25,7 @@ def start_embeddings(policy: SequencePolicy, vectors: np.ndarray, scale: float) 
     count = np.bincount(tokens[item, level], minlength=len(total))
     mean = total / np.maximum(count, 1)[:, None]
     known = np.flatnonzero(np.abs(mean).sum(axis=1) > 0)
-    if not len(known):
+    if not len(known) or mean[known].min() == mean[known].max():  # nothing to tell tokens apart by
         return
     mean *= scale / mean[known].std()
     with torch.no_grad():

@@ -48,7 +48,8 @@ def click_grids(metrics: Mapping[str, Any]) -> list[Grid]:
     grids = []
     if arms:
         several = max(len(arm.get("seeds", [])) for arm in arms.values()) > 1
-        grids.append(_arms_grid(metrics, "test rows" + (", mean ± standard deviation over seeds" if several else "")))
+        spread = ", mean ± standard deviation (n - 1) over seeds" if several else ""
+        grids.append(_arms_grid(metrics, "test rows" + spread))
     if metrics.get("gains"):
         grids.append(_gains_grid(metrics["gains"]))
     if metrics.get("best"):
@@ -164,8 +165,8 @@ def _gain_lines(run: Run) -> list[str]:
     lines += [
         "The gain is 100 (A - B) / B of AUCs averaged over seeds, on the same rows. Its first interval is DeLong's, "
         "with rows as independent draws; the second has users as draws: trust it where users have many rows. * marks "
-        "gains whose two intervals leave out zero. *Over seeds* is the mean ± standard deviation of the seeds' own "
-        "gains; more seeds do not reduce the sampling error of rows.",
+        "gains whose two intervals leave out zero. *Over seeds* is the mean ± standard deviation (n - 1) of the seeds' "
+        "own gains; more seeds do not reduce the sampling error of rows.",
         "",
         "Shuffled captions belong to another item: what they gain comes of more parameters, or of captions that act as "
         "a second id. What captions *say* is worth what stands under captions over shuffled.",

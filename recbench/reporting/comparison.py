@@ -81,7 +81,7 @@ def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:
     data = f" of {comparison['data']}" if "data" in comparison else ""  # runs of earlier versions do not say
     title = f"{comparison['split']}{data}, {comparison['cases']:,} cases, "
     title += f"seen items {comparison['seen_items']}: mean"
-    title += " ± standard deviation over seeds" if any(len(arm["seeds"]) > 1 for arm in arms) else ""
+    title += " ± standard deviation (n - 1) over seeds" if any(len(arm["seeds"]) > 1 for arm in arms) else ""
     title += f", and the gain over {comparison['baseline']}" if relative else ""
     rows, marks = [], {}
     for row, arm in enumerate(arms):

@@ -86,7 +86,7 @@ def _means(metrics: Mapping[str, Any]) -> Grid:
     names = metrics["metrics"]
     arms = [*metrics["order"], "best possible"]
     rows = [[arm, *(mean_and_deviation(metrics["arms"][arm][name]) for name in names)] for arm in arms]
-    return Grid("mean ± standard deviation over seeds", ["arm", *map(short_metric, names)], rows)
+    return Grid("mean ± standard deviation (n - 1) over seeds", ["arm", *map(short_metric, names)], rows)
 
 
 def _cost(key: str, value: Any) -> str:

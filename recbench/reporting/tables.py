@@ -76,7 +76,7 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def mean_and_deviation(value: Mapping[str, Any], deviation: str = "std") -> str:
-    """`mean ± deviation` of a metric over seeds, the mean alone where there is one seed."""
+    """`mean ± deviation` (n - 1) of a metric over seeds, the mean alone where there is one seed."""
     spread = value.get(deviation)
     known = spread is not None and not math.isnan(spread)
     return f"{number(value.get('mean'))} ± {spread:.4f}" if known else number(value.get("mean"))

@@ -18,10 +18,10 @@ def two_arms(cases: int = 400, metrics: int = 2, seeds: int = 2) -> tuple[dict, 
 
 
 def test_means_and_spread_by_hand() -> None:
-    # Seed 0: (0.2 + 0.4) / 2 = 0.3; seed 1: 0.5. Mean 0.4; population deviation sqrt((0.1^2 + 0.1^2) / 2) = 0.1.
+    # Seed 0: (0.2 + 0.4) / 2 = 0.3; seed 1: 0.5. Mean 0.4; deviation sqrt((0.1^2 + 0.1^2) / 1) = 0.1414.
     found = spread_over_seeds({0: np.array([[0.2], [0.4]]), 1: np.array([[0.5], [0.5]])})
     assert found.mean == pytest.approx([0.4])
-    assert found.deviation == pytest.approx([0.1])
+    assert found.deviation == pytest.approx([0.02**0.5])
 
 
 def test_one_seed_has_no_spread_and_seed_zero_is_a_seed() -> None:

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-RANKINGS = ["windows", "topk", "rankings", "intervals", "summary", "comparison", "significance"]
+RANKINGS = ["windows", "topk", "rankings", "intervals", "summary", "comparison", "significance", "spread"]
 CLICKS = ["delong", "clicks", "ab_test", "off_policy", "captions"]
 
 

@@ -30,8 +30,9 @@ def test_vectors_of_any_width_fit(width: int, make_policy) -> None:
     assert np.corrcoef(started.ravel(), vectors[:, :kept].ravel())[0, 1] == pytest.approx(1)
 
 
-def test_vectors_of_zeros_leave_the_random_start(make_policy) -> None:
+@pytest.mark.parametrize("number", [0.0, 0.5])
+def test_vectors_that_tell_nothing_apart_leave_the_random_start(number: float, make_policy) -> None:
     policy = make_policy("atomic")
     before = policy.embeddings.detach().clone()
-    start_embeddings(policy, np.zeros((9, 4)), 0.05)
+    start_embeddings(policy, np.full((9, 4), number), 0.05)
     assert torch.equal(policy.embeddings.detach(), before)

@@ -40,7 +40,10 @@ UNCLEAR = CLEAR | {"difference": -0.02, "low": -0.05, "high": 0.01, "relative_pe
 
 def test_several_seeds() -> None:
     means, seeds, differences = comparison_grids(comparison([0, 1], 0.0125, CLEAR), per_seed=True)
-    assert means.title == "test of amazon_beauty, 1,200 cases, seen items kept: mean ± standard deviation over seeds"
+    assert (
+        means.title
+        == "test of amazon_beauty, 1,200 cases, seen items kept: mean ± standard deviation (n - 1) over seeds"
+    )
     assert means.columns == ["arm", "seeds", "hr@10"]
     assert means.rows[1:] == [["grpo beam", "0,1", "0.2500 ± 0.0125"], ["best possible", "", "0.5000"]]
     assert seeds.rows[-1] == ["grpo beam", "1", "0.2500"]
@@ -143,7 +146,7 @@ def test_markdown_of_one_data_set_and_of_two() -> None:
 def test_latex_letter_by_letter() -> None:
     star, less = r"\textasteriskcentered{}", "p $<$"
     caption = (
-        r"Test of amazon\_beauty, 1,200 cases, seen items kept: mean $\pm$ standard deviation over seeds. "
+        r"Test of amazon\_beauty, 1,200 cases, seen items kept: mean $\pm$ standard deviation (n - 1) over seeds. "
         rf"Best in bold, second underlined. {star} {less} 0.05, {star}{star} {less} 0.01 against sft: "
         "paired t-test over users, Holm-corrected for 1 comparison (arm x metric)."
     )

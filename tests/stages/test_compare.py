@@ -91,7 +91,7 @@ def test_means_are_those_of_the_evaluations_and_differences_those_of_the_ranks(e
         value = found["arms"][1]["values"][name]
         assert value["per_seed"] == pytest.approx({"0": own[2], "1": own[3]})
         assert value["mean"] == pytest.approx((own[2] + own[3]) / 2)
-        assert value["deviation"] == pytest.approx(abs(own[2] - own[3]) / 2)
+        assert value["deviation"] == pytest.approx(abs(own[2] - own[3]) / 2**0.5)
         difference = found["arms"][1]["difference"]["values"][name]
         assert difference["difference"] == pytest.approx((own[2] + own[3] - own[0] - own[1]) / 2)
         assert difference["relative_percent"] == pytest.approx(100 * ((own[2] + own[3]) / (own[0] + own[1]) - 1))

@@ -112,7 +112,7 @@ def test_the_command_agrees_with_loops_and_scipy(rows, example, fresh_workspace)
             ]
             held = arm["values"][metric]
             assert held["mean"] == pytest.approx(statistics.fmean(by_seed))
-            assert held["deviation"] == pytest.approx(statistics.pstdev(by_seed))
+            assert held["deviation"] == pytest.approx(statistics.stdev(by_seed))
             if arm["arm"] == "sft":
                 continue
             held = arm["difference"]["values"][metric]
