@@ -162,7 +162,7 @@ def _train(
             train(network, examples, config, seed, unfinished, report, _precision(config, device))
         finally:  # a resumed training adds up
             seconds = run.manifest.get("captioner_training_seconds", {})
-            spent = round(seconds.get(folder.name, 0.0) + bar.seconds, 1)
+            spent = round(seconds.get(folder.name, 0.0) + bar.seconds, 3)
             run.record(captioner_training_seconds={**seconds, folder.name: spent})
     with atomic_path(folder) as partial:
         save_checkpoint(partial, network, build_processor(config, tokenizer))
@@ -213,10 +213,7 @@ def _load(folder: Path, config: CaptionerConfig, device: torch.device) -> _Model
 
 
 def _precision(config: CaptionerConfig, device: torch.device) -> str:
-    """auto: bfloat16 where the hardware multiplies it itself, else float32."""
+    """auto: bfloat16 on GPUs that have it; float32 elsewhere, so that CPUs with units for it and without agree."""
     if config.training_precision != "auto":
         return config.training_precision
-    if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return "bfloat16" if native else "float32"
+    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"

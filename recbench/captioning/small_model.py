@@ -22,16 +22,12 @@ from transformers import (
     LlavaProcessor,
     PreTrainedTokenizerBase,
 )
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from recbench.captioning.checkpoints import load
 from recbench.captioning.word_tokenizer import IMAGE
 from recbench.errors import UserError
 from recbench.schema import CaptionerConfig
-
-FULL_PRECISION_ATTENTION = "recbench_float32"  # its name among transformers' attention functions
 
 
 def build_model(config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase) -> LlavaForConditionalGeneration:
@@ -198,35 +194,5 @@ def caption_losses(
 
 def save_checkpoint(folder: Path, model: LlavaForConditionalGeneration, processor: LlavaProcessor) -> None:
     """Write an ordinary Hugging Face folder, which `captioner=llava` reads too."""
-    model.set_attn_implementation("sdpa")
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
-
-
-def _attention_in_float32(
-    module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    mask: Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    is_causal: bool | None = None,
-    **_: Any,
-) -> tuple[Tensor, None]:
-    """Attention [B, heads, S, d] in float32: on CPUs its backward pass takes six times as long in bfloat16."""
-    causal = bool(getattr(module, "is_causal", True)) if is_causal is None else is_causal
-    output = functional.scaled_dot_product_attention(
-        query.float(),
-        key.float(),
-        value.float(),
-        attn_mask=mask,
-        dropout_p=dropout,
-        scale=scaling,
-        is_causal=causal and mask is None and query.shape[2] > 1,
-    )
-    return output.to(query.dtype).transpose(1, 2), None
-
-
-ALL_ATTENTION_FUNCTIONS.register(FULL_PRECISION_ATTENTION, _attention_in_float32)
-ALL_MASK_ATTENTION_FUNCTIONS.register(FULL_PRECISION_ATTENTION, sdpa_mask)

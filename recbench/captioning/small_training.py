@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
-from recbench.captioning.small_model import FULL_PRECISION_ATTENTION, caption_losses, normalised
+from recbench.captioning.muon import Muon
+from recbench.captioning.small_model import caption_losses, normalised
 from recbench.runs import atomic_path
 from recbench.schema import CaptionerConfig
 
@@ -84,8 +85,6 @@ def train(
     optimizers = make_optimizers(parameters, config)
     first = _load_state(folder, parameters, optimizers)
     model.train()
-    if precision == "bfloat16" and model.device.type == "cpu":
-        model.set_attn_implementation(FULL_PRECISION_ATTENTION)
     for step in range(first, steps):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -102,22 +101,20 @@ def train(
         if (step + 1) % config.checkpoint_steps == 0 and step + 1 < steps:
             _save_state(folder, parameters, optimizers, step + 1)
         report(step + 1, float(loss.detach()))
-    model.set_attn_implementation("sdpa")
     model.eval()
 
 
 def make_optimizers(parameters: dict[str, Tensor], config: CaptionerConfig) -> list[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, AdamW for all else: embeddings, norms, biases.
 
-    Muon makes a matrix's step orthogonal (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/), and needs
-    fewer steps than AdamW. Decay is by learning rate times `weight_decay`, alike in both for their rates' ratio.
+    Muon needs fewer steps than AdamW. Decay is by learning rate times `weight_decay`, alike in both for their rates'
+    ratio.
     """
     matrices = {name for name, value in parameters.items() if value.ndim == 2 and "embed" not in name}
-    muon = torch.optim.Muon(
+    muon = Muon(
         [parameters[name] for name in sorted(matrices)],
         lr=config.matrix_learning_rate,
         weight_decay=config.weight_decay,
-        adjust_lr_fn="original",
     )
     others = [value for name, value in sorted(parameters.items()) if name not in matrices]
     adamw = torch.optim.AdamW(others, lr=config.learning_rate, weight_decay=0.0, betas=(0.9, 0.98))

@@ -99,7 +99,7 @@ class CaptionerConfig:
     checkpoint_steps: int = option(50, "steps between the states that an interrupted training continues from", least=1)
     training_precision: str = option(
         "auto",
-        "bfloat16 autocast or float32; auto: bfloat16 where the hardware multiplies it itself",
+        "bfloat16 autocast or float32; auto: bfloat16 on GPUs that have it, float32 on every CPU",
         one_of=("auto", "float32", "bfloat16"),
     )
 

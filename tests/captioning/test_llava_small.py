@@ -11,6 +11,8 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
@@ -125,6 +127,21 @@ def test_it_learns_to_name_what_it_sees(
     assert {caption.tokens for caption in captions} == {6}  # a, colour, square, two full stops, plain
     assert {caption.prompt_tokens for caption in captions} == {1 + 4}  # beginning, four patches
     assert texts(captioner, items[7:8]) == texts(captioner, items)[7:8]  # alone as among others
+
+
+def test_a_cpu_computes_in_float32_whatever_units_it_has(data: RecommendationData, make_run: Callable[[], Run]) -> None:
+    floats: set[torch.dtype] = set()
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            result = function(*args, **(kwargs or {}))
+            floats.update(one.dtype for one in tree_leaves(result) if isinstance(one, torch.Tensor))
+            return result
+
+    with Watch():
+        obtain(config(training_precision="auto", epochs=1), data, make_run(), 0, CPU)
+    assert torch.float32 in floats
+    assert not floats & {torch.bfloat16, torch.float16}
 
 
 def test_captions_are_cut_at_max_tokens(
