@@ -42,15 +42,15 @@ class Muon(torch.optim.Optimizer):
         for group in self.param_groups:
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    self._move(matrix, group["lr"], group["weight_decay"], group["momentum"])
+                    self._move(matrix, matrix.grad, group["lr"], group["weight_decay"], group["momentum"])
         return loss
 
-    def _move(self, matrix: Tensor, rate: float, weight_decay: float, momentum: float) -> None:
+    def _move(self, matrix: Tensor, gradient: Tensor, rate: float, weight_decay: float, momentum: float) -> None:
         state = self.state[matrix]
         if not state:
             state["momentum_buffer"] = torch.zeros_like(matrix)
-        mean = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
-        update = orthogonalised(matrix.grad.lerp(mean, momentum))
+        mean = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
+        update = orthogonalised(gradient.lerp(mean, momentum))
         rows, columns = matrix.shape
         matrix.mul_(1 - rate * weight_decay).add_(update, alpha=-rate * math.sqrt(max(1, rows / columns)))
 
