@@ -1,7 +1,8 @@
 """Every metric of an evaluation by name, each with its bootstrap interval: what `recbench eval` and `score` report.
 
 Names: "auc", "wpauc(a,b)" (the area over the window's width), "mcclish(a,b)", "pauc(a,b)" (the raw area), "hr@K",
-"ndcg@K", "mrr@K". Two inputs lead here: counts of negatives above one positive a case, or labels and scores.
+"ndcg@K", "mrr@K". Two inputs lead here: counts of negatives above one positive a case, or labels and scores, which
+have "recall@K", too: with one positive it is "hr@K".
 """
 
 import re
@@ -15,7 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 from recbench.errors import UserError
 from recbench.metrics.intervals import Intervals, bootstrap_intervals
 from recbench.metrics.rankings import IntArray, Ranking, rank_scores
-from recbench.metrics.topk import check_k, hit_rate, hit_rate_several, mrr, mrr_several, ndcg, ndcg_several
+from recbench.metrics.topk import (
+    check_k,
+    hit_rate,
+    hit_rate_several,
+    mrr,
+    mrr_several,
+    ndcg,
+    ndcg_several,
+    recall_several,
+)
 from recbench.metrics.windows import Window, check_counts, check_window, mcclish, window_auc_of, windowed_tpr
 
 FloatArray = NDArray[np.float64]
@@ -115,9 +125,9 @@ def summarise_scores(
     """Every metric from labels and scores: averaged over users (`groups` [N]), or of all rows pooled (no `groups`).
 
     `labels` are 0 or 1, any number of positives a user; `scores` larger is more relevant; [N]. Returns what
-    `summarise_ranks` returns. With groups, the ROC curve and the list are each user's own; users with one class only
-    are left out of every metric and counted in a warning, and intervals resample users. Without, there is one ROC curve
-    and one list; ROC intervals resample positives and negatives apart (as pROC does), and Top-K metrics, being of one
+    `summarise_ranks` returns, and recall@K. With groups, the ROC curve and the list are each user's own; users with one
+    class only are left out of every metric and counted in a warning, and intervals resample users. Without, there is
+    one ROC curve and one list; ROC intervals resample positives and negatives apart (as pROC does), and Top-K metrics, being of one
     list, have NaN for ends. NaN, with a warning, where a class is missing. Raises UserError for labels other than 0 and
     1, NaN scores, malformed windows or cut-offs.
     """
@@ -134,6 +144,7 @@ def summarise_scores(
             lambda window: window_auc_of(ranking, window),
             {
                 "hr": lambda k: hit_rate_several(ranking, k),
+                "recall": lambda k: recall_several(ranking, k),
                 "ndcg": lambda k: ndcg_several(ranking, k),
                 "mrr": lambda k: mrr_several(ranking, k),
             },

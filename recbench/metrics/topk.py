@@ -71,6 +71,19 @@ def hit_rate_several(ranking: Ranking, k: int) -> FloatArray:
     return _expected_gain_of_first(ranking, np.ones(check_k(k)))
 
 
+def recall_several(ranking: Ranking, k: int) -> FloatArray:
+    """Expected share of a group's positives that are among its best K, float64[U]; as `hit_rate_several`.
+
+    Never above K over the positives. With one positive it is `hit_rate`. Theorem 3.4 of arXiv 2604.22504 bounds it by a
+    windowed area.
+    """
+    _warn_without_positives(ranking)
+    size = ranking.positives + ranking.negatives
+    inside = np.clip(check_k(k) - ranking.before, 0, size) / size  # of each block; positives lie anywhere within
+    found = np.bincount(ranking.group, ranking.positives * inside, minlength=ranking.positives_of_group.size)
+    return found / np.where(ranking.positives_of_group > 0, ranking.positives_of_group, np.nan)
+
+
 def mrr_several(ranking: Ranking, k: int) -> FloatArray:
     """Expected reciprocal rank of a group's first positive, 0 beyond rank K, float64[U]; as `hit_rate_several`."""
     return _expected_gain_of_first(ranking, 1.0 / np.arange(1, check_k(k) + 1))

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-METRIC_ORDER = ("auc", "wpauc", "mcclish", "pauc", "hr", "ndcg", "mrr")  # metrics.json has them by the alphabet
+METRIC_ORDER = (
+    "auc",
+    "wpauc",
+    "mcclish",
+    "pauc",
+    "hr",
+    "recall",
+    "ndcg",
+    "mrr",
+)  # metrics.json has them by the alphabet
 COLUMN_TITLES = {
     "kept": "seen items kept",
     "best": "best possible, seen kept",

@@ -131,6 +131,12 @@ def test_scores_with_one_positive_a_user_equal_the_counts() -> None:
     user = np.repeat(np.arange(25), 30)
     by_scores = summarise_scores(labels.ravel(), scores.ravel(), [(0.1, 0.3)], [1, 5], groups=user, samples=50)
     by_counts = summarise_ranks(above, ties, np.full(25, 29), [(0.1, 0.3)], [1, 5], samples=50)
+    assert list(by_scores) == [
+        "auc", "wpauc(0.1,0.3)", "mcclish(0.1,0.3)", "pauc(0.1,0.3)",
+        "hr@1", "recall@1", "ndcg@1", "mrr@1", "hr@5", "recall@5", "ndcg@5", "mrr@5",
+    ]  # fmt: skip
+    for k in (1, 5):  # one positive is found or not
+        assert by_scores.pop(f"recall@{k}") == by_scores[f"hr@{k}"]
     assert list(by_scores) == list(by_counts)
     for name in by_counts:
         assert by_scores[name] == pytest.approx(by_counts[name], abs=TOLERANCE)

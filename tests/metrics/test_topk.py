@@ -11,7 +11,8 @@ from sklearn.metrics import ndcg_score
 
 from recbench.errors import UserError
 from recbench.metrics.rankings import rank_scores
-from recbench.metrics.topk import hit_rate, hit_rate_several, mrr, mrr_several, ndcg, ndcg_several
+from recbench.metrics.topk import hit_rate, hit_rate_several, mrr, mrr_several, ndcg, ndcg_several, recall_several
+from recbench.metrics.windows import window_auc
 
 TOLERANCE = 1e-9
 
@@ -32,6 +33,10 @@ def mean_over_orders(rows: list[tuple[int, int]], metric: Callable[[list[int]], 
 
 def hit_of(labels: list[int], k: int) -> float:
     return float(any(labels[:k]))
+
+
+def recall_of(labels: list[int], k: int) -> float:
+    return sum(labels[:k]) / sum(labels)
 
 
 def reciprocal_rank_of(labels: list[int], k: int) -> float:
@@ -72,7 +77,12 @@ def test_one_positive_is_the_mean_over_the_ranks_its_tie_allows(above: int, ties
 @settings(max_examples=60)
 def test_several_positives_are_the_mean_over_every_order(rows: list[tuple[int, int]], k: int) -> None:
     ranking = rank_scores([label for label, _ in rows], [score for _, score in rows])
-    for computed, of_labels in ((hit_rate_several, hit_of), (mrr_several, reciprocal_rank_of), (ndcg_several, ndcg_of)):
+    for computed, of_labels in (
+        (hit_rate_several, hit_of),
+        (recall_several, recall_of),
+        (mrr_several, reciprocal_rank_of),
+        (ndcg_several, ndcg_of),
+    ):
         expected = mean_over_orders(rows, lambda labels, of_labels=of_labels: of_labels(labels, k))
         assert computed(ranking, k).tolist() == pytest.approx([expected], abs=TOLERANCE)
 
@@ -97,11 +107,30 @@ def test_several_with_one_positive_a_user_are_the_counted_forms(k: int) -> None:
     users = np.repeat(np.arange(50), 20)[shuffled]
     ranking = rank_scores(labels.reshape(-1)[shuffled], scores.reshape(-1)[shuffled], users)
     np.testing.assert_allclose(hit_rate_several(ranking, k), hit_rate(above, ties, k), atol=TOLERANCE)
+    np.testing.assert_allclose(recall_several(ranking, k), hit_rate(above, ties, k), atol=TOLERANCE)
     np.testing.assert_allclose(mrr_several(ranking, k), mrr(above, ties, k), atol=TOLERANCE)
     np.testing.assert_allclose(ndcg_several(ranking, k), ndcg(above, ties, k), atol=TOLERANCE)
 
 
+@given(data=st.data(), positives=st.integers(1, 8), negatives=st.integers(1, 20))
+def test_theorem_3_4_bounds_recall_by_a_windowed_area(data: st.DataObject, positives: int, negatives: int) -> None:
+    """(28): every order of the labels, no ties, and a list that is no shorter than the positives."""
+    k = data.draw(st.integers(min(positives, negatives), negatives))
+    positives = min(positives, k)
+    labels = data.draw(st.permutations([1] * positives + [0] * negatives))
+    scores = np.arange(len(labels), 0, -1)
+    area = window_auc(labels, scores, ((k - positives) / negatives, k / negatives)).normalised
+    recall = recall_several(rank_scores(labels, scores), k)[0]
+    slack = 1e-9  # of the area's floating point, before it is rounded to whole positives
+    assert np.ceil(positives * (1 - np.sqrt(1 - area)) - slack) / positives <= recall + TOLERANCE
+    assert recall <= np.floor(positives * np.sqrt(area) + slack) / positives + TOLERANCE
+    if positives == 1:  # Lemma 3.5
+        assert recall == pytest.approx(area, abs=TOLERANCE)
+
+
 def test_values_by_hand() -> None:
+    # One of two positives among the best two of three rows.
+    assert recall_several(rank_scores([1, 0, 1], [3, 2, 1]), 2).tolist() == [0.5]
     # Two negatives above: rank 3, and 1 / log2(4) = 1/2.
     assert (hit_rate(2, 0, 2), hit_rate(2, 0, 3)) == (0, 1)
     assert ndcg(2, 0, 3) == pytest.approx(0.5, abs=TOLERANCE)
@@ -111,7 +140,7 @@ def test_values_by_hand() -> None:
     assert mrr(0, 3, 2) == (1 + 1 / 2) / 4
 
 
-@pytest.mark.parametrize("metric", [hit_rate_several, mrr_several, ndcg_several])
+@pytest.mark.parametrize("metric", [hit_rate_several, recall_several, mrr_several, ndcg_several])
 def test_a_list_without_positives_is_nan_with_a_warning(metric: Callable) -> None:
     ranking = rank_scores([0, 0, 1, 0], [1, 2, 2, 1], ["b", "b", "a", "a"])
     with pytest.warns(UserWarning, match="1 of 2 rankings have no positive"):
