@@ -59,7 +59,8 @@ def score_file(
     Returns name -> {"value", "low", "high"} with the names "auc", "wpauc(a,b)" (area over width, (1)), "mcclish(a,b)",
     "pauc(a,b)" (raw area), "hr@K" (with several positives: at least one among the best K), "ndcg@K", "mrr@K", and of
     labels "recall@K" (the share of the positives among the best K). Undefined values are NaN and users with one class
-    only are left out, both with a warning, as is a window narrower than one negative. Raises UserError, naming the line or column, for a file that cannot be used so.
+    only are left out, both with a warning, as is a window narrower than one negative. Raises UserError, naming the
+    line or column, for a file that cannot be used so.
 
         >>> from recbench import score_file  # doctest: +SKIP
         >>> score_file("scores.csv", windows=[(0.01, 0.05)], ks=[10])["auc"]["value"]  # doctest: +SKIP
