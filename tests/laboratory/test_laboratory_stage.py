@@ -33,6 +33,7 @@ def test_every_arm_of_the_published_experiment_runs(fresh_workspace):
         "algo.top_k=50": "algo.top_k=7",  # of 29 negatives
         "algo.top_k=10": "algo.top_k=3",
         "algo.weights=ndcg@10": "algo.weights=ndcg@3",
+        **{f"algo.anchor={rank}": "algo.anchor=4" for rank in (5, 8, 10, 15)},  # of a beam of four
     }
     groups = compose("laboratory").arms
     changed = {
@@ -44,7 +45,7 @@ def test_every_arm_of_the_published_experiment_runs(fresh_workspace):
         for group, found in changed.items()
         for name, texts in found.items()
     ]
-    run = laboratory(fresh_workspace, *TINY, "groups=[main,variants,ranks,contexts]", "--seeds", "0,1", *overrides)
+    run = laboratory(fresh_workspace, *TINY, f"groups=[{','.join(groups)}]", "--seeds", "0,1", *overrides)
     metrics = run.metrics
     assert metrics["order"] == ["sft", *(name for found in changed.values() for name in found)]
     assert set(metrics["arms"]) == {*metrics["order"], "best possible"}
@@ -72,7 +73,10 @@ def test_the_same_run_gives_the_same_bytes_and_arms_share_their_draws(fresh_work
     ("arguments", "words"),
     [
         (["--arms", "tawin_top"], "--arms tawin_top: expected some of more_sft, grpo_random"),
-        (["groups=[mian]"], "groups=mian: expected some of main, variants, ranks, contexts; did you mean 'main'?"),
+        (
+            ["groups=[mian]"],
+            "groups=mian: expected some of main, variants, anchors, ranks, contexts; did you mean 'main'?",
+        ),
         (["groups=[]"], "there is no arm to train"),
         (["--seeds", "1,1"], "seeds=[1, 1]: expected different whole numbers"),
         (["--k", "30", "--arms", "grpo_beam"], "expected at most 29, the negatives of data.catalogue_size=30"),
