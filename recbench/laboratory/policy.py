@@ -14,6 +14,8 @@ class LowRankPolicy(nn.Module):
     product. Section 7 of docs/methods.md, (25).
     """
 
+    reads_everything = True  # it has no dropout: nothing in a pass depends on the others in it
+
     def __init__(self, dimensions: int, items: int, rank: int, generator: torch.Generator) -> None:
         super().__init__()
         scale = 0.3  # small beside the scores that training makes

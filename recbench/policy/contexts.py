@@ -24,6 +24,7 @@ class SequenceContexts:
     """
 
     searches = False  # one token an item
+    reads_everything = True  # all sequences, whichever places are asked for
 
     def __init__(self, policy: SequencePolicy, items: Tensor) -> None:
         if policy.searches:

@@ -76,6 +76,8 @@ class TrieTables(nn.Module):
 class LlamaPolicy(nn.Module):
     """A small LLaMA-architecture policy over a catalogue, with tied input and output embeddings."""
 
+    reads_everything = False  # a pass reads the histories of the contexts that are asked for
+
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
         super().__init__()
         self.trie = trie

@@ -50,6 +50,8 @@ class Block(nn.Module):
 class SasRec(AtomicPolicy):
     """log pi(i | x) by the inner products of the last hidden state with all item embeddings."""
 
+    reads_everything = False  # a pass reads the histories of the contexts that are asked for
+
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
         super().__init__(trie, settings)
         self.item_embeddings = nn.Embedding(1 + trie.catalogue_size, settings.width)

@@ -15,7 +15,7 @@ from recbench.rl.estimation import (
     sample_items,
     start_tracker,
 )
-from recbench.rl.interface import RankedItems, ScoringPolicy
+from recbench.rl.interface import RankedItems, Scorer, ScoringPolicy
 from recbench.rl.negatives import (
     Negatives,
     beam_negatives,
@@ -33,7 +33,7 @@ from recbench.rl.objective import (
     ranking_beam,
     uses_window,
 )
-from recbench.rl.randomness import random_state, set_random_state
+from recbench.rl.randomness import SameMasks, random_state, set_random_state
 from recbench.rl.ranking import RankedNegatives, RankError, rank_beam, rank_catalogue, rank_error
 from recbench.rl.weighting import positive_weights, window_weights
 from recbench.rl.windows import ranks_near, ranks_touched
@@ -101,8 +101,9 @@ def build_groups(
 ) -> Groups:
     """Groups for histories [B, T] (padded with -1) with positives [B], by the policy as it stands.
 
-    Dropout is off unless config.rank_dropout keeps it. What torch draws for it is drawn again afterwards, so that the
-    gradient pass has the same masks where it is the same forward, which it is with one token an item.
+    Dropout is off unless config.rank_dropout keeps it. What torch draws for it is drawn again in every pass, and
+    afterwards, so that all passes here and the gradient pass have the same masks where they are the same forward, which
+    they are with one token an item.
 
     Asks of the policy only what the configuration needs: nothing for random negatives, a pool's scores for dns, a beam
     search for beam negatives, and for windows the catalogue's scores (ranks=exact), a wider beam (ranks=beam), or a
@@ -114,10 +115,11 @@ def build_groups(
     was_training = policy.training
     policy.train(config.rank_dropout)
     state = random_state(histories.device)
+    asked: Scorer = SameMasks(policy, state) if config.rank_dropout else policy
     try:
         with torch.no_grad():
             exclude = histories if negatives_config.exclude_seen else None
-            sources = _ask(policy, histories, positives, config, negatives_config, exclude, generator, tracker)
+            sources = _ask(asked, histories, positives, config, negatives_config, exclude, generator, tracker)
             return _assemble(policy, positives, sources, config, negatives_config, exclude, generator, started)
     finally:
         policy.train(was_training)
@@ -162,7 +164,7 @@ def near_exact_error(
 
 
 def _ask(
-    policy: ScoringPolicy,
+    policy: Scorer,
     histories: Tensor,
     positives: Tensor,
     config: AlgoConfig,
@@ -222,7 +224,7 @@ def _ask(
 
 
 def _estimate(
-    policy: ScoringPolicy,
+    policy: Scorer,
     histories: Tensor,
     positives: Tensor,
     config: AlgoConfig,

@@ -19,29 +19,25 @@ class RankedItems(Protocol):
         """FloatTensor [B, W], padded with -inf."""
 
 
-class ScoringPolicy(Protocol):
-    """A torch module that gives log pi(i | x), normalised over the catalogue's legal continuations.
+class Scorer(Protocol):
+    """What gives log pi(i | x), normalised over the catalogue's legal continuations.
 
     What histories are is its own affair: this package hands them over as they came.
     """
 
     @property
-    def training(self) -> bool:
-        """Whether dropout is on."""
-
-    @property
     def catalogue_size(self) -> int:
         """Number of items N."""
+
+    @property
+    def searches(self) -> bool:
+        """Whether a beam search scores fewer items than there are; with one token an item it scores them all."""
 
     def score_catalogue(self, histories: Tensor) -> Tensor:
         """Histories [B, T], padded with -1 on the right, to exact log-probabilities [B, N]."""
 
     def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
         """Candidates [B, G] to log-probabilities [B, G] with gradients; candidate -1 scores -inf."""
-
-    @property
-    def searches(self) -> bool:
-        """Whether a beam search scores fewer items than there are; with one token an item it scores them all."""
 
     def score_some(self, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
         """Scores [B, M + K] of items [M] for every history and of own candidates [B, K] (-1 scores -inf).
@@ -52,6 +48,18 @@ class ScoringPolicy(Protocol):
 
     def beam_search(self, histories: Tensor, width: int) -> RankedItems:
         """The (approximately) most probable items of each history."""
+
+
+class ScoringPolicy(Scorer, Protocol):
+    """A torch module that scores, and can be trained."""
+
+    @property
+    def training(self) -> bool:
+        """Whether dropout is on."""
+
+    @property
+    def reads_everything(self) -> bool:
+        """Whether a pass reads the same whichever contexts are asked for: dropout masks then do not depend on those."""
 
     def train(self, mode: bool = True) -> Any:
         """Turn dropout on or off."""

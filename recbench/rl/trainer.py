@@ -62,9 +62,10 @@ def rl_step(
     The reference, wanted where config.kl > 0, is also what the logged KL is against; it costs one forward without
     gradients, and has no dropout, so that with dropout the KL starts a little above 0. S-DPO needs it, too. Ratios
     compare with the first update's own scores, and every update repeats its dropout masks, so that a ratio differs from
-    1 only by what the optimiser did. Contexts without any gradient are not scored; a batch of none leaves the weights
-    alone. `replay` makes a scalar loss of other data with gradients, which is added with config.replay_weight. Raises
-    ValueError where config.kl > 0 or S-DPO comes without a reference.
+    1 only by what the optimiser did. Contexts without any gradient are not scored, but where groups
+    were ranked with dropout: masks depend on who shares a pass. A batch of none leaves the weights alone. `replay`
+    makes a scalar loss of other data with gradients, which is added with config.replay_weight. Raises ValueError where
+    config.kl > 0 or S-DPO comes without a reference.
     """
     if needs_reference(config) and reference is None:
         raise ValueError("config.kl > 0 and S-DPO need a reference policy")
@@ -73,12 +74,14 @@ def rl_step(
     chosen = (torch.ones_like(groups.effective) if everyone else groups.effective).nonzero().squeeze(1)
     part = _select(groups, chosen)
     scale = len(chosen) / max(1, len(groups.positives))  # the mean is over the whole batch, contexts left out included
-    scored = part.candidates
+    scored = groups.candidates
     if config.sft_weight > 0:
-        scored = torch.cat([part.positives[:, None], scored[:, 1:]], dim=1)
+        scored = torch.cat([groups.positives[:, None], scored[:, 1:]], dim=1)
     reference_log_probs = None
     if reference is not None and len(chosen):
-        reference_log_probs = _score(reference, histories[chosen], scored)
+        reference_log_probs = _score(reference, histories[chosen], scored[chosen])
+    # Masks are drawn for a batch: to repeat those of the ranking, the pass has to be of the same contexts.
+    whole = config.rank_dropout and config.dropout and not (policy.searches or policy.reads_everything)
     loss: RLLoss | None = None
     old_log_probs = advantages = log_probs = torch.empty(0)
     gradient_norm, replayed = 0.0, float("nan")
@@ -92,7 +95,10 @@ def rl_step(
         if len(chosen):
             if update > 0:
                 set_random_state(histories.device, state)
-            log_probs = policy.score_groups(histories[chosen], scored)
+            if whole:
+                log_probs = policy.score_groups(histories, scored)[chosen]
+            else:
+                log_probs = policy.score_groups(histories[chosen], scored[chosen])
             if update == 0:
                 old_log_probs = log_probs.detach()
                 size = policy.catalogue_size

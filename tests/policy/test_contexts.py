@@ -1,5 +1,7 @@
 """Contexts that share a pass against the same contexts read one by one."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -112,3 +114,64 @@ def test_ranks_with_dropout_are_those_of_the_gradient_pass(policy, by_sequence: 
     assert not torch.equal(found[True, 0][0], found[True, 1][0])
     assert torch.equal(found[False, 0][0], found[False, 1][0])
     assert not torch.equal(found[False, 0][0], found[False, 0][1])
+
+
+class Listening:
+    """A policy that keeps what it was asked for and what it answered."""
+
+    def __init__(self, policy: Any) -> None:
+        self.policy, self.heard = policy, []
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.policy, name)
+        if name not in ("score_catalogue", "score_groups", "beam_search"):
+            return found
+
+        def answer(histories: torch.Tensor, *rest: Any) -> Any:
+            scores = found(histories, *rest)
+            self.heard.append((name, *rest, scores))
+            return scores
+
+        return answer
+
+
+@pytest.mark.parametrize("by_sequence", [True, False])
+@pytest.mark.parametrize("kind", ["window", "beam"])
+def test_contexts_without_effect_leave_the_masks_of_the_others(policy, by_sequence: bool, kind: str) -> None:
+    """A hard window drops most contexts from the gradient pass; the masks of the rest are those of the ranking."""
+    reads, histories = (SequenceContexts(policy, ITEMS), PLACES) if by_sequence else (policy, HISTORIES)
+    listening: Any = Listening(reads)
+    policy.embedding_dropout = policy.output_dropout = policy.settings.output_dropout = 0.5
+    algo = AlgoConfig(name="tawin", window=[0.0, 0.25], group_size=3, surrogate="logistic", updates_per_rollout=2)
+    algo.window_shape, algo.rank_dropout = "hard", True
+    positives = torch.tensor([5, 3, 6, 7, 4, 5])
+    optimizer = torch.optim.SGD(policy.parameters(), lr=0.0)
+    compared = 0
+    for seed in range(8):
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        listening.heard.clear()
+        groups = build_groups(listening, histories, positives, algo, NegativesConfig(kind=kind), generator)
+        log = rl_step(listening, None, optimizer, groups, histories, algo)
+        ranked = [heard[-1] for heard in listening.heard if heard[0] == "score_catalogue"]
+        found = [heard[-1] for heard in listening.heard if heard[0] == "beam_search"]
+        assert (len(ranked), len(found)) == (1, int(kind == "beam"))
+        for beams in found:  # of the scores that ranks are of, masks included
+            assert torch.equal(ranked[0].gather(1, beams.items), beams.log_probs)
+        chosen = groups.effective.nonzero().squeeze(1)
+        if not 0 < len(chosen) < len(positives):
+            continue
+        assert log.ratio == 1.0
+        moved = [heard for heard in listening.heard if heard[0] == "score_groups"]
+        assert len(moved) == 2  # updates of one rollout
+        for _, candidates, scores in moved:
+            rows = chosen if len(scores) == len(positives) else torch.arange(len(chosen))
+            items = groups.candidates[chosen]
+            assert torch.equal(candidates[rows], items)
+            expected = ranked[0][chosen].gather(1, items.clamp(min=0)).masked_fill(items < 0, -torch.inf)
+            if by_sequence:  # one product of states for all places, another for some: equal up to rounding
+                assert torch.allclose(scores[rows], expected, atol=1e-5)
+            else:
+                assert torch.equal(scores[rows], expected)
+        compared += 1
+    assert compared >= 2

@@ -18,6 +18,8 @@ class Beams(NamedTuple):
 class SoftmaxPolicy(nn.Module):
     """log pi(i | x) = log softmax of features[x] @ users @ items, x the first item of the history; float64."""
 
+    reads_everything = False
+
     def __init__(self, features: Tensor, users: Tensor, items: Tensor, dropout: float = 0.0) -> None:
         super().__init__()
         self.register_buffer("features", features.double())
