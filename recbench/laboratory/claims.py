@@ -43,6 +43,17 @@ class Matrix:
     best: list[int]  # [C]: the row that is best among the first C
 
 
+@dataclass(frozen=True)
+class AnchorCurves:
+    """Gain over SFT of every Top-K metric against the anchor of (27) (arXiv 2604.22504, Figure 4)."""
+
+    temperature: float
+    anchors: list[int]  # [A], rising
+    metrics: list[str]  # [M]: hr@K, rising in K
+    gains: list[list[float]]  # [M, A]
+    best: list[int]  # [M]: the place of the best anchor
+
+
 class Results:
     """Names for the axes of `Measured`: sft is arm 0, then the arms, then the best possible."""
 
@@ -98,7 +109,28 @@ def check_claims(results: Results) -> list[Claim]:
         text = "the best row of every column of the window matrix is on or next to the diagonal"
         far = [metric for column, metric in enumerate(matrix.metrics) if abs(matrix.best[column] - column) > 1]
         claims.append(Claim(text, matrix.metrics, "no" if far else "yes"))
+    for curves in anchor_curves(results):
+        text = f"the best anchor of HR@K (temperature {curves.temperature:g}) never falls as K grows"
+        claims.append(Claim(text, curves.metrics, "yes" if curves.best == sorted(curves.best) else "no"))
     return claims
+
+
+def anchor_curves(results: Results) -> list[AnchorCurves]:
+    """One for each temperature at which TAWin has at least three anchors and nothing else differs."""
+    found: dict[float, dict[int, str]] = {}
+    for arm in results.arms:
+        if arm.algo.anchor is not None and arm.negatives.kind == "beam":
+            found.setdefault(arm.algo.anchor_temperature, {}).setdefault(arm.algo.anchor, arm.name)
+    metrics = sorted((name for name in results.metrics if name.startswith("hr@")), key=lambda name: int(name[3:]))
+    curves = []
+    for temperature, arms in sorted(found.items()):
+        anchors = sorted(arms)
+        if len(anchors) < 3:
+            continue
+        gains = [[results.mean(arms[k], metric) - results.mean(SFT, metric) for k in anchors] for metric in metrics]
+        best = np.argmax(gains, axis=1).tolist()
+        curves.append(AnchorCurves(temperature, anchors, metrics, gains, best))
+    return curves
 
 
 def window_matrices(results: Results) -> list[Matrix]:
@@ -110,7 +142,7 @@ def window_matrices(results: Results) -> list[Matrix]:
     for kind in ("hr@", "wpauc("):
         own: dict[str, Arm] = {}
         for arm in results.arms:
-            if arm.algo.name == "tawin" and arm.aim.startswith(kind):
+            if arm.algo.name == "tawin" and arm.algo.anchor is None and arm.aim.startswith(kind):
                 own.setdefault(arm.aim, arm)  # variants of an aim have no column of their own
         if len(own) < 2:
             continue

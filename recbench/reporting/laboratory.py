@@ -1,18 +1,19 @@
 """The report of `recbench laboratory`: claims, the window matrices with their picture, every metric, and the cost.
 
 metrics.json holds `order` (arms as trained), `metrics`, `aims` (arm -> metric), `arms` (arm -> metric -> mean, std over
-seeds, per_seed and, but for sft, gain over it with value, low, high, std), `claims` and `matrices` (`Claim`, `Matrix`
-of recbench.laboratory.claims) and `users`. The manifest holds `cost`.
+seeds, per_seed and, but for sft, gain over it with value, low, high, std), `claims`, `matrices` and `anchors` (`Claim`,
+`Matrix`, `AnchorCurves` of recbench.laboratory.claims) and `users`. The manifest holds `cost`.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recbench.reporting.anchor_plot import plot_anchors
 from recbench.reporting.tables import Grid, mean_and_deviation, number, signed, signed_interval, titled
 from recbench.reporting.window_plot import plot_window_matrices, short_metric
 from recbench.runs import Run, atomic_path
 
-PICTURE = "windows.png"
+PICTURE, ANCHORS = "windows.png", "anchors.png"
 SHOWN_LEADS = 3  # of a claim that compares with many arms: the closest ones decide
 COST_COLUMNS = {
     "arm": "arm",
@@ -37,6 +38,10 @@ def laboratory_sections(run: Run) -> list[str]:
         with atomic_path(run.path / PICTURE) as partial:
             plot_window_matrices(partial, metrics["matrices"])
         lines += ["## Trained on a window, measured on a window", "", f"![Gains over SFT]({PICTURE})", ""]
+    if curves := metrics.get("anchors"):
+        with atomic_path(run.path / ANCHORS) as partial:
+            plot_anchors(partial, curves)
+        lines += ["## Top-K against the anchor", "", f"![Gains over SFT by anchor]({ANCHORS})", ""]
     lines += ["## Metrics", "", *titled(_gains(metrics)), *titled(_means(metrics))]
     cost = run.manifest.get("cost", [])
     if cost:

@@ -7,7 +7,7 @@ import numpy as np
 
 from recbench.errors import UserError
 from recbench.laboratory.arms import Arm, read_arms
-from recbench.laboratory.claims import Results, as_numbers, check_claims, window_matrices
+from recbench.laboratory.claims import Results, anchor_curves, as_numbers, check_claims, window_matrices
 from recbench.laboratory.measure import measure
 from recbench.laboratory.training import TEST_USERS, Cost, market_of, sft_policy, stream, train_arm
 from recbench.metrics.summary import window_text
@@ -58,6 +58,7 @@ def run(config: LaboratoryStageConfig, run: Run) -> dict[str, Any]:
         "aims": {arm.name: arm.aim for arm in arms},
         "arms": as_numbers(results, seeds),
         "claims": [asdict(claim) for claim in check_claims(results)],
+        "anchors": [asdict(curves) for curves in anchor_curves(results)],
         "matrices": [asdict(matrix) for matrix in window_matrices(results)],
         "users": config.test_users,
     }

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recbench.laboratory.arms import Arm
-from recbench.laboratory.claims import Lead, Results, check_claims, verdict, window_matrices
+from recbench.laboratory.claims import Lead, Results, anchor_curves, check_claims, verdict, window_matrices
 from recbench.laboratory.measure import Measured
 from recbench.schema import AlgoConfig, NegativesConfig
 
@@ -86,3 +86,21 @@ def test_a_matrix_whose_best_row_is_far_off_the_diagonal():
         assert check_claims(results())[-1].holds == "no"
     finally:
         MEANS[3, 4] = kept
+
+
+def test_anchors_of_one_temperature_make_a_curve_with_its_peaks():
+    """Made-up means of hr@1 and hr@5 by anchor: hr@1 is best at anchor 1, hr@5 at 3; two anchors make no curve."""
+    anchored = {1: (0.14, 0.30), 3: (0.13, 0.36), 9: (0.09, 0.33)}
+    arms = [
+        arm(f"a{k}", f"hr@{k}", kind="beam", name="tawin", anchor=k, anchor_temperature=2.0) for k in reversed(anchored)
+    ]
+    arms += [arm(f"b{k}", f"hr@{k}", kind="beam", name="tawin", anchor=k) for k in (1, 3)]
+    means = np.array([[0.10, 0.30], *(anchored[k] for k in reversed(anchored)), *[[0.2, 0.2]] * 3])
+    found = Results(arms, ["hr@1", "hr@5"], Measured(11, means[None], np.ones((2, 7, 7))))
+    (curve,) = anchor_curves(found)
+    assert (curve.temperature, curve.anchors, curve.metrics) == (2.0, [1, 3, 9], ["hr@1", "hr@5"])
+    assert np.array(curve.gains) == pytest.approx(np.array([[0.04, 0.03, -0.01], [0.0, 0.06, 0.03]]))
+    assert curve.best == [0, 1]
+    claim = "the best anchor of HR@K (temperature 2) never falls as K grows"
+    assert next(entry.holds for entry in check_claims(found) if entry.claim == claim) == "yes"
+    assert window_matrices(found) == []  # anchors have no column among the windows

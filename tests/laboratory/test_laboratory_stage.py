@@ -55,6 +55,7 @@ def test_every_arm_of_the_published_experiment_runs(fresh_workspace):
         assert values["auc"]["mean"] <= metrics["arms"]["best possible"]["auc"]["mean"]
     assert {entry["arm"] for entry in run.manifest["cost"]} == set(metrics["order"][1:])
     assert (run.path / "windows.png").is_file()
+    assert (run.path / "anchors.png").is_file()
     report = (run.path / "report.html").read_text()
     assert "data:image/png;base64," in report and "tawin_top5 has a higher HR@5" in report
 
