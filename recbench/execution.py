@@ -4,6 +4,7 @@ import importlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +47,7 @@ ADOPTED = {
     "ctr": ("captioner", "features"),
     "simulate": ("captioner", "features", "ctr"),
 }
+_making: ContextVar[Run | None] = ContextVar("_making", default=None)  # the run that is executed here just now
 RESUME_KEYS = ("resume", "runs", "threads", "device")  # what may change between a run and its continuation
 
 
@@ -100,7 +102,8 @@ def _settle_item_tokens(config: DictConfig) -> None:
 def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Run:
     """Run a stage with a checked config in a new run folder, or in that of the run that `config.resume` names.
 
-    What the stage returns becomes metrics.json; then the report is written. A stage that raises leaves its run
+    What the stage returns becomes metrics.json; then the report is written. A run that another's stage asks for is
+    recorded as made for that one. A stage that raises leaves its run
     `failed`, an interrupt leaves it `interrupted`; both are raised again. A user's mistake that the stage found before
     it had made anything leaves no folder.
     """
@@ -108,8 +111,9 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
     if config.get("resume"):
         run, config = _resumed(stage, config, overrides)
     else:
-        run = create_run(stage, config, overrides)
+        run = create_run(stage, config, overrides, made_for=_making.get())
     nothing_made = False
+    outer = _making.set(run)
     try:
         with run.logging(), short_warnings(run.log):
             run.log.info("%s %s", stage, " ".join(overrides))
@@ -131,6 +135,7 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
 
             write_report(run.path)
     finally:
+        _making.reset(outer)
         if nothing_made:
             _remove(run)
     return run

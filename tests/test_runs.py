@@ -151,6 +151,80 @@ def test_finding(config, tmp_path):
     assert newest(root, "train", lambda run: True, status="failed").id == failed.id
 
 
+def at(run, finished, **values):
+    """The run as it would be had it ended at another time."""
+    run.record(finished=finished, **values)
+    return run
+
+
+def test_what_ended_last_is_last_whenever_it_started(config, tmp_path):
+    outer, inner = create_run("train", config), create_run("train", config)
+    inner.finish("done", {"auc": 0.1})
+    outer.finish("done", {"auc": 0.2})
+    assert [run.id for run in find_runs(tmp_path / "runs")] == [inner.id, outer.id]
+    assert resolve_run(tmp_path / "runs", "latest").id == outer.id
+
+
+def test_manifests_with_whole_seconds(config, tmp_path):
+    # As older versions wrote them: local time, and an outer run and its input within one second.
+    outer, inner, other = (create_run("train", config) for _ in range(3))
+    for run in (other, inner, outer):
+        if run is outer:
+            run.use(inner)
+        run.finish("done", {"auc": 0.1})
+        at(run, "2026-11-28T09:30:31")
+    assert [run.id for run in find_runs(tmp_path / "runs")] == [inner.id, other.id, outer.id]
+
+
+def test_a_clock_that_is_set_back(config, tmp_path):
+    first = at(finished(config), "2099-01-01T00:00:00.000000+00:00")
+    second, third = finished(config), finished(config)
+    assert [run.id for run in find_runs(tmp_path / "runs")] == [first.id, second.id, third.id]
+    assert not second.manifest["finished"].startswith("2099")  # the time itself is told as it was
+    assert second.manifest["order"] == "2099-01-01T00:00:00.000001+00:00"
+
+
+def test_an_hour_that_comes_twice(config, tmp_path):
+    # 02:59 in summer time is before 02:01 in winter time, an hour later.
+    winter, summer = (
+        at(finished(config), "2026-10-25T02:01:00+01:00"),
+        at(finished(config), "2026-10-25T02:59:00+02:00"),
+    )
+    for run in (winter, summer):
+        run.manifest.pop("order", None)
+        run.record()
+    assert [run.id for run in find_runs(tmp_path / "runs")] == [summer.id, winter.id]
+
+
+def test_manifests_that_name_each_other(config, tmp_path):
+    first, second = finished(config), finished(config)
+    for run, other in ((first, second), (second, first)):
+        run.use(other)
+    assert {run.id for run in find_runs(tmp_path / "runs")} == {first.id, second.id}
+
+
+def test_what_was_made_for_another_stands_for_it_only_where_there_is_nothing_else(config, tmp_path):
+    root = tmp_path / "runs"
+    asked = finished(config)
+    outer = create_run("train", config)
+    made = create_run("train", config, made_for=outer)
+    made.finish("done", {"auc": 0.1})
+    assert made.made_for == {"stage": "train", "data": "toy", "id": outer.id}
+    for found in (resolve_run(root, "latest"), resolve_run(root, "latest", "train"), newest(root, "train", bool)):
+        assert found.id == asked.id
+    asked.record(status="failed")
+    assert resolve_run(root, "latest").id == newest(root, "train", bool).id == made.id
+    outer.finish("done", {"auc": 0.2})
+    assert resolve_run(root, "latest").id == outer.id
+
+
+def test_the_newest_data_are_taken_whoever_asked(config, tmp_path):
+    finished(config, "data")
+    anew = create_run("data", config, made_for=create_run("train", config))
+    anew.finish("done", {"users": 1})
+    assert newest(tmp_path / "runs", "data", bool).id == anew.id
+
+
 def test_resolving(config, tmp_path):
     root = tmp_path / "runs"
     first = finished(config)

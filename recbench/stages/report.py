@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from recbench.reporting.progress import say
 from recbench.reporting.report import write_report
-from recbench.runs import resolve_run
+from recbench.runs import origin, resolve_run
 
 
 def report(root: Path, name: str) -> Path:
     """Write report.md and the picture of the run that `name` stands for; returns the report's path."""
-    return write_report(resolve_run(root, name, statuses=("done", "failed", "interrupted")).path)
+    run = resolve_run(root, name, statuses=("done", "failed", "interrupted"))
+    if name == "latest" and origin(run):
+        say(f"latest: {run.stage} run {run.id}{origin(run)}")
+    return write_report(run.path)

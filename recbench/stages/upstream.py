@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from recbench.errors import UserError
 from recbench.execution import RESUME_KEYS, compose, differences, execute, prepare, replace
 from recbench.reporting.progress import say
-from recbench.runs import Run, library_versions, newest, require_finished, resolve_run
+from recbench.runs import Run, library_versions, newest, origin, require_finished, resolve_run
 from recbench.schema import with_defaults
 
 # Settings that change no number of a run: one made with others is the same.
@@ -52,7 +52,7 @@ def require(
         assert found is not None
         if not _same_data(found, config, run):
             raise UserError(f"{stage} run {found.id} was made on other data ({found.data_name}) than asked for")
-        say(f"{stage}: run {found.id}, as asked for")
+        say(f"{stage}: run {found.id}, as asked for{origin(found)}")
     else:
         known = fingerprint or run.data_fingerprint
         found = None if config.force else find(stage, config, match=match, fingerprint=known)
@@ -67,7 +67,7 @@ def require(
                 found = find(stage, config, match=match, fingerprint=known) if waited else None
                 found = found or _make(stage, config, make or {}, known)
         else:
-            say(f"{stage}: run {found.id}, the newest that fits")
+            say(f"{stage}: run {found.id}, the newest that fits{origin(found)}")
     run.use(found)
     return found
 

@@ -66,6 +66,59 @@ def test_eval_on_a_fresh_clone_makes_the_whole_chain(command, chain):
     assert chain == ["eval", "train grpo", "data", "train sft"]
 
 
+def evaluated(command, tmp_path):
+    """The train run that a plain `recbench eval` takes, and what it says."""
+    result = command("eval")
+    assert result.code == 0, result.err
+    return find_runs(tmp_path / "runs", "eval")[-1].input_run("train"), result.err
+
+
+def test_eval_takes_what_was_asked_for_not_what_that_made(command, chain, tmp_path):
+    command("train", "--neg=beam")  # makes an SFT run, which starts later
+    assert evaluated(command, tmp_path)[0].config.algo.name == "grpo"
+    command("train", "--algo=sft")  # by hand, and later
+    assert evaluated(command, tmp_path)[0].config.algo.name == "sft"
+    command("train", "--algo=tawin", "--top-k", "3")  # goes on from that SFT run
+    assert evaluated(command, tmp_path)[0].config.algo.name == "tawin"
+    command("train", "--neg=random", "--force")  # makes its SFT run anew
+    assert evaluated(command, tmp_path)[0].config.algo.name == "grpo"
+    command("report")
+    latest = find_runs(tmp_path / "runs")[-1]
+    assert latest.stage == "eval" and str(latest.path.relative_to(tmp_path)) in command("report").out
+
+
+def test_what_was_made_for_a_training_that_failed_is_told(command, chain, stub, tmp_path):
+    def failing(config, run):
+        if config.algo.name == "sft":
+            return {"auc": 0.5}
+        require("train", config, run, make={"algo": config.sft})
+        raise RuntimeError("boom")
+
+    stub("train", failing)
+    assert command("train", "--neg=beam").code == 1
+    failed = next(run for run in find_runs(tmp_path / "runs", "train") if run.status == "failed")
+    taken, said = evaluated(command, tmp_path)
+    assert taken.config.algo.name == "sft"
+    assert f"train: run {taken.id}, the newest that fits, made for train run {failed.id}" in said
+
+
+def test_resume_goes_on_with_what_was_asked_for(command, stub, tmp_path):
+    def stopping(config, run):
+        if config.algo.name != "sft":
+            require("train", config, run, make={"algo": config.sft})
+            return {"auc": 0.5}
+        if config.resume is None:
+            raise KeyboardInterrupt
+        return {"auc": 0.4}
+
+    stub("train", stopping)
+    assert command("train", "--neg=beam").code == 130  # stopped while it makes its SFT run: both are interrupted
+    assert command("train", "--resume", "latest").code == 0
+    sft, grpo = find_runs(tmp_path / "runs", "train")
+    assert [run.status for run in (sft, grpo)] == ["done", "done"]
+    assert grpo.input_run("train").id == sft.id and sft.manifest["resumed"] == 1
+
+
 def test_other_data_are_made_anew(command, chain):
     command("train", "--algo=sft")
     command("train", "--algo=sft", "data.options.seed=7")

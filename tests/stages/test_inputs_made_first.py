@@ -49,6 +49,19 @@ def test_a_training_makes_its_data_and_its_sft_once(fresh_workspace) -> None:
     assert newest.manifest["data"] == "bazaar"
 
 
+def test_eval_takes_the_training_that_was_asked_for(fresh_workspace) -> None:
+    """In an empty folder: train, then eval; the SFT run that the training made for itself started later than it."""
+    trained = fresh_workspace.made("train", "--neg=beam", *TINY)
+    evaluated = fresh_workspace.made("eval", "data.options.size=tiny", "bootstrap=0", "--window", "0.01,0.05")
+    assert evaluated.input_run("train").id == trained.id
+    assert evaluated.metrics["trained"]["algorithm"] == "grpo"
+    sft = trained.input_run("train")
+    assert sft.id > trained.id and sft.made_for == {"stage": "train", "data": "bazaar", "id": trained.id}
+    by_hand = fresh_workspace.made("train", "--algo=sft", *TINY)
+    again = fresh_workspace.made("eval", "data.options.size=tiny", "bootstrap=0")
+    assert again.input_run("train").id == by_hand.id
+
+
 def test_nothing_is_made_when_that_is_forbidden(fresh_workspace, refuse) -> None:
     refuse(fresh_workspace.stage("train", "--no-upstream", *TINY), "no finished data run on data bazaar fits")
     refuse(fresh_workspace.stage("eval", "--no-upstream"), "no finished train run on data bazaar fits")

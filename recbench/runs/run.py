@@ -1,85 +1,31 @@
-"""Run folders: create, finish, find and resolve them; files appear in them whole or not at all."""
+"""One run folder: what it says of itself, and what a stage and the dispatcher write to it."""
 
 import hashlib
 import json
 import logging
-import math
 import os
 import platform
 import re
-import resource
 import shutil
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
+from recbench.runs.files import write_json
+from recbench.runs.machine import library_versions, peak_memory_mb, processor
+from recbench.runs.order import STEP, end_of, now
 
 if TYPE_CHECKING:
     from recbench.reporting.progress import Progress
 
 # Written by the machinery, or for people only: everything else in a run folder is an artifact.
 NOT_ARTIFACTS = {"config.yaml", "overrides.yaml", "manifest.json", "metrics.json", "log.txt", "report.md"}
-PACKAGES = (
-    "numpy",
-    "torch",
-    "transformers",
-    "datasets",
-    "pyarrow",
-    "pandas",
-    "scikit-learn",
-    "hydra-core",
-    "omegaconf",
-)
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to (a file or a folder), renamed to `path` when the block ends well.
-
-    When the block raises, what it wrote is removed and `path` is as it was. The suffix is kept, because writers
-    choose formats by it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        yield partial
-        if path.is_dir():  # a folder cannot be renamed onto a folder that has files
-            shutil.rmtree(path)
-        os.replace(partial, path)
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: numpy scalars and arrays become numbers and lists, NaN and infinities null."""
-    if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if hasattr(value, "tolist"):  # numpy, without importing it
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Path):
-        return str(value)
-    return value
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` with sorted keys, so that equal values give equal bytes; NaN becomes null."""
-    with atomic_path(path) as partial:
-        partial.write_text(json.dumps(plain(value), sort_keys=True, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 class Run:
@@ -121,6 +67,11 @@ class Run:
         """running, done, failed or interrupted; a running one whose process is gone counts as interrupted."""
         status = str(self.manifest["status"])
         return "interrupted" if status == "running" and not _is_locked(self.path / "log.txt") else status
+
+    @property
+    def made_for(self) -> dict[str, str] | None:
+        """Stage, data and id of the run that needed this one as an input and had it made; None if a user asked."""
+        return self.manifest.get("made_for")
 
     @property
     def data_fingerprint(self) -> str | None:
@@ -236,11 +187,14 @@ class Run:
         if status == "done":
             self.manifest["content_hash"] = self.content_hash()
         seconds = self.manifest.get("seconds", 0.0) + time.monotonic() - self._started  # a resumed run adds up
+        finished = now()
+        last = self._last_end()
         self.record(
             status=status,
-            finished=datetime.now().isoformat(timespec="seconds"),
+            finished=finished.isoformat(timespec="microseconds"),
+            **({"order": (last + STEP).isoformat(timespec="microseconds")} if last >= finished else {}),
             seconds=round(seconds, 3),
-            peak_memory_mb=_peak_memory_mb(),
+            peak_memory_mb=peak_memory_mb(),
             **({"error": error} if error else {}),
         )
 
@@ -248,13 +202,28 @@ class Run:
         """Make an interrupted or failed run a running one again, and clear what a kill left half written."""
         for partial in self.path.rglob(".partial-*"):
             shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
-        self.manifest.pop("error", None)
+        for key in ("error", "finished", "order"):
+            self.manifest.pop(key, None)
         self._started = time.monotonic()
-        self.record(status="running", resumed=self.manifest.get("resumed", 0) + 1)
+        reopened = now().isoformat(timespec="microseconds")
+        self.record(status="running", resumed=self.manifest.get("resumed", 0) + 1, reopened=reopened)
+
+    def _last_end(self) -> datetime:
+        """When the last of the other runs beside this one ended, by what their manifests say."""
+        last = end_of({}, "")
+        for file in self.root.glob("*/*/*/manifest.json"):
+            with suppress(OSError, ValueError):
+                manifest = json.loads(file.read_bytes())
+                if file.parent.name != self.id and isinstance(manifest, dict) and "finished" in manifest:
+                    last = max(last, end_of(manifest, file.parent.name))
+        return last
 
 
-def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Run:
-    """Make `<config.runs>/<stage>/<config.data.name>/<time>-<hash>/` with config, overrides and a running manifest."""
+def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), made_for: Run | None = None) -> Run:
+    """Make `<config.runs>/<stage>/<config.data.name>/<time>-<hash>/` with config, overrides and a running manifest.
+
+    `made_for` is the run that needs this one as an input.
+    """
     name = str(config.data.name)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UserError(f"data.name={name!r} cannot name a folder: use letters, digits, '.', '_' and '-'")
@@ -262,8 +231,8 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = ()) ->
     folder = Path(config.runs) / stage / name
     _make_folder(folder)
     while True:
-        now = datetime.now()
-        path = folder / f"{now:%Y%m%d-%H%M%S-%f}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+        started = datetime.now()
+        path = folder / f"{started:%Y%m%d-%H%M%S-%f}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
         try:
             path.mkdir()
             break
@@ -279,63 +248,13 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = ()) ->
         "inputs": [],
         "notes": [],
         "versions": library_versions(),
-        "hardware": {"machine": platform.machine(), "processor": _processor(), "cores": os.cpu_count()},
-        "started": now.isoformat(timespec="seconds"),
+        "hardware": {"machine": platform.machine(), "processor": processor(), "cores": os.cpu_count()},
+        "started": started.isoformat(timespec="seconds"),
     }
+    if made_for is not None:
+        manifest["made_for"] = {"stage": made_for.stage, "data": made_for.data_name, "id": made_for.id}
     write_json(path / "manifest.json", manifest)
     return Run(path)
-
-
-def find_runs(root: Path | str, stage: str | None = None, data: str | None = None) -> list[Run]:
-    """Every run under `root`, oldest first, of one stage and data set if given; none if there is no such folder."""
-    paths = Path(root).glob(f"{stage or '*'}/{data or '*'}/*/manifest.json")
-    return [Run(path.parent) for path in sorted(paths, key=lambda path: (path.parent.name, path.parent.as_posix()))]
-
-
-def newest(
-    root: Path | str, stage: str, match: Callable[[Run], bool], data: str | None = None, status: str = "done"
-) -> Run | None:
-    """The newest run of `stage` that has this status and for which `match` holds, or None."""
-    return next((run for run in reversed(find_runs(root, stage, data)) if run.status == status and match(run)), None)
-
-
-def resolve_run(
-    root: Path | str, text: str, stage: str | None = None, statuses: Sequence[str] = ("done",), data: str | None = None
-) -> Run:
-    """The run that a user named: a path, a unique prefix of an id, or `latest`.
-
-    `latest` is the newest of `stage`, on data set `data`, whose status is in `statuses`; a path or a prefix may have
-    any status. Raises UserError when there is none, when a prefix fits several, or when the run is of another stage.
-    """
-    kind = f"{stage} run" if stage else "run"
-    if text == "latest":
-        newest = next((run for run in reversed(find_runs(root, stage, data)) if run.status in statuses), None)
-        if newest is None:
-            place = f"under {root}" if data is None else f"on data {data} under {root}"
-            raise UserError(f"no {' or '.join(statuses)} {kind} {place}; 'recbench runs' lists what is there")
-        return newest
-    if (Path(text) / "manifest.json").is_file():
-        found = [Run(Path(text))]
-    else:
-        found = [run for run in find_runs(root) if text and run.id.startswith(text)]
-    if not found:
-        raise UserError(
-            f"no run {text!r} under {root}: give a path, the beginning of an id, or latest ('recbench runs' lists them)"
-        )
-    if len(found) > 1:
-        raise UserError(
-            f"{text!r} begins {len(found)} run ids, for instance {found[0].id} and {found[-1].id}: give more of it"
-        )
-    if stage is not None and found[0].stage != stage:
-        raise UserError(f"{text!r} is a {found[0].stage} run, and a {kind} is needed here")
-    return found[0]
-
-
-def require_finished(run: Run) -> Run:
-    """`run` itself when it is done; a UserError that names its status otherwise."""
-    if run.status != "done":
-        raise UserError(f"{run.stage} run {run.id} is {run.status}, not done: name another, or make it again")
-    return run
 
 
 def _make_folder(folder: Path) -> None:
@@ -370,31 +289,3 @@ def _is_locked(file: Path) -> bool:
         except OSError:
             return True
         return False
-
-
-def library_versions() -> dict[str, str]:
-    """Version of recbench, Python and each library that numbers depend on, as a manifest has them."""
-    from recbench import __version__
-
-    versions = {"recbench": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-
-
-def _peak_memory_mb() -> float:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)

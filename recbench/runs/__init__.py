@@ -1,0 +1,20 @@
+"""Run folders: create, finish, find and resolve them; files appear in them whole or not at all."""
+
+from recbench.runs.files import atomic_path, plain, write_json
+from recbench.runs.finding import find_runs, newest, origin, require_finished, resolve_run
+from recbench.runs.machine import library_versions
+from recbench.runs.run import Run, create_run
+
+__all__ = [
+    "Run",
+    "atomic_path",
+    "create_run",
+    "find_runs",
+    "library_versions",
+    "newest",
+    "origin",
+    "plain",
+    "require_finished",
+    "resolve_run",
+    "write_json",
+]
