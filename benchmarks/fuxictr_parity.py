@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 
-MODELS = ("lr", "fm", "deepfm", "dcnv2", "finalmlp")
+MODELS = ("lr", "fm", "deepfm", "dcnv2", "dlrm", "finalmlp")
 LINEAR = ("lr", "fm")  # no perceptron: dropout has no effect
 GRID = {"learning_rate": (2e-3, 1e-2), "embedding_decay": (1e-4,), "dropout": (0.0, 0.3)}
 SEEDS = (0, 1)
@@ -158,7 +158,14 @@ def _feature_map(sizes: dict[str, int], columns: dict[str, torch.Tensor]) -> Any
 
 def _fuxictr_model(kind: str, feature_map: Any, setting: dict[str, float], folder: str) -> Any:
     """A model of FuxiCTR's layers, put together as in its model zoo."""
-    from fuxictr.pytorch.layers import CrossNetV2, FactorizationMachine, FeatureEmbedding, LogisticRegression, MLP_Block
+    from fuxictr.pytorch.layers import (
+        CrossNetV2,
+        FactorizationMachine,
+        FeatureEmbedding,
+        InnerProductInteraction,
+        LogisticRegression,
+        MLP_Block,
+    )
     from fuxictr.pytorch.models import BaseModel
     from model_zoo.LongCTR.FinalMLP.FinalMLP import FeatureSelection, InteractionAggregation
     from torch import nn
@@ -192,6 +199,12 @@ def _fuxictr_model(kind: str, feature_map: Any, setting: dict[str, float], folde
             if kind == "dcnv2":
                 self.crossnet, self.parallel_dnn = CrossNetV2(width, LAYERS), perceptron(None)
                 self.fc = nn.Linear(width + HIDDEN[-1], 1)
+            if kind == "dlrm":  # MovieLens has no numbers: no bottom perceptron
+                count = feature_map.num_fields
+                self.interaction = InnerProductInteraction(count, output="inner_product")
+                self.top = MLP_Block(
+                    input_dim=count * (count - 1) // 2, hidden_units=HIDDEN, output_dim=1, dropout_rates=dropout
+                )
             if kind == "finalmlp":
                 user_side = [name for name in feature_map.features if name not in ITEM_SIDE]
                 self.mlp1, self.mlp2 = perceptron(None), perceptron(None)
@@ -213,6 +226,8 @@ def _fuxictr_model(kind: str, feature_map: Any, setting: dict[str, float], folde
                 logits = self.fm(ids, vectors) + self.mlp(flat)
             elif kind == "dcnv2":
                 logits = self.fc(torch.cat([self.crossnet(flat), self.parallel_dnn(flat)], dim=-1))
+            elif kind == "dlrm":
+                logits = self.top(self.interaction(vectors))
             else:
                 first, second = self.fs_module(ids, flat)
                 logits = self.fusion_module(self.mlp1(first), self.mlp2(second))

@@ -139,7 +139,7 @@ class CtrModelConfig:
     kind: str = option(
         "deepfm",
         "architecture",
-        one_of=("lr", "fm", "wide_deep", "deepfm", "dcnv2", "autoint", "finalmlp", "din"),
+        one_of=("lr", "fm", "wide_deep", "deepfm", "dcnv2", "dlrm", "autoint", "finalmlp", "din"),
     )
     embedding_size: int = option(16, "dimensions of an embedding", least=1)
     hidden: list[int] = option([128, 64], "widths of the deep part")

@@ -159,6 +159,16 @@ def test_cross_layers_follow_their_recursion(encoder, rows, settings):
     torch.testing.assert_close(model(rows), expected)
 
 
+def test_dlrm_reads_the_products_of_all_pairs_beside_the_numbers(encoder, rows, settings):
+    model = scattered(make_model(encoder, settings("dlrm"), seed=3))
+    fields, embedded = model.embedding.fields, model.embedding(rows)
+    numbers = torch.cat([embedded[:, place] for place, field in enumerate(fields) if field.kind == "numeric"], dim=1)
+    dense = model.bottom(numbers)
+    vectors = [dense, *(embedded[:, place] for place, field in enumerate(fields) if field.kind != "numeric")]
+    products = [(one * other).sum(dim=1, keepdim=True) for one, other in itertools.combinations(vectors, 2)]
+    torch.testing.assert_close(model(rows), model.bias + model.top(torch.cat([dense, *products], dim=1))[:, 0])
+
+
 def test_field_attention_is_softmax_of_inner_products_a_head():
     torch.manual_seed(2)
     layer, vectors = FieldAttention(3, 2, heads=2), torch.randn(1, 4, 3)

@@ -8,6 +8,7 @@ from recbench.ctr.models.autoint import AutoInt
 from recbench.ctr.models.dcnv2 import DeepCrossNetwork
 from recbench.ctr.models.deepfm import DeepFM
 from recbench.ctr.models.din import DeepInterestNetwork
+from recbench.ctr.models.dlrm import DeepLearningRecommendationModel
 from recbench.ctr.models.finalmlp import FinalMLP
 from recbench.ctr.models.fm import FactorizationMachine
 from recbench.ctr.models.lr import LogisticRegression
@@ -20,6 +21,7 @@ MODELS = {
     "wide_deep": WideAndDeep,
     "deepfm": DeepFM,
     "dcnv2": DeepCrossNetwork,
+    "dlrm": DeepLearningRecommendationModel,
     "autoint": AutoInt,
     "finalmlp": FinalMLP,
     "din": DeepInterestNetwork,
