@@ -3,7 +3,9 @@
 Everything but Typer is imported inside the commands, so that help and completion answer at once.
 """
 
+import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,6 +38,8 @@ from recbench.commands.options import (
 )
 from recbench.completion import complete_group, complete_override, complete_run, complete_words
 
+AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when one ends, it ends those that have not
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -46,6 +50,8 @@ app = typer.Typer(
 def main(arguments: Sequence[str] | None = None) -> int:
     """The `recbench` command; returns the exit status. A misused option is told in one line, as every other mistake."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if refused := _refused_launch(next((word for word in given if not word.startswith("-")), "")):
+        return refused
     try:
         return int(app(args=given or ["--help"], prog_name="recbench", standalone_mode=False) or 0)
     except Exception as problem:
@@ -58,6 +64,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = " ".join(problem.format_message().split()).rstrip(".")
         typer.echo(f"error: {message}; '{command} --help' lists what it takes", err=True)
         return 2
+
+
+def _refused_launch(command: str) -> int:
+    """2, after one line, where a launcher has started several processes of a command that one process runs; else 0."""
+    count = os.environ.get("WORLD_SIZE", "")
+    if command in ("", "caption") or not count.isdecimal() or int(count) < 2:
+        return 0
+    if os.environ.get("RANK", "0") in ("", "0"):
+        told = f"{command} runs in one process, and WORLD_SIZE={count} tells of {count}"
+        typer.echo(f"error: {told}: start it once, without torchrun; only caption shares its work", err=True)
+    else:
+        time.sleep(AFTER_THE_FIRST)
+    return 2
 
 
 # ---- commands
@@ -168,8 +187,10 @@ def score(
     ],
     windows: Windows = None,
     ks: Ks = None,
-    samples: Annotated[int, typer.Option(min=0, help="Bootstrap samples over users; 0 gives no intervals.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    samples: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="Bootstrap samples over users; 0 gives no intervals.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the bootstrap.")] = 0,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -352,7 +373,7 @@ def bench(
 @app.command()
 def demo(
     runs: RunsFolder = Path("runs"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of training and evaluation.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of training and evaluation.")] = 0,
     force: Force = False,
     debug: Debug = False,
 ) -> None:

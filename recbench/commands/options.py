@@ -113,10 +113,14 @@ def parse_metrics(texts: Sequence[str]) -> list[str]:
 def whole_numbers(flag: str, texts: Sequence[str], many: bool = True, least: int = 1) -> list[int]:
     """Whole numbers from the comma-separated texts of an option; one alone unless `many`. Raises UserError."""
     from recbench.errors import UserError
+    from recbench.schema.validation import LARGEST
 
     words = [word.strip() for text in texts for word in text.split(",")]
-    if not all(word.isdecimal() and int(word) >= least for word in words):
+    if not all(word.isdecimal() and (len(word) > len(str(LARGEST)) or int(word) >= least) for word in words):
         raise UserError(f"{flag} {','.join(words)}: expected whole numbers of at least {least}")
+    if large := [word for word in words if len(word) > len(str(LARGEST)) or int(word) > LARGEST]:
+        shown = large[0] if len(large[0]) <= 30 else f"{large[0][:30]}…"
+        raise UserError(f"{flag} {shown}: expected whole numbers of at most {LARGEST:,}")
     if len(words) > 1 and not many:
         raise UserError(f"{flag} {','.join(words)}: one run takes one value; add -m to run each")
     return [int(word) for word in words]

@@ -73,7 +73,7 @@ class CaptionerConfig:
     heads: int = option(4, "attention heads of both", least=1)
     least_word_count: int = option(3, "rarer words of the reference captions are unknown", least=1)
     # llava_small: training
-    epochs: float = option(14.0, "passes over the captioned pictures", least=0)
+    epochs: float = option(14.0, "passes over the captioned pictures", least=0, most=1_000_000)
     training_batch: int = option(64, "pictures a step", least=1)
     learning_rate: float = option(2e-3, "peak learning rate of AdamW: embeddings, norms, biases", least=0)
     matrix_learning_rate: float = option(0.02, "peak learning rate of Muon: the matrices of the layers", least=0)
@@ -233,7 +233,7 @@ class SimulateStageConfig(StageConfig):
     temperature: float = option(
         0.1, "logged data: the policy shows items by softmax(log-odds / temperature); 0 is greedy", least=0
     )
-    bootstrap: int = option(1000, "logged data: bootstrap samples over rounds", least=0)
+    bootstrap: int = option(1000, "logged data: bootstrap samples over rounds", least=0, most=1_000_000)
     captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     ctr: CtrModelConfig = field(default_factory=CtrModelConfig)

@@ -103,7 +103,7 @@ class AlgoConfig:
         one_of=("policy", "training"),
     )
     # optimisation
-    epochs: float = option(30.0, "sft and bpr: passes over the training interactions", least=0)
+    epochs: float = option(30.0, "sft and bpr: passes over the training interactions", least=0, most=1_000_000)
     steps: int = option(150, "optimiser steps of rl, and of sft that continues a checkpoint", least=0)
     batch_size: int = option(
         48, "sft and contexts=sequence: sequences a step; other rl: contexts; bpr: interactions", least=1
@@ -260,5 +260,5 @@ class EvalStageConfig(StageConfig):
     )
     max_cases: int = option(0, "score a fixed random sample of this many cases; 0 is all", least=0)
     top_items: int = option(10, "best items kept per case in ranks.parquet", least=0)
-    bootstrap: int = option(1000, "bootstrap samples over users", least=0)
+    bootstrap: int = option(1000, "bootstrap samples over users", least=0, most=1_000_000)
     batch_size: int = option(64, "contexts scored together", least=1)

@@ -15,6 +15,8 @@ from recbench.schema.stages import STAGE_SCHEMAS
 # The one rule that makes a policy of each kind; the others are trained by sft and by any rl.
 RULE_OF_POLICY = {"popularity": "count", "item_knn": "count", "bpr_mf": "bpr"}
 WEIGHTS = re.compile(r"window|(ndcg|mrr)@[1-9]\d*")
+# Whole numbers without an end of their own: what counts things in memory is far smaller, and a larger one is a slip.
+LARGEST = 2**31 - 1
 METRIC_NAME = re.compile(r"target|auc|(hr|ndcg|mrr)@[1-9]\d*|(wpauc|mcclish|pauc)\([^,()]+,[^,()]+\)")
 
 
@@ -40,7 +42,8 @@ def expected(item: Field[Any]) -> str:
     one_of, least, most = (item.metadata.get(key) for key in ("one_of", "least", "most"))
     if one_of:
         return "one of " + ", ".join(one_of)
-    bounds = [f"{word} {bound:g}" for word, bound in (("at least", least), ("at most", most)) if bound is not None]
+    ends = [(word, bound) for word, bound in (("at least", least), ("at most", most)) if bound is not None]
+    bounds = [f"{word} {bound:,}" if isinstance(bound, int) else f"{word} {bound:g}" for word, bound in ends]
     return " and ".join(bounds) or str(getattr(item.type, "__name__", item.type))
 
 
@@ -93,6 +96,8 @@ def _check_value(key: str, value: Any, item: Field[Any]) -> None:
     one_of, least, most = (item.metadata.get(name) for name in ("one_of", "least", "most"))
     if value is None:
         return
+    if value == "" and item.type == str | None:
+        raise UserError(f"{key}='' is empty: give a value, or leave {key} out")
     if isinstance(value, ListConfig):
         for entry in value:
             _check_value(key, entry, item)
@@ -103,7 +108,16 @@ def _check_value(key: str, value: Any, item: Field[Any]) -> None:
         if value != value or value in (float("inf"), float("-inf")):
             raise UserError(f"{key}={value}: expected a finite number")
         if (least is not None and value < least) or (most is not None and value > most):
-            raise UserError(f"{key}={value:g}: expected {expected(item)}")
+            raise UserError(f"{key}={_written(value)}: expected {expected(item)}")
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise UserError(f"{key}={_written(value)}: expected a whole number of at most {LARGEST:,}")
+
+
+def _written(value: int | float) -> str:
+    """A number as it was given; short where it would fill a line."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if abs(value) < 10**30 else f"{value:.0e}" if abs(value) < 10**300 else "1e300 or more"
 
 
 def check_values(node: str, config: DictConfig) -> None:
