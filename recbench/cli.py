@@ -37,6 +37,7 @@ from recbench.commands.options import (
     whole_numbers,
 )
 from recbench.completion import complete_group, complete_override, complete_run, complete_words
+from recbench.reporting.visible import for_people
 
 AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when one ends, it ends those that have not
 
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         context = getattr(problem, "ctx", None)
         command = context.command_path if context is not None else "recbench"
-        message = " ".join(problem.format_message().split()).rstrip(".")
+        message = for_people(" ".join(problem.format_message().split()).rstrip("."))
         typer.echo(f"error: {message}; '{command} --help' lists what it takes", err=True)
         return 2
 

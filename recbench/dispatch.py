@@ -26,9 +26,11 @@ from omegaconf.errors import OmegaConfBaseException
 from recbench import schema
 from recbench.errors import UserError
 from recbench.execution import compose, config_folder, execute, prepare
+from recbench.redaction import redacted
 from recbench.reporting.progress import lines_only, say
 from recbench.reporting.results import result_grids
 from recbench.reporting.tables import comparison_grid, markdown, show
+from recbench.reporting.visible import for_people, visible
 from recbench.runs import Run, plain, write_json
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
@@ -61,7 +63,7 @@ def dispatch(
         return
     config = compose(stage, overrides)
     if print_config:
-        typer.echo(OmegaConf.to_yaml(config), nl=False)
+        typer.echo(redacted(OmegaConf.to_yaml(config)), nl=False)
         return
     if stage == "caption" and assisting:
         from recbench.stages.caption import assist
@@ -91,6 +93,7 @@ def sweep(stage: str, overrides: Sequence[str], *, as_json: bool = False) -> Non
     `<runs>/multirun/<stage>/<time>/` holds jobs.json and table.md.
     """
     schema.register()
+    schema.check_addresses(overrides)  # Hydra writes them down before a job's config is checked
     root = next((o.value() for o in _parsed(overrides) if o.key_or_group == "runs"), schema.StageConfig.runs)
     folder = Path(str(root)) / "multirun" / stage / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
     task = partial(_job, stage=stage, folder=folder, parent=os.getpid())
@@ -126,7 +129,7 @@ def _job(config: DictConfig, *, stage: str, folder: Path, parent: int) -> str:
     number = int(HydraConfig.get().job.num)
     outcome: dict[str, Any] = {
         "number": number,
-        "overrides": overrides,
+        "overrides": [redacted(override) for override in overrides],
         "status": "interrupted",
         "error": "interrupted",
     }
@@ -136,9 +139,10 @@ def _job(config: DictConfig, *, stage: str, folder: Path, parent: int) -> str:
         outcome |= {"status": "done", "error": None, "run": run.id, "path": str(run.path)}
     except Exception as problem:  # whatever a job dies of, the next one runs
         mistake = isinstance(problem, UserError)
-        outcome |= {"status": "failed", "error": explain(problem, stage) + _where(problem), "mistake": mistake}
+        error = for_people(explain(problem, stage) + _where(problem))
+        outcome |= {"status": "failed", "error": error, "mistake": mistake}
         if not mistake:
-            outcome["traceback"] = traceback.format_exc()
+            outcome["traceback"] = redacted(traceback.format_exc())
     finally:
         write_json(folder / f"job-{number}.json", outcome)
     return str(outcome["status"])
@@ -193,7 +197,7 @@ def one_line_errors(stage: str = "", debug: bool = False) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except Exception as problem:
         if debug:
-            traceback.print_exc()
+            typer.echo(visible(redacted(traceback.format_exc()), keep_lines=True), err=True, nl=False)
         mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException)
         hint = "" if mistake or debug else "; --debug shows where"
         say(f"error: {explain(problem, stage)}{_where(problem)}{hint}")

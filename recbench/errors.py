@@ -6,3 +6,10 @@ class UserError(Exception):
 
     The command line prints the message without a traceback and exits with status 2.
     """
+
+
+class UnfinishedError(UserError):
+    """Work that stopped because of something outside of it, such as a server that is down; told like any mistake.
+
+    What is done stays: the run's folder is kept, as failed, and `--resume` goes on with what is missing.
+    """

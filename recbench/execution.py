@@ -14,7 +14,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recbench import schema
-from recbench.errors import UserError
+from recbench.errors import UnfinishedError, UserError
 from recbench.reporting.progress import say, short_warnings
 from recbench.runs import Run, create_run, require_finished, resolve_run
 
@@ -48,7 +48,12 @@ ADOPTED = {
     "simulate": ("captioner", "features", "ctr"),
 }
 _making: ContextVar[Run | None] = ContextVar("_making", default=None)  # the run that is executed here just now
-RESUME_KEYS = ("resume", "runs", "threads", "device")  # what may change between a run and its continuation
+# what may change between a run and its continuation: no number depends on it, nor on how a server is reached
+RESUME_KEYS = ("resume", "runs", "threads", "device")
+RESUME_KEYS += tuple(
+    f"captioner.{name}"
+    for name in ("url", "key_variable", "concurrency", "timeout", "retries", "back_off", "most_failures")
+)
 
 
 def config_folder() -> Path:
@@ -125,7 +130,8 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
                 say(f"interrupted: {run.path}")
                 raise
             except BaseException as problem:
-                nothing_made = isinstance(problem, UserError) and not config.get("resume") and not run.artifacts()
+                mistake = isinstance(problem, UserError) and not isinstance(problem, UnfinishedError)
+                nothing_made = mistake and not config.get("resume") and not run.artifacts()
                 if not nothing_made:
                     run.log.exception("failed")
                     run.finish("failed", error=f"{type(problem).__name__}: {problem}")
@@ -214,7 +220,7 @@ def _resumed(stage: str, config: DictConfig, overrides: Sequence[str]) -> tuple[
     theirs = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema.STAGE_SCHEMAS[stage]), run.config))
     for key in RESUME_KEYS:
         if any(override.startswith(f"{key}=") for override in overrides):
-            theirs[key] = config[key]
+            OmegaConf.update(theirs, key, OmegaConf.select(config, key))
     theirs.resume = run.id  # in memory only: this is how the stage knows
     run.reopen()
     return run, theirs

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from recbench.errors import UnfinishedError
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -27,6 +29,7 @@ class Caption:
     text: str
     tokens: int  # that it generated, the end token not counted; 0 where none were
     prompt_tokens: int = 0  # that it read, those of the image included; 0 where that is unknown
+    cut: bool = False  # whether an endpoint said that it ended at max_tokens
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class NoCaption:
     """One item that a captioner could not caption; the fallback takes over, or the item is listed and skipped."""
 
     reason: str  # in words, on one line
+    again: bool = False  # whether the same question may be answered later: a server's fault, not the item's
+
+
+class CaptionerStoppedError(UnfinishedError):
+    """A captioner that cannot go on, as a server that answers nothing any more; `answers` has what it knows by then."""
+
+    def __init__(self, message: str, answers: "Sequence[Caption | NoCaption]") -> None:
+        super().__init__(message)
+        self.answers = list(answers)  # one an item of the batch; NoCaption with `again` for those not asked
 
 
 class Captioner(Protocol):
@@ -43,5 +55,9 @@ class Captioner(Protocol):
     reads_images: bool  # False: items without an image are captioned like all others
 
     def caption(self, items: Sequence[Item]) -> Sequence[Caption | NoCaption]:
-        """One answer for each item, in the same order; where `reads_images`, every item given has an image."""
+        """One answer for each item, in the same order; where `reads_images`, every item given has an image.
+
+        Raises:
+            CaptionerStoppedError: it cannot go on.
+        """
         ...

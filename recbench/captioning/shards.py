@@ -1,14 +1,16 @@
 """A caption run's work in shards: runs of items in catalogue order, each written whole, so that a killed run resumes.
 
 `shards/captions-00012.parquet` holds the items of shard 12 with the reasons of those that the captioner could not
-caption. When every shard is there they become captions.parquet and skipped.json, and the folder goes.
+caption; `begun-00012.parquet` those of a shard in which the captioner stopped. When every shard is there they become
+captions.parquet and skipped.json, and the folder goes.
 """
 
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from recbench.captioning.table import FILE, MODEL, CaptionRow, read_rows, write_rows
+from recbench.captioning.table import FILE, MODEL, SKIPPED, CaptionRow, read_rows, write_rows
+from recbench.captioning.writer import WriterStoppedError
 from recbench.runs import write_json
 
 FOLDER = "shards"
@@ -24,6 +26,11 @@ def shard_file(run_folder: Path, shard: int) -> Path:
     return run_folder / FOLDER / f"captions-{shard:05d}.parquet"
 
 
+def begun_file(run_folder: Path, shard: int) -> Path:
+    """Where a shard lies that has items to be asked yet, or again."""
+    return run_folder / FOLDER / f"begun-{shard:05d}.parquet"
+
+
 def write_missing(
     run_folder: Path,
     shards: Sequence[range],
@@ -37,15 +44,60 @@ def write_missing(
 
     Returns:
         How many items were captioned now.
+
+    Raises:
+        WriterStoppedError: the captioner cannot go on; what it has answered is kept for the next attempt.
     """
     written = 0
     for number in range(rank, len(shards), world_size):
         if shard_file(run_folder, number).is_file():
             continue
-        write_rows(shard_file(run_folder, number), write(shards[number]), reasons=True)
-        written += len(shards[number])
+        begun = _begun(run_folder, number, shards[number])
+        asked = [row for row in shards[number] if row not in begun]
+        try:
+            entries = dict(zip(asked, write(asked), strict=True))
+        except WriterStoppedError as stopped:
+            entries = dict(zip(asked, stopped.rows))
+            _write_begun(run_folder, number, [begun.get(row) or entries.get(row) for row in shards[number]])
+            raise
+        write_rows(
+            shard_file(run_folder, number), [begun.get(row) or entries[row] for row in shards[number]], reasons=True
+        )
+        begun_file(run_folder, number).unlink(missing_ok=True)
+        written += len(asked)
         advance(len(shards[number]))
     return written
+
+
+def begin_again(run_folder: Path, shards: Sequence[range]) -> int:
+    """Open whole shards again that have items to ask again, and return how many such items there are."""
+    found = 0
+    for number in range(len(shards)):
+        file = shard_file(run_folder, number)
+        again = sum(row.again for row in read_rows(file)) if file.is_file() else 0
+        if again:
+            file.replace(begun_file(run_folder, number))
+        found += again
+    return found
+
+
+def nothing_captioned(run_folder: Path, shards: Sequence[range]) -> str | None:
+    """Why the last item failed, where the captioner has answered none of all and one may still be asked again."""
+    rows = [row for number in range(len(shards)) for row in read_rows(shard_file(run_folder, number))]
+    again = [row.reason for row in rows if row.again]
+    return None if not again or any(row.origin == MODEL for row in rows) else again[-1]
+
+
+def _begun(run_folder: Path, number: int, rows: range) -> dict[int, CaptionRow]:
+    """Entries of a shard that was begun, by catalogue row, without those to ask again."""
+    file = begun_file(run_folder, number)
+    entries = read_rows(file) if file.is_file() else []
+    return {row: entry for row, entry in zip(rows, entries) if not entry.again}
+
+
+def _write_begun(run_folder: Path, number: int, entries: Sequence[CaptionRow | None]) -> None:
+    nothing = CaptionRow("", None, "", "", 0, 0.0, SKIPPED, None, again=True)
+    write_rows(begun_file(run_folder, number), [entry or nothing for entry in entries], reasons=True)
 
 
 def missing(run_folder: Path, shards: Sequence[range]) -> list[int]:

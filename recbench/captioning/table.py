@@ -21,9 +21,12 @@ _TYPES = pa.schema(
         ("tokens", pa.int32()),
         ("seconds", pa.float32()),
         ("origin", pa.string()),
+        ("cut", pa.bool_()),
         ("reason", pa.string()),
+        ("again", pa.bool_()),
     ]
 )
+_OF_SHARDS = ["reason", "again"]
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,16 @@ class CaptionRow:
     seconds: float  # its share of the batch's time
     origin: str
     reason: str | None  # why the captioner itself wrote none; None where it did
+    cut: bool = False  # whether an endpoint said that the caption ended at max_tokens
+    again: bool = False  # whether a resumed run asks again: no fault of the item's
 
 
 def write_rows(path: Path, rows: Sequence[CaptionRow], *, reasons: bool) -> None:
-    """Write rows as Parquet, whole or not at all; the reasons are a column of shards, not of captions.parquet."""
+    """Write rows as Parquet, whole or not at all; `reasons` and what to ask again are of shards alone."""
     records = [asdict(row) for row in rows]
     table = pa.table({name: [record[name] for record in records] for name in _TYPES.names}, schema=_TYPES)
     with atomic_path(path) as partial:
-        pq.write_table(table if reasons else table.drop_columns("reason"), partial)
+        pq.write_table(table if reasons else table.drop_columns(_OF_SHARDS), partial)
 
 
 def read_rows(path: Path) -> list[CaptionRow]:

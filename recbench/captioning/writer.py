@@ -1,18 +1,29 @@
 """Who captions which item: the captioner, the fallback where that cannot, or nobody."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from recbench.captioning.interface import Caption, Captioner, Item, NoCaption
+from recbench.captioning.interface import Caption, Captioner, CaptionerStoppedError, Item, NoCaption
 from recbench.captioning.items import read_items
 from recbench.captioning.prompts import prompt_hash
 from recbench.captioning.table import FALLBACK, MODEL, SKIPPED, CaptionRow
 from recbench.data.dataset import RecommendationData
+from recbench.errors import UnfinishedError
 from recbench.schema import CaptionerConfig
 
 PROMPTED = ("llava", "endpoint", "text")  # kinds of captioners that read the prompt
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")  # NUL ends texts elsewhere, ESC steers terminals; no word has one
+
+
+class WriterStoppedError(UnfinishedError):
+    """The captioner stopped within these rows: `rows` has an entry for some of them, from the first on."""
+
+    def __init__(self, message: str, rows: Sequence[CaptionRow]) -> None:
+        super().__init__(message)
+        self.rows = list(rows)
 
 
 @dataclass(frozen=True)
@@ -26,9 +37,20 @@ class CaptionWriter:
     context: Callable[[], AbstractContextManager[object]] = nullcontext  # around every batch: mixed precision
 
     def write(self, rows: Sequence[int]) -> list[CaptionRow]:
-        """One entry for each row of the catalogue, in their order."""
+        """One entry for each row of the catalogue, in their order.
+
+        Raises:
+            WriterStoppedError: the captioner cannot go on; it has the entries that there are.
+        """
         size = self.config.batch_size
-        return [entry for start in range(0, len(rows), size) for entry in self._batch(rows[start : start + size])]
+        written: list[CaptionRow] = []
+        for start in range(0, len(rows), size):
+            batch = rows[start : start + size]
+            try:
+                written += self._batch(batch)
+            except WriterStoppedError as stopped:
+                raise WriterStoppedError(str(stopped), written + stopped.rows) from stopped.__cause__
+        return written
 
     def _batch(self, rows: Sequence[int]) -> list[CaptionRow]:
         started = time.perf_counter()
@@ -36,13 +58,20 @@ class CaptionWriter:
         reasons = {item.row: reason for item, reason in read if reason is not None}
         readable = [item for item, _ in read if item.row not in reasons]
         template = self.config.prompt if self.config.kind in PROMPTED else None
-        entries = self._ask(self.captioner, readable, MODEL, template)
+        stopped: CaptionerStoppedError | None = None
+        try:
+            entries = self._ask(self.captioner, readable, MODEL, template)
+        except CaptionerStoppedError as problem:
+            stopped = problem
+            entries = self._entries(self.captioner, readable, problem.answers, MODEL, template)
+        again = set()
         for item in readable:
             answer = entries[item.row]
             if isinstance(answer, NoCaption):
                 reasons[item.row] = answer.reason
+                again |= {item.row} if answer.again else set()
         lacking = [replace(item, image=None) for item, _ in read if item.row in reasons]
-        if self.fallback is not None:
+        if self.fallback is not None and stopped is None:
             template = self.config.fallback_prompt if self.config.fallback == "text" else None
             entries |= self._ask(self.fallback, lacking, FALLBACK, template)
         seconds = (time.perf_counter() - started) / len(rows)
@@ -50,11 +79,14 @@ class CaptionWriter:
         for item, _ in read:
             entry, reason = entries.get(item.row), reasons.get(item.row)
             if isinstance(entry, CaptionRow):
-                result.append(replace(entry, seconds=seconds, reason=reason))
+                result.append(replace(entry, seconds=seconds, reason=reason, again=item.row in again))
             else:
                 if self.fallback is not None and isinstance(entry, NoCaption):
                     reason = f"{reason}; the fallback: {entry.reason}"
-                result.append(CaptionRow(item.id, None, self.captioner.name, "", 0, seconds, SKIPPED, reason))
+                row = CaptionRow(item.id, None, self.captioner.name, "", 0, seconds, SKIPPED, reason)
+                result.append(replace(row, again=item.row in again or stopped is not None))
+        if stopped is not None:
+            raise WriterStoppedError(str(stopped), result) from stopped
         return result
 
     def _ask(
@@ -64,6 +96,16 @@ class CaptionWriter:
             return {}
         with self.context():
             answers = captioner.caption(items)
+        return self._entries(captioner, items, answers, origin, template)
+
+    def _entries(
+        self,
+        captioner: Captioner,
+        items: Sequence[Item],
+        answers: Sequence[Caption | NoCaption],
+        origin: str,
+        template: str | None,
+    ) -> dict[int, CaptionRow | NoCaption]:
         if len(answers) != len(items):
             raise RuntimeError(f"captioner {captioner.name} gave {len(answers)} answers to {len(items)} items")
         hashed = prompt_hash(template) if template is not None else ""
@@ -75,10 +117,11 @@ class CaptionWriter:
             elif not text:
                 entries[item.row] = NoCaption("the captioner wrote nothing")
             else:
-                entries[item.row] = CaptionRow(item.id, text, captioner.name, hashed, answer.tokens, 0.0, origin, None)
+                row = CaptionRow(item.id, text, captioner.name, hashed, answer.tokens, 0.0, origin, None, answer.cut)
+                entries[item.row] = row
         return entries
 
 
 def one_line(text: str) -> str:
-    """The text with single spaces between words, and with nothing that UTF-8 cannot hold."""
-    return " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
+    """The text with single spaces between words, without control characters and what UTF-8 cannot hold."""
+    return " ".join(CONTROLS.sub(" ", text.encode("utf-8", "replace").decode("utf-8")).split())

@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from recbench.reporting.visible import for_people
+
 SECONDS_BETWEEN_LINES = 10.0  # in a file: often enough to see life, rare enough to read
 
 _console: Any = None
@@ -24,13 +26,13 @@ def console() -> Any:
     if _console is None or _console.file is not sys.stderr:
         from rich.console import Console
 
-        _console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        _console = Console(file=sys.stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
     return _console
 
 
 def say(text: str) -> None:
-    """Print one plain line on standard error, above a progress bar if there is one."""
-    console().print(text, markup=False)
+    """Print one plain line on standard error, above a progress bar if there is one; `for_people` says what is left."""
+    console().print(for_people(text))
 
 
 def lines_only() -> None:
@@ -63,7 +65,7 @@ class Progress:
     """
 
     def __init__(self, description: str, total: float, log: logging.Logger | None = None) -> None:
-        self.description, self.total, self.log = description, total, log
+        self.description, self.total, self.log = for_people(description, 200), total, log
         self.done = 0.0
         self.values: dict[str, float] = {}
         self._left_out = 0.0
@@ -133,13 +135,13 @@ def _make_bars() -> Any:
     from rich.progress import Progress as Bars
 
     return Bars(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[values]}", style="dim"),
+        TextColumn("{task.fields[values]}", style="dim", markup=False),
         console=console(),
     )
 

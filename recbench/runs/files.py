@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from recbench.redaction import without_secrets
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -32,9 +34,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: numpy scalars and arrays become numbers and lists, NaN and infinities null."""
+    """`value` as JSON can hold it: numpy scalars and arrays become numbers and lists, NaN and infinities null.
+
+    Secrets that this process knows are left out.
+    """
+    if isinstance(value, str):
+        return without_secrets(value)
     if isinstance(value, dict):
-        return {str(key): plain(inner) for key, inner in value.items()}
+        return {without_secrets(str(key)): plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     if hasattr(value, "tolist"):  # numpy, without importing it
@@ -42,7 +49,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Path):
-        return str(value)
+        return without_secrets(str(value))
     return value
 
 

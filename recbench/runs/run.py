@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
+from recbench.redaction import redacted
+from recbench.reporting.visible import LogFormatter, for_people
 from recbench.runs.files import write_json
 from recbench.runs.machine import library_versions, peak_memory_mb, processor
 from recbench.runs.order import STEP, end_of, now
@@ -112,6 +114,7 @@ class Run:
         """Tell the user something: on standard error, in log.txt and in manifest.json's `notes`."""
         from recbench.reporting.progress import say
 
+        text = for_people(text)
         say(f"note: {text}")
         self.log.info("note: %s", text)
         self.record(notes=[*self.manifest["notes"], text])
@@ -170,7 +173,7 @@ class Run:
     def logging(self) -> Iterator[None]:
         """Log to log.txt inside the block; the open file is locked, which tells a live run from a killed one."""
         handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        handler.setFormatter(LogFormatter())
         self.log.addHandler(handler)
         _lock(handler.stream)
         try:
@@ -195,7 +198,7 @@ class Run:
             **({"order": (last + STEP).isoformat(timespec="microseconds")} if last >= finished else {}),
             seconds=round(seconds, 3),
             peak_memory_mb=peak_memory_mb(),
-            **({"error": error} if error else {}),
+            **({"error": for_people(error)} if error else {}),
         )
 
     def reopen(self) -> None:
@@ -227,7 +230,7 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), ma
     name = str(config.data.name)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UserError(f"data.name={name!r} cannot name a folder: use letters, digits, '.', '_' and '-'")
-    text = OmegaConf.to_yaml(config)
+    text = redacted(OmegaConf.to_yaml(config))
     folder = Path(config.runs) / stage / name
     _make_folder(folder)
     while True:
@@ -239,7 +242,8 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), ma
         except FileExistsError:  # two jobs in one microsecond
             continue
     (path / "config.yaml").write_text(text, encoding="utf-8")
-    (path / "overrides.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(list(overrides))), encoding="utf-8")
+    asked = redacted(OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
+    (path / "overrides.yaml").write_text(asked, encoding="utf-8")
     manifest = {
         "status": "running",
         "stage": stage,

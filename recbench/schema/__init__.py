@@ -26,6 +26,7 @@ from recbench.schema.recommender import (
 )
 from recbench.schema.stages import STAGE_SCHEMAS, register
 from recbench.schema.validation import (
+    check_addresses,
     check_rule,
     check_values,
     check_window,
@@ -58,6 +59,7 @@ __all__ = [
     "StageConfig",
     "TokenizeStageConfig",
     "TrainStageConfig",
+    "check_addresses",
     "check_rule",
     "check_values",
     "check_window",

@@ -48,9 +48,17 @@ class CaptionerConfig:
     # endpoint
     url: str | None = option(None, "endpoint: base address, such as http://localhost:8000/v1")
     model: str | None = option(None, "endpoint: name of the model that the server serves")
-    key_variable: str | None = option(None, "endpoint: environment variable that holds the API key")
+    key_variable: str | None = option(
+        None, "endpoint: environment variable that holds the API key, or a whole `Basic ...`"
+    )
     concurrency: int = option(8, "endpoint: requests in flight", least=1)
     timeout: float = option(60.0, "endpoint: seconds to wait for an answer", least=0.001)
+    most_failures: int = option(
+        16,
+        "endpoint: items in a row that may fail after all their tries; then the run stops, and --resume asks for what "
+        "is missing (twice concurrency: one hiccup is not the end); 0 never stops",
+        least=0,
+    )
     retries: int = option(6, "endpoint: tries after the first, with exponential back-off", least=0)
     back_off: float = option(0.5, "endpoint: seconds before the first retry; doubles with each", least=0)
     # llava_small: which items it learns from

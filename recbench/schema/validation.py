@@ -2,14 +2,16 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
 from recbench.errors import UserError
+from recbench.redaction import has_secrets, redacted
 from recbench.schema.stages import STAGE_SCHEMAS
 
 # The one rule that makes a policy of each kind; the others are trained by sft and by any rl.
@@ -17,6 +19,7 @@ RULE_OF_POLICY = {"popularity": "count", "item_knn": "count", "bpr_mf": "bpr"}
 WEIGHTS = re.compile(r"window|(ndcg|mrr)@[1-9]\d*")
 # Whole numbers without an end of their own: what counts things in memory is far smaller, and a larger one is a slip.
 LARGEST = 2**31 - 1
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 METRIC_NAME = re.compile(r"target|auc|(hr|ndcg|mrr)@[1-9]\d*|(wpauc|mcclish|pauc)\([^,()]+,[^,()]+\)")
 
 
@@ -64,6 +67,9 @@ def validate(stage: str, config: DictConfig) -> None:
         raise UserError(f"{missing[0]} has no value: give {missing[0]}=VALUE")
     for key, item in options(STAGE_SCHEMAS[stage]):
         _check_value(key, OmegaConf.select(config, key), item)
+    check_addresses(f"{key}={value}" for key, value in _texts(config))
+    if "captioner" in config:
+        _check_endpoint(config.captioner)
     if stage == "train":
         _check_training(config)
     if stage == "eval" and not config.windows and not config.ks:
@@ -81,6 +87,54 @@ def check_window(name: str, window: Sequence[float]) -> None:
     if len(window) != 2 or not 0 <= window[0] < window[1] <= 1:
         shown = "[" + ", ".join(f"{end:g}" for end in window) + "]"
         raise UserError(f"{name}={shown}: expected two false positive rates a,b with 0 <= a < b <= 1, as in 0.01,0.05")
+
+
+def check_addresses(settings: Iterable[str]) -> None:
+    """Raise UserError for a KEY=VALUE with an address that has a user name, a password or a token in it.
+
+    Settings are written to config.yaml, overrides.yaml and reports, and commands to the shell's history.
+    """
+    for setting in settings:
+        if "://" in setting and has_secrets(setting):
+            raise UserError(
+                f"{redacted(setting)}: no user name, password or token may stand in an address, which is written to "
+                "config.yaml; leave it out, and for an endpoint put it into an environment variable, named by "
+                "captioner.key_variable=NAME"
+            )
+
+
+def _texts(config: DictConfig) -> Iterator[tuple[str, str]]:
+    def walk(key: str, value: Any) -> Iterator[tuple[str, str]]:
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, dict | list):
+            for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+                yield from walk(f"{key}.{name}".lstrip("."), inner)
+
+    yield from walk("", OmegaConf.to_container(config, throw_on_missing=False))
+
+
+def _check_endpoint(captioner: DictConfig) -> None:
+    """Check the address and the name of the key's variable, before either is written anywhere."""
+    if captioner.key_variable and not VARIABLE.fullmatch(captioner.key_variable):
+        raise UserError(
+            "captioner.key_variable is no name of an environment variable (it is not shown: it may be the key itself): "
+            "export the key as, say, API_KEY, and give captioner.key_variable=API_KEY"
+        )
+    if not captioner.url:
+        return
+    try:
+        address = urlsplit(captioner.url)
+        port = address.port
+    except ValueError:
+        port = 0
+    if port == 0 or address.scheme not in ("http", "https") or not address.hostname or not captioner.url.isprintable():
+        raise UserError(f"captioner.url={captioner.url}: expected an address such as http://localhost:8000/v1")
+    if address.query or address.fragment or " " in captioner.url:
+        raise UserError(
+            f"captioner.url={captioner.url}: expected a base address such as http://localhost:8000/v1, to which "
+            "/chat/completions is added, without ? and #"
+        )
 
 
 def _check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:

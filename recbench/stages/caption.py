@@ -22,12 +22,12 @@ from recbench.captioning.folds import fold_of_items, number_of_folds
 from recbench.captioning.images import UnreadableImageError, open_image
 from recbench.captioning.items import reference_captions
 from recbench.captioning.quality import caption_quality
-from recbench.captioning.shards import cut, merge, missing, write_missing
+from recbench.captioning.shards import begin_again, cut, merge, missing, nothing_captioned, write_missing
 from recbench.captioning.table import FALLBACK, FILE, MODEL, SKIPPED, CaptionRow, read_rows
 from recbench.captioning.writer import CaptionWriter
 from recbench.data.build import build
 from recbench.data.dataset import RecommendationData, load_data
-from recbench.errors import UserError
+from recbench.errors import UnfinishedError, UserError
 from recbench.reporting.captions import SHEET
 from recbench.reporting.progress import say
 from recbench.runs import Run, atomic_path, newest, require_finished, resolve_run
@@ -55,8 +55,11 @@ def run(config: CaptionStageConfig, run: Run) -> dict[str, Any]:
         check_config(config.captioner, data)
         items = list(data.catalogue["item"])
         shards = cut(len(items), config.captioner.shard_size)
+        if config.resume and not (run.path / FILE).is_file():
+            begin_again(run.path, shards)
         if missing(run.path, shards):
             _write(config, run, data, device, shards)
+            _check_answered(config, run, shards)
         merge(run.path, shards, items)
     rows = read_rows(run.path / FILE)
     skipped = json.loads((run.path / "skipped.json").read_text(encoding="utf-8"))
@@ -65,12 +68,19 @@ def run(config: CaptionStageConfig, run: Run) -> dict[str, Any]:
     parts = _parts(config, data)
     if config.sheet_items:
         _draw_sheet(config, run, data, rows, parts)
+    cut_off = sum(row.cut for row in rows)
+    if cut_off:
+        run.note(
+            f"{cut_off} of {len(rows)} captions end in mid-sentence at captioner.max_tokens="
+            f"{config.captioner.max_tokens}; they are kept, and marked in the column cut"
+        )
     judged = [row.caption if row.origin == MODEL else None for row in rows]
     return {
         "captioner": next((row.captioner for row in rows if row.origin == MODEL), None),
         "items": len(rows),
         "origins": {origin: sum(row.origin == origin for row in rows) for origin in (MODEL, FALLBACK, SKIPPED)},
         "reasons": dict(Counter(entry["reason"] for entry in skipped)),
+        "cut_off": cut_off,
         "tokens": sum(row.tokens for row in rows),
         "quality": caption_quality(judged, data, config.data.attributes, parts),
     }
@@ -147,6 +157,16 @@ def _write(
     if world > 1:
         say(f"caption: waiting until all {world} processes have finished")
         processes.wait_for(run, lambda: not missing(run.path, shards) and processes.all_finished(run, range(1, world)))
+
+
+def _check_answered(config: CaptionStageConfig, run: Run, shards: list[range]) -> None:
+    """Raise UnfinishedError where the captioner failed on every item, fewer than `most_failures` in a row."""
+    reason = nothing_captioned(run.path, shards) if config.captioner.most_failures else None
+    if reason is not None:
+        raise UnfinishedError(
+            f"captioner={config.captioner.kind} captioned none of {sum(map(len, shards))} items, the last failed with: "
+            f"{reason}; see to the server, then recbench caption --resume latest asks again"
+        )
 
 
 def _writer(config: CaptionStageConfig, data: RecommendationData, run: Run, device: torch.device) -> CaptionWriter:

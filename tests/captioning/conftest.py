@@ -74,10 +74,11 @@ def draw_picture(path: Path, item: str, colour: tuple[int, int, int]) -> None:
 class Server:
     """An OpenAI-compatible server on localhost; `answer(request number, body)` decides what it does.
 
-    It returns (status, headers, text): 200 with a text is a chat completion of it; None hangs up without an answer.
+    It returns (status, headers, text): 200 with a text is a chat completion of it, bytes are the body as they are; None
+    hangs up without an answer.
     """
 
-    def __init__(self, answer: Callable[[int, dict[str, Any]], tuple[int, dict[str, str], str] | None]) -> None:
+    def __init__(self, answer: Callable[[int, dict[str, Any]], tuple[int, dict[str, str], Any] | None]) -> None:
         self.answer = answer
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -103,9 +104,10 @@ class Server:
                     self.connection.close()
                     return
                 status, headers, text = said
-                usage = {"completion_tokens": len(text.split()), "prompt_tokens": 7}
-                good = {"choices": [{"message": {"content": text}}], "usage": usage}
-                payload = json.dumps(good).encode() if status == 200 else text.encode()
+                if status == 200 and isinstance(text, str):
+                    usage = {"completion_tokens": len(text.split()), "prompt_tokens": 7}
+                    text = json.dumps({"choices": [{"message": {"content": text}}], "usage": usage})
+                payload = text if isinstance(text, bytes) else text.encode()
                 try:
                     self.send_response(status)
                     for name, value in headers.items():
@@ -136,7 +138,7 @@ def serve() -> Iterator[Callable[..., Server]]:
     """Start servers that end with the tests of a module."""
     servers: list[Server] = []
 
-    def start(answer: Callable[[int, dict[str, Any]], tuple[int, dict[str, str], str] | None]) -> Server:
+    def start(answer: Callable[[int, dict[str, Any]], tuple[int, dict[str, str], Any] | None]) -> Server:
         servers.append(Server(answer))
         return servers[-1]
 

@@ -38,7 +38,7 @@ def test_captions_from_a_file(shop, captions_file, workspace):
     assert read_captions(run.path)[11:14] == ["a blue square", "a yellow square", None]
     table = pq.read_table(run.path / "captions.parquet")
     types = {"item": pa.string(), "caption": pa.string(), "captioner": pa.string(), "prompt_hash": pa.string()}
-    types |= {"tokens": pa.int32(), "seconds": pa.float32(), "origin": pa.string()}
+    types |= {"tokens": pa.int32(), "seconds": pa.float32(), "origin": pa.string(), "cut": pa.bool_()}
     assert {field.name: field.type for field in table.schema} == types
     metrics = run.metrics
     assert metrics["origins"] == {"model": 13, "fallback": 0, "skipped": 7}

@@ -94,7 +94,7 @@ def test_no_more_requests_at_once_than_asked_for(serve):
 def test_an_item_that_fails_for_good_is_named(serve):
     server = serve(lambda number, body: (500, {}, "poison") if title(body) == "title 2" else (200, {}, "x"))
     answers = EndpointCaptioner(config(server, retries=3), seed=0).caption(items(4))
-    assert answers[2] == NoCaption("HTTP 500 Internal Server Error: poison")
+    assert answers[2] == NoCaption("HTTP 500 Internal Server Error: poison", again=True)
     assert [isinstance(answer, Caption) for answer in answers] == [True, True, False, True]
     assert sum(title(body) == "title 2" for body in server.requests) == 4  # once, and three retries
 
