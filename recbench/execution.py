@@ -49,11 +49,8 @@ ADOPTED = {
 }
 _making: ContextVar[Run | None] = ContextVar("_making", default=None)  # the run that is executed here just now
 # what may change between a run and its continuation: no number depends on it, nor on how a server is reached
-RESUME_KEYS = ("resume", "runs", "threads", "device")
-RESUME_KEYS += tuple(
-    f"captioner.{name}"
-    for name in ("url", "key_variable", "concurrency", "timeout", "retries", "back_off", "most_failures")
-)
+CONNECTION = ("url", "key_variable", "concurrency", "timeout", "retries", "back_off", "most_failures")
+RESUME_KEYS = ("resume", "runs", "threads", "device", *(f"captioner.{name}" for name in CONNECTION))
 
 
 def config_folder() -> Path:

@@ -70,8 +70,12 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("address", ADDRESSES)
-@pytest.mark.parametrize("more", [[], ["--cfg"], ["--json"], ["-m", "seed=1,2"], ["--debug"], ["--estimate"]])
+MORE = [["--json"], ["--cfg"], ["-m", "seed=1,2"], ["--debug"], ["--estimate"]]
+
+
+@pytest.mark.parametrize(
+    "address, more", [(ADDRESSES[0], more) for more in MORE] + [(other, []) for other in ADDRESSES[1:]]
+)
 def test_an_address_with_a_password_is_refused_and_not_shown(address, more, shop, fresh_workspace):
     asked = ["captioner=endpoint", f"captioner.url='{address}'", "captioner.model=m", *more]
     result = fresh_workspace.stage("caption", *shop.overrides, *asked)
@@ -125,10 +129,12 @@ def test_a_dead_server_stops_the_run_and_resuming_asks_again(kind, shop, serve, 
     if kind == "400":
         return
     asked = len(server.requests)
-    result = fresh_workspace.stage("caption", "--resume", "latest", "--json")
+    other = serve(lambda number, body: (200, {}, "a square"))  # at another address by now
+    given = ["captioner.url=" + (other if kind == "html" else server).url]
+    result = fresh_workspace.stage("caption", "--resume", "latest", "--json", *given)
     assert result.code == 0, result.err
     assert json.loads(result.out)["metrics"]["origins"] == {"model": 14, "fallback": 0, "skipped": 6}
-    assert len(server.requests) - asked == 14
+    assert len(server.requests) - asked + len(other.requests) == 14
 
 
 def test_a_server_that_dies_on_the_way_loses_nothing(shop, serve, fresh_workspace):
