@@ -23,7 +23,7 @@ from recbench.metrics.rankings import rank_scores
 from recbench.metrics.spread import sample_deviation
 from recbench.metrics.summary import window_text
 from recbench.metrics.topk import hit_rate_several, mrr_several, ndcg_several
-from recbench.metrics.windows import mcclish, window_auc_of
+from recbench.metrics.windows import mcclish_of, window_auc_of
 
 COMPARED = (("with", "without"), ("shuffled", "without"), ("with", "shuffled"))
 
@@ -65,7 +65,7 @@ def arm_metrics(
         area = float(window_auc_of(pooled, window)[0])
         name = window_text(window)
         result[f"wpauc({name})"] = area
-        result[f"mcclish({name})"] = float(mcclish(area * (window[1] - window[0]), window))
+        result[f"mcclish({name})"] = float(mcclish_of(area, window))
     ranking = rank_scores(rows.labels, scores, rows.users)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # users without a click are counted in `rows_of`

@@ -26,7 +26,15 @@ from recbench.metrics.topk import (
     ndcg_several,
     recall_several,
 )
-from recbench.metrics.windows import Window, check_counts, check_window, mcclish, window_auc_of, windowed_tpr
+from recbench.metrics.windows import (
+    Window,
+    check_counts,
+    check_window,
+    mcclish_of,
+    window_auc_of,
+    window_width,
+    windowed_tpr,
+)
 
 FloatArray = NDArray[np.float64]
 Summary = dict[str, dict[str, float]]
@@ -181,8 +189,7 @@ def _named_values(
 def _area_in_form(form: str, normalised: FloatArray, window: Window) -> FloatArray:
     if form == "wpauc":
         return normalised
-    raw = normalised * (window[1] - window[0])
-    return raw if form == "pauc" else mcclish(raw, window)
+    return normalised * (window[1] - window[0]) if form == "pauc" else mcclish_of(normalised, window)
 
 
 def _summary(values: dict[str, FloatArray], intervals: Intervals) -> Summary:
@@ -242,14 +249,14 @@ def _with_both_classes(ranking: Ranking) -> Ranking:
 
 def _warn_of_narrow_windows(windows: Sequence[Sequence[float]], negatives: ArrayLike) -> None:
     n = np.asarray(negatives, dtype=np.float64)
-    for a, b in map(check_window, windows):
-        # A window made as (K-1)/n, K/n is one negative wide up to rounding.
-        narrow = n * (b - a) < 1 - 1e-9
+    for window in map(check_window, windows):
+        # An end of few decimals, such as 0.0303, may be meant for a rank.
+        narrow = window_width(n, window) < 1 - 1e-9
         if narrow.any():
-            fewest = n.min()
+            fewest = float(window_width(n.min(), window))
             _warn(
-                f"window {window_text((a, b))} is narrower than one negative in {np.count_nonzero(narrow)} of {n.size} "
-                f"rankings (at least {fewest * (b - a):.3g} of one, of {fewest:g} negatives); its value there is "
+                f"window {window_text(window)} is narrower than one negative in {np.count_nonzero(narrow)} of {n.size} "
+                f"rankings (at least {fewest:.3g} of one, of {fewest:g} negatives); its value there is "
                 "fractional, read between two ranks"
             )
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
-from recbench.metrics.rankings import Ranking
+from recbench.metrics.rankings import IntArray, Ranking
 
 FloatArray = NDArray[np.float64]
 
@@ -50,7 +50,8 @@ def ndcg(above: ArrayLike, ties: ArrayLike, k: int) -> FloatArray:
     >>> ndcg(above=[0, 2, 10], ties=0, k=10)
     array([1. , 0.5, 0. ])
     """
-    return _expected_gain(above, ties, _discounts(check_k(k)))
+    g, m = _as_counts(above, ties)
+    return _expected_gain(g, m, _discounts(_within(k, g + m + 1)))
 
 
 def mrr(above: ArrayLike, ties: ArrayLike, k: int) -> FloatArray:
@@ -59,7 +60,8 @@ def mrr(above: ArrayLike, ties: ArrayLike, k: int) -> FloatArray:
     >>> mrr(above=[0, 3, 10], ties=[1, 0, 0], k=10)
     array([0.75, 0.25, 0.  ])
     """
-    return _expected_gain(above, ties, 1.0 / np.arange(1, check_k(k) + 1))
+    g, m = _as_counts(above, ties)
+    return _expected_gain(g, m, 1.0 / np.arange(1, _within(k, g + m + 1) + 1))
 
 
 def hit_rate_several(ranking: Ranking, k: int) -> FloatArray:
@@ -68,7 +70,7 @@ def hit_rate_several(ranking: Ranking, k: int) -> FloatArray:
     `ranking` comes from `rank_scores`. NaN, with a warning, for groups without positives. With one positive it is
     `hit_rate`.
     """
-    return _expected_gain_of_first(ranking, np.ones(check_k(k)))
+    return _expected_gain_of_first(ranking, np.ones(_within(k, _sizes(ranking))))
 
 
 def recall_several(ranking: Ranking, k: int) -> FloatArray:
@@ -79,14 +81,16 @@ def recall_several(ranking: Ranking, k: int) -> FloatArray:
     """
     _warn_without_positives(ranking)
     size = ranking.positives + ranking.negatives
-    inside = np.clip(check_k(k) - ranking.before, 0, size) / size  # of each block; positives lie anywhere within
+    inside = (
+        np.clip(_within(k, _sizes(ranking)) - ranking.before, 0, size) / size
+    )  # of each block; positives lie anywhere within
     found = np.bincount(ranking.group, ranking.positives * inside, minlength=ranking.positives_of_group.size)
     return found / np.where(ranking.positives_of_group > 0, ranking.positives_of_group, np.nan)
 
 
 def mrr_several(ranking: Ranking, k: int) -> FloatArray:
     """Expected reciprocal rank of a group's first positive, 0 beyond rank K, float64[U]; as `hit_rate_several`."""
-    return _expected_gain_of_first(ranking, 1.0 / np.arange(1, check_k(k) + 1))
+    return _expected_gain_of_first(ranking, 1.0 / np.arange(1, _within(k, _sizes(ranking)) + 1))
 
 
 def ndcg_several(ranking: Ranking, k: int) -> FloatArray:
@@ -96,14 +100,13 @@ def ndcg_several(ranking: Ranking, k: int) -> FloatArray:
     Within a tie every position holds a positive with the same probability. NaN, with a warning, for groups without
     positives. With one positive it is `ndcg`. It is scikit-learn's `ndcg_score(k=K)` for binary labels.
     """
-    cutoff = check_k(k)
-    total = np.concatenate([[0.0], np.cumsum(_discounts(cutoff))])
+    gains = _Gains(_discounts(_within(k, _sizes(ranking))))
     size = ranking.positives + ranking.negatives
-    reached = total[np.minimum(ranking.before + size, cutoff)] - total[np.minimum(ranking.before, cutoff)]
+    reached = gains.between(ranking.before, ranking.before + size)
     groups = ranking.positives_of_group.size
     dcg = np.bincount(ranking.group, weights=ranking.positives / size * reached, minlength=groups)
     _warn_without_positives(ranking)
-    ideal = total[np.minimum(ranking.positives_of_group, cutoff)]
+    ideal = gains.between(np.zeros_like(ranking.positives_of_group), ranking.positives_of_group)
     return dcg / np.where(ideal > 0, ideal, np.nan)
 
 
@@ -111,11 +114,40 @@ def _discounts(k: int) -> FloatArray:
     return 1.0 / np.log2(np.arange(2, k + 2))
 
 
-def _expected_gain(above: ArrayLike, ties: ArrayLike, gains: FloatArray) -> FloatArray:
-    """Mean gain over the equally likely ranks above + 1 .. above + ties + 1; ranks beyond the table gain nothing."""
-    total = np.concatenate([[0.0], np.cumsum(gains)])
+def _as_counts(above: ArrayLike, ties: ArrayLike) -> tuple[IntArray, IntArray]:
     g, m = np.broadcast_arrays(np.asarray(above, dtype=np.int64), np.asarray(ties, dtype=np.int64))
-    return np.asarray((total[np.minimum(g + m + 1, gains.size)] - total[np.minimum(g, gains.size)]) / (m + 1))
+    return g, m
+
+
+def _sizes(ranking: Ranking) -> IntArray:
+    return ranking.positives_of_group + ranking.negatives_of_group
+
+
+def _within(k: int, ranks: IntArray) -> int:
+    """The cut-off, or the last rank that there is: a table of gains needs no more."""
+    return min(check_k(k), max(1, int(ranks.max(initial=1))))
+
+
+class _Gains:
+    """Sums of the gains [K] of ranks 1 to K over any stretch of ranks; later ranks gain nothing."""
+
+    def __init__(self, gains: FloatArray) -> None:
+        self.last = gains.size
+        self.sums = np.concatenate([[0.0], np.cumsum(gains)])
+        # What each addition rounded off (Knuth's two-sum): a difference of far sums would be little else.
+        before, after = self.sums[:-1], self.sums[1:]
+        added = after - before
+        self.rests = np.concatenate([[0.0], np.cumsum((before - (after - added)) + (gains - added))])
+
+    def between(self, begin: IntArray, end: IntArray) -> FloatArray:
+        """Sum of the gains of ranks begin + 1 to end."""
+        first, last = np.minimum(begin, self.last), np.minimum(end, self.last)
+        return np.asarray((self.sums[last] - self.sums[first]) + (self.rests[last] - self.rests[first]))
+
+
+def _expected_gain(above: IntArray, ties: IntArray, gains: FloatArray) -> FloatArray:
+    """Mean gain over the equally likely ranks above + 1 .. above + ties + 1; ranks beyond the table gain nothing."""
+    return np.asarray(_Gains(gains).between(above, above + ties + 1) / (ties + 1))
 
 
 def _expected_gain_of_first(ranking: Ranking, gains: FloatArray) -> FloatArray:

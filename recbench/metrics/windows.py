@@ -64,15 +64,16 @@ def tpr_at(above: ArrayLike, ties: ArrayLike, negatives: ArrayLike, fpr: ArrayLi
     """Height of a one-positive ROC curve at a false positive rate: equation (2).
 
     The four arguments broadcast: negatives strictly above the positive, negatives tied with it, all negatives, and the
-    false positive rate in [0, 1]. Ties make the curve a ramp, not a step. NaN where there are no negatives.
+    false positive rate in [0, 1]. Ties make the curve a ramp, not a step. A rate that is k / n up to the rounding of a
+    double is k / n. NaN where there are no negatives.
 
     >>> tpr_at(above=1, ties=2, negatives=4, fpr=[0.25, 0.5, 0.75])
     array([0. , 0.5, 1. ])
     """
     g, m, n = check_counts(above, ties, negatives)
-    x = n * np.asarray(fpr, dtype=np.float64)
-    ramp = np.clip((x - g) / np.where(m > 0, m, 1.0), 0.0, 1.0)
-    return np.where(n > 0, np.where(m > 0, ramp, x >= g), np.nan)
+    beyond = _Rank.of(fpr, n).beyond(g)
+    ramp = np.clip(beyond / np.where(m > 0, m, 1.0), 0.0, 1.0)
+    return np.where(n > 0, np.where(m > 0, ramp, beyond >= 0), np.nan)
 
 
 def windowed_tpr(above: ArrayLike, ties: ArrayLike, negatives: ArrayLike, window: Sequence[float]) -> FloatArray:
@@ -91,12 +92,35 @@ def windowed_tpr(above: ArrayLike, ties: ArrayLike, negatives: ArrayLike, window
     empty = int(np.count_nonzero(n == 0))
     if empty:
         warnings.warn(f"{empty} of {n.size} contexts have no negatives: their windowed area is NaN", stacklevel=2)
-    # In units of negatives, the curve is 0 before g, rises over [g, g + m], and is 1 after it.
-    start, end = np.clip(n * a, g, g + m), np.clip(n * b, g, g + m)
-    ramp = (end - start) * ((start + end) / 2 - g) / np.where(m > 0, m, 1.0)
-    plateau = np.maximum(n * b - np.maximum(n * a, g + m), 0.0)
-    width = np.where(n > 0, n * (b - a), np.nan)
-    return np.clip((ramp + plateau) / width, 0.0, 1.0)
+    # In units of negatives, the curve is 0 before g, rises over [g, g + m], and is 1 after it. Windows may be narrower
+    # than the rounding of n a: only distances between ends, and from an end to a count, are computed, each once.
+    start, end = _Rank.of(a, n), _Rank.of(b, n)
+    width = start.width(end)
+    plateau = np.clip(end.beyond(g + m), 0.0, width)
+    rising = np.clip(np.minimum(end.beyond(g), -start.beyond(g + m)), 0.0, np.minimum(width, m))
+    middle = (np.clip(start.beyond(g), 0.0, m) + np.clip(end.beyond(g), 0.0, m)) / 2
+    ramp = rising * middle / np.where(m > 0, m, 1.0)
+    return np.clip((ramp + plateau) / np.where(n > 0, width, np.nan), 0.0, 1.0)
+
+
+def window_width(negatives: ArrayLike, window: Sequence[float]) -> FloatArray:
+    """Width of an FPR window in negatives, n (b - a), for each of `negatives`; ends that are k / n count as such.
+
+    >>> window_width([10, 49], (1 / 49, 2 / 49))
+    array([0.20408163, 1.        ])
+    """
+    a, b = check_window(window)
+    n = np.asarray(negatives, dtype=np.float64)
+    return _Rank.of(a, n).width(_Rank.of(b, n))
+
+
+def rank_of(rate: ArrayLike, negatives: ArrayLike) -> FloatArray:
+    """A false positive rate u in negatives, n u; k where u is k / n up to the rounding of a double.
+
+    >>> 49 * (1 / 49), float(rank_of(1 / 49, 49))
+    (0.9999999999999999, 1.0)
+    """
+    return _Rank.of(rate, np.asarray(negatives, dtype=np.float64)).whole
 
 
 def mcclish(raw: ArrayLike, window: Sequence[float]) -> FloatArray:
@@ -110,8 +134,17 @@ def mcclish(raw: ArrayLike, window: Sequence[float]) -> FloatArray:
     array([1. , 0.5])
     """
     a, b = check_window(window)
-    chance, largest = (b * b - a * a) / 2, b - a
-    return 0.5 * (1 + (np.asarray(raw, dtype=np.float64) - chance) / (largest - chance))
+    return mcclish_of(np.asarray(raw, dtype=np.float64) / (b - a), (a, b))
+
+
+def mcclish_of(normalised: ArrayLike, window: Sequence[float]) -> FloatArray:
+    """`mcclish` of an area over the window's width, w: 1 - (1 - w) / ((1 - a) + (1 - b)), the same with m and M put in.
+
+    >>> mcclish_of([1.0, 0.25], (0.0, 0.5))
+    array([1. , 0.5])
+    """
+    a, b = check_window(window)
+    return 1 - (1 - np.asarray(normalised, dtype=np.float64)) / ((1 - a) + (1 - b))
 
 
 def window_auc(labels: ArrayLike, scores: ArrayLike, window: Sequence[float]) -> WindowAUC:
@@ -126,8 +159,7 @@ def window_auc(labels: ArrayLike, scores: ArrayLike, window: Sequence[float]) ->
     """
     a, b = check_window(window)
     normalised = float(window_auc_of(rank_scores(labels, scores), (a, b))[0])
-    raw = normalised * (b - a)
-    return WindowAUC(raw, normalised, float(mcclish(raw, (a, b))))
+    return WindowAUC(normalised * (b - a), normalised, float(mcclish_of(normalised, (a, b))))
 
 
 def window_auc_of(ranking: Ranking, window: Sequence[float]) -> FloatArray:
@@ -148,6 +180,39 @@ def window_auc_of(ranking: Ranking, window: Sequence[float]) -> FloatArray:
     areas = windowed_tpr(ranking.above[used], ranking.negatives[used], ranking.negatives_of_group[group], window)
     sums = np.bincount(group, weights=areas * ranking.positives[used], minlength=undefined.size)
     return np.clip(sums / np.where(undefined, np.nan, ranking.positives_of_group), 0.0, 1.0)
+
+
+class _Rank(NamedTuple):
+    """A false positive rate u in units of negatives, n u = `whole` + `rest`, without rounding."""
+
+    whole: FloatArray  # n u rounded, or k where u is k / n
+    rest: FloatArray
+
+    @classmethod
+    def of(cls, rate: ArrayLike, negatives: FloatArray) -> "_Rank":
+        """n u exactly, by Dekker's product (1971); k where u is the double next to k / n, which is what was meant."""
+        u, n = np.broadcast_arrays(np.asarray(rate, dtype=np.float64), negatives)
+        product = n * u
+        (n_high, n_low), (u_high, u_low) = _halves(n), _halves(u)
+        rest = ((n_high * u_high - product) + n_high * u_low + n_low * u_high) + n_low * u_low
+        nearest = np.rint(product)
+        meant = nearest / np.maximum(n, 1.0) == u
+        return cls(np.where(meant, nearest, product), np.where(meant, 0.0, rest))
+
+    def beyond(self, count: FloatArray) -> FloatArray:
+        """n u - count, of which only the result is rounded."""
+        return (self.whole - count) + self.rest
+
+    def width(self, end: "_Rank") -> FloatArray:
+        """From here to a later end, of which only the result is rounded, too."""
+        return (end.whole - self.whole) + (end.rest - self.rest)
+
+
+def _halves(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Each value as a sum of two of half the digits (Veltkamp 1968)."""
+    scaled = 134217729.0 * values  # 2^27 + 1
+    high = scaled - (scaled - values)
+    return high, values - high
 
 
 def check_counts(above: ArrayLike, ties: ArrayLike, negatives: ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from recbench.errors import UserError
 from recbench.metrics.summary import window_text
+from recbench.metrics.windows import rank_of, window_width
 from recbench.rl.windows import window_for_top_k, window_in_ranks
 from recbench.schema import AlgoConfig, NegativesConfig
 
@@ -175,7 +176,7 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
     if metric is not None:
         lower = 0.0
     elif k is not None:
-        lower = window_for_top_k(k, count)[0] * count
+        lower = float(rank_of(window_for_top_k(k, count)[0], count))
     else:
         lower, notes = _check_window(config.window, count)
     if config.name == "tawin" and negatives_config.kind == "beam" and round(lower, 6) >= width:
@@ -203,8 +204,7 @@ def _check_window(window: Sequence[float] | None, count: int) -> tuple[float, li
     """The window's beginning in ranks, and a note if it is narrower than one negative."""
     if window is None or len(window) != 2 or not 0.0 <= window[0] < window[1] <= 1.0:
         raise UserError(f"algo.window={window and list(window)} is no window [a, b] with 0 <= a < b <= 1")
-    lower, upper = window[0] * count, window[1] * count
-    if upper - lower < 1.0 - 1e-9:
-        share = upper - lower
+    lower, share = float(rank_of(window[0], count)), float(window_width(count, window))
+    if share < 1.0 - 1e-9:
         return lower, [f"the window [{window[0]:g}, {window[1]:g}] is {share:.3g} of one negative of {count} wide"]
     return lower, []

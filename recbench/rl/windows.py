@@ -16,10 +16,19 @@ NEGLIGIBLE = math.log(1e-6)  # soft weights below this for all candidates count 
 
 
 def window_in_ranks(window: tuple[float, float], negatives: Tensor) -> tuple[Tensor, Tensor]:
-    """The ends (a n, b n) of an FPR window, float64 [B], for contexts with negatives [B] negatives each."""
-    ends = [end * negatives.double() for end in window]
-    lower, upper = [torch.where((end - end.round()).abs() < ROUNDING, end.round(), end) for end in ends]
+    """The ends (a n, b n) of an FPR window, float64 [B], for contexts with negatives [B] negatives each.
+
+    An end within ROUNDING of a whole rank k is that rank; so is one that is k / n up to the rounding of a double, which
+    may be further off where n is huge.
+    """
+    count = negatives.double()
+    lower, upper = [_whole_where_meant(end, end * count, count) for end in window]
     return lower, upper
+
+
+def _whole_where_meant(end: float, rank: Tensor, count: Tensor) -> Tensor:
+    nearest = rank.round()
+    return torch.where(((rank - nearest).abs() < ROUNDING) | (nearest / count == end), nearest, rank)
 
 
 def window_for_top_k(k: int, negatives: int) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from recbench.errors import UserError
 from recbench.metrics.comparison import paired_differences, run_means, spread_over_seeds
 from recbench.metrics.significance import holm
 from recbench.metrics.summary import metric_of_ranks
+from recbench.metrics.windows import rank_of
 from recbench.reporting.progress import say
 from recbench.runs import Run, require_finished, resolve_run
 from recbench.stages.evaluations import (
@@ -202,7 +203,7 @@ def _scored_exactly(evaluations: Sequence[Evaluation]) -> NDArray[np.bool_]:
 def _ranks_needed(name: str, negatives: int) -> float:
     if "@" in name:
         return int(name.partition("@")[2])
-    return float(name.rstrip(")").partition(",")[2] or 1) * negatives
+    return float(rank_of(float(name.rstrip(")").partition(",")[2] or 1), negatives))
 
 
 def _values(

@@ -12,6 +12,7 @@ from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases, sample_cases
 from recbench.errors import UserError
 from recbench.metrics.summary import summarise_ranks
+from recbench.metrics.windows import rank_of, window_width
 from recbench.policy.checkpoint import load_policy
 from recbench.policy.kinds import Policy
 from recbench.policy.ranking import CaseRanks, beam_recall, exact_is_affordable, rank_cases
@@ -95,7 +96,7 @@ def _check_cutoffs(config: EvalStageConfig, negatives: int, run: Run) -> None:
         if k > negatives + 1:
             raise UserError(f"--k {k}: the catalogue has {negatives + 1} items; give a K of at most that")
     for low, high in config.windows:
-        width = (high - low) * negatives
+        width = window_width(negatives, (low, high))
         if width < 1 - 1e-9:
             run.note(f"the window {low:g},{high:g} is {width:.3g} of one negative wide ({negatives} negatives)")
 
@@ -122,7 +123,7 @@ def _summary(
     if beam_width is not None:
         # A censored positive counts as ranked last: right for every K and window that ends within the beam.
         above = np.where(censored, negatives, above)
-        windows = [window for window in windows if window[1] * negatives.max() <= beam_width]
+        windows = [window for window in windows if rank_of(window[1], negatives.max()) <= beam_width]
         ks = [k for k in ks if k <= beam_width]
     summary = summarise_ranks(
         above, ties, negatives, windows, ks, groups=cases.user, samples=config.bootstrap, seed=config.seed

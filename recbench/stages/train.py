@@ -1,5 +1,6 @@
 """recbench train: SFT from scratch or from a checkpoint, GRPO and TAWin from an SFT checkpoint, and baselines."""
 
+import math
 import statistics
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from recbench.data.interactions import (
 )
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
+from recbench.metrics.windows import rank_of
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
 from recbench.policy.item_tokens import ItemTokens, captions_index, make_item_tokens
@@ -263,7 +265,7 @@ def _ranks_needed(metric: str, negatives: int) -> float:
     """How many of the best items settle a metric: K, b n for a window [a, b], else all."""
     if "@" in metric:
         return int(metric.partition("@")[2])
-    return float(metric.rstrip(")").partition(",")[2] or "inf") * negatives
+    return float(rank_of(float(metric.rstrip(")").partition(",")[2]), negatives)) if "," in metric else math.inf
 
 
 def _mean(name: str, ranks: CaseRanks) -> float:
