@@ -292,12 +292,11 @@ def compare(
         from recbench.reporting.comparison_tables import FORMATS, alone, check_format, write_tables
         from recbench.reporting.progress import say, short_warnings
         from recbench.reporting.tables import show
-        from recbench.stages.compare import METRICS
         from recbench.stages.compare import compare as compare_named
 
         if form is not None and check_format(form) and as_json:
             raise UserError(f"--json and --format {form} both print: give one of them; --save writes every format")
-        chosen = parse_metrics(metrics) if metrics else METRICS
+        chosen = parse_metrics(metrics) if metrics else None
         with short_warnings():
             compared = compare_named(runs, names, baseline=baseline, metrics=chosen, excluded=excluded)
         if save is not None:

@@ -1,6 +1,7 @@
 """Arms of the laboratory: a name and overrides of the rule and its negatives, nothing else may differ."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -31,8 +32,11 @@ class Arm:
     notes: list[str]
 
 
-def read_arms(config: LaboratoryStageConfig) -> list[Arm]:
+def read_arms(config: LaboratoryStageConfig, note: Callable[[str], None] = lambda text: None) -> list[Arm]:
     """The arms of the chosen groups, in the config's order, each with the configs that its overrides make.
+
+    Arms of a group that aim at a rank beyond the catalogue are left out, and named by `note`, unless `only` asks for
+    arms.
 
     Raises UserError, which names the arm, for groups or arms that are not there, overrides of what all arms share or of
     unknown keys, values out of range, and rules that contradict themselves, the catalogue or the laboratory.
@@ -53,9 +57,19 @@ def read_arms(config: LaboratoryStageConfig) -> list[Arm]:
         if name not in names:
             raise UserError(f"--arms {name}: expected some of {', '.join(names)}{did_you_mean(name, names)}")
     kept = [(name, texts) for name, texts in found if not config.only or name in config.only]
+    negatives = config.data.catalogue_size - 1
+    if not config.only and (large := [name for name, texts in kept if _aimed_rank(texts) > negatives]):
+        note(f"{', '.join(large)} left out: data.catalogue_size={negatives + 1} has {negatives} negatives")
+        kept = [(name, texts) for name, texts in kept if name not in large]
     if not kept:
         raise UserError("there is no arm to train: name groups=[main], or add arms to one")
     return [_read_arm(name, texts, config) for name, texts in kept]
+
+
+def _aimed_rank(overrides: Sequence[str]) -> int:
+    """The K of an arm that aims at a Top-K or an anchor; 0 for others."""
+    found = [re.fullmatch(r"algo\.(?:top_k|anchor)=(\d+)|algo\.weights=\w+@(\d+)", text) for text in overrides]
+    return max((int(match[1] or match[2]) for match in found if match), default=0)
 
 
 def _read_arm(name: str, overrides: Sequence[str], config: LaboratoryStageConfig) -> Arm:

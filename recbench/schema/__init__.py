@@ -14,6 +14,7 @@ from recbench.schema.captions import (
 )
 from recbench.schema.defaults import with_defaults
 from recbench.schema.experiments import ArmConfig, BenchConfig, read_bench
+from recbench.schema.given import given_keys
 from recbench.schema.laboratory import LaboratoryStageConfig, MarketConfig
 from recbench.schema.options import DataConfig, DataStageConfig, StageConfig, option
 from recbench.schema.recommender import (
@@ -66,6 +67,7 @@ __all__ = [
     "describe",
     "did_you_mean",
     "expected",
+    "given_keys",
     "option",
     "options",
     "read_bench",

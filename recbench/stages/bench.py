@@ -13,7 +13,8 @@ from recbench.reporting.progress import say
 from recbench.runs import Run, find_runs
 from recbench.schema import with_defaults
 from recbench.schema.experiments import SCRATCH, SFT
-from recbench.stages.compare import METRICS, compare_runs
+from recbench.stages.compare import compare_runs
+from recbench.stages.comparison_metrics import METRICS
 from recbench.stages.evaluations import arm_label
 from recbench.stages.experiments import composed, design, training
 from recbench.stages.upstream import find, is_sft_for, obtain, require, require_sft
@@ -235,7 +236,8 @@ def _label(config: DictConfig, one: Mapping[str, Any]) -> str:
 
 
 def _comparison(config: DictConfig, data: str, made: Sequence[Mapping[str, Any]], run: Run) -> dict[str, Any]:
-    settings: dict[str, Any] = {"metrics": list(config.metrics), "excluded": config.excluded, "note": run.note}
+    settings: dict[str, Any] = {"excluded": config.excluded, "note": run.note, "strict": config.metrics_asked}
+    settings["metrics"] = list(config.metrics) if config.metrics_asked or config.experiment is not None else None
     evaluated = [one["eval"] for one in made]
     if config.experiment is None:
         return compare_runs(evaluated, **settings)

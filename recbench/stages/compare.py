@@ -11,9 +11,9 @@ from recbench.errors import UserError
 from recbench.metrics.comparison import paired_differences, run_means, spread_over_seeds
 from recbench.metrics.significance import holm
 from recbench.metrics.summary import metric_of_ranks
-from recbench.metrics.windows import rank_of
 from recbench.reporting.progress import say
 from recbench.runs import Run, require_finished, resolve_run
+from recbench.stages.comparison_metrics import check_metrics, known_metrics, scored_exactly, shared_metrics
 from recbench.stages.evaluations import (
     Evaluation,
     arm_label,
@@ -22,7 +22,6 @@ from recbench.stages.evaluations import (
     read_evaluations,
 )
 
-METRICS = ("auc", "wpauc(0,0.01)", "wpauc(0.01,0.05)", "hr@1", "hr@10", "hr@50", "ndcg@10")
 SAMPLES = 1000  # of the bootstrap
 
 
@@ -31,7 +30,7 @@ def compare(
     names: Sequence[str],
     *,
     baseline: str | None = None,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | None = None,
     excluded: bool = False,
 ) -> list[dict[str, Any]]:
     """Compare the eval runs that `names` stand for (a path, the beginning of an id, `latest`), one data set at a time.
@@ -73,7 +72,8 @@ def compare_runs(
     runs: Sequence[Run],
     *,
     baseline: Run | str | None = None,
-    metrics: Sequence[str] = METRICS,
+    metrics: Sequence[str] | None = None,
+    strict: bool = True,
     excluded: bool = False,
     labels: Mapping[str, str] | None = None,
     note: Callable[[str], None] = lambda text: say(f"note: {text}"),
@@ -82,7 +82,9 @@ def compare_runs(
 
     The baseline is the arm of that name or of that run, by default SFT, without one the first arm. With `excluded`,
     items that a user has seen are no negatives. `labels` says what each run's arm is called, by the eval run's id; by
-    default it is read from the training's config. Metrics that ranks from a beam cannot tell are those of the cases
+    default it is read from the training's config. Without `metrics` they are those that all runs were evaluated with,
+    of the usual ones and of the windows and cut-offs asked for; where not `strict`, cut-offs beyond the catalogue are
+    left out, and named by `note`, instead of refused. Metrics that ranks from a beam cannot tell are those of the cases
     that every run has scored exactly (`exact_sample`), or are left out, and named by `note`.
 
     Returns:
@@ -96,11 +98,13 @@ def compare_runs(
     Raises:
         UserError: runs of different data, splits or cases, the same arm and seed twice, an unknown metric or baseline.
     """
-    names = check_metrics(metrics)
+    if metrics is not None:
+        check_metrics(metrics)
     evaluations = read_evaluations(runs, excluded, labels)
     check_same_cases(evaluations)
-    names, sampled = _known(names, evaluations, note)
-    sample = _scored_exactly(evaluations)
+    names = shared_metrics(evaluations, note) if metrics is None else check_metrics(metrics)
+    names, sampled = known_metrics(names, evaluations, note, strict and metrics is not None)
+    sample = scored_exactly(evaluations)
     first = evaluations[0]
     arms: dict[str, dict[int, NDArray[np.float64]]] = {}
     for one in evaluations:
@@ -150,15 +154,6 @@ def compare_runs(
     }
 
 
-def check_metrics(metrics: Sequence[str]) -> list[str]:
-    """The names, each once; raises UserError for none, or for one that is no metric."""
-    for name in metrics:
-        metric_of_ranks(name, [0], [0], [1])  # an unknown one raises
-    if not metrics:
-        raise UserError("no metric is given: name some, as in --metrics auc,ndcg@10")
-    return list(dict.fromkeys(metrics))
-
-
 def _by_data(runs: Iterable[Run]) -> list[list[Run]]:
     """Runs on the same data together, by its fingerprint."""
     groups: dict[str | None, list[Run]] = {}
@@ -170,40 +165,6 @@ def _by_data(runs: Iterable[Run]) -> list[list[Run]]:
 def _plain(arm: str) -> str:
     """`arm` so that grpo_beam, as `recbench bench --arms` has it, is grpo beam."""
     return arm.replace("_", " ")
-
-
-def _known(
-    names: list[str], evaluations: Sequence[Evaluation], note: Callable[[str], None]
-) -> tuple[list[str], list[str]]:
-    """The metrics that every run's ranks can tell, and those of them that only cases scored exactly can."""
-    most = int(max(one.counts[2].max(initial=0) for one in evaluations))
-    found = min(one.found for one in evaluations)
-    needed = {name: _ranks_needed(name, most) for name in names}
-    for name in names:
-        if "@" in name and needed[name] > evaluations[0].items:
-            raise UserError(f"{name}: the catalogue has {evaluations[0].items} items; give a K of at most that")
-    beyond = [name for name in names if needed[name] > found]
-    if not beyond:
-        return names, []
-    beam = f"ranks come from a beam and are known up to {found:g}"
-    if cases := int(_scored_exactly(evaluations).sum()):
-        note(f"{beam}: {', '.join(beyond)} are of the {cases:,} cases that every run has scored exactly")
-        return names, beyond
-    if len(beyond) == len(names):
-        raise UserError(f"{beam}, too few for {', '.join(names)}: evaluate with exact_sample=2000 or ranks=exact")
-    note(f"{beam}: {', '.join(beyond)} left out")
-    return [name for name in names if name not in beyond], []
-
-
-def _scored_exactly(evaluations: Sequence[Evaluation]) -> NDArray[np.bool_]:
-    """Which cases [C] every run has scored exactly."""
-    return np.all([one.exact[2] >= 0 for one in evaluations], axis=0)
-
-
-def _ranks_needed(name: str, negatives: int) -> float:
-    if "@" in name:
-        return int(name.partition("@")[2])
-    return float(rank_of(float(name.rstrip(")").partition(",")[2] or 1), negatives))
 
 
 def _values(

@@ -18,6 +18,7 @@ from recbench.policy.kinds import Policy
 from recbench.policy.ranking import CaseRanks, beam_recall, exact_is_affordable, rank_cases
 from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig
+from recbench.stages.cutoffs import within
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.upstream import require
 
@@ -92,9 +93,8 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
 
 
 def _check_cutoffs(config: EvalStageConfig, negatives: int, run: Run) -> None:
-    for k in config.ks:
-        if k > negatives + 1:
-            raise UserError(f"--k {k}: the catalogue has {negatives + 1} items; give a K of at most that")
+    """Leave cut-offs beyond the catalogue out of `config`, or refuse them where they were asked for."""
+    config.ks = within(config.ks, negatives + 1, "ks", run, f"the catalogue has {negatives + 1} items")
     for low, high in config.windows:
         width = window_width(negatives, (low, high))
         if width < 1 - 1e-9:

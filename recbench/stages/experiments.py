@@ -13,7 +13,7 @@ from recbench.errors import UserError
 from recbench.execution import compose, config_folder, prepare, replace
 from recbench.schema import ArmConfig, BenchConfig, did_you_mean, read_bench
 from recbench.schema.experiments import SCRATCH, SFT
-from recbench.stages.compare import METRICS, check_metrics
+from recbench.stages.comparison_metrics import METRICS, check_metrics
 from recbench.stages.upstream import SETTLED_BY_SFT
 
 # What each arm trains with; the yaml files under conf/algo give all of them the same steps, batches and group size.
@@ -101,6 +101,7 @@ def design(
             "common": common,
             "evaluation": evaluation,
             "metrics": names,
+            "metrics_asked": bool(metrics),  # else what no run can tell is left out
             "baseline": bench.baseline if name is not None else None,
             "summary": (bench.summary if bench.summary in names else names[0]) if sets is not None else None,
             "excluded": excluded,

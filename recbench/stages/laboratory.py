@@ -13,6 +13,7 @@ from recbench.laboratory.training import TEST_USERS, Cost, market_of, sft_policy
 from recbench.metrics.summary import window_text
 from recbench.runs import Run
 from recbench.schema import LaboratoryStageConfig
+from recbench.stages.cutoffs import within
 from recbench.stages.device import use_threads
 
 
@@ -30,10 +31,10 @@ def run(config: LaboratoryStageConfig, run: Run) -> dict[str, Any]:
         run.note(
             f"rank={config.rank} is not below data.dimensions={config.data.dimensions}: no optimum excludes another"
         )
-    arms = read_arms(config)
+    arms = read_arms(config, run.note)
     for note in dict.fromkeys(f"{arm.name}: {note}" for arm in arms for note in arm.notes):
         run.note(note)
-    metrics = _metrics(config, arms)
+    metrics = _metrics(config, arms, run)
     markets = [market_of(config.data, seed) for seed in seeds]
     policies, costs = [], []
     steps = len(seeds) * (config.sft.steps + sum(arm.algo.steps for arm in arms))
@@ -64,19 +65,14 @@ def run(config: LaboratoryStageConfig, run: Run) -> dict[str, Any]:
     }
 
 
-def _metrics(config: LaboratoryStageConfig, arms: list[Arm]) -> list[str]:
+def _metrics(config: LaboratoryStageConfig, arms: list[Arm], run: Run) -> list[str]:
     """AUC, the arms' own aims, the windows and the Top-K metrics that are asked for; windows by their ends."""
     negatives = config.data.catalogue_size - 1
-    for k in config.ks:
-        if k > negatives:
-            raise UserError(
-                f"ks={list(config.ks)}: expected at most {negatives}, the negatives of "
-                f"data.catalogue_size={negatives + 1}"
-            )
+    ks = within(config.ks, negatives, "ks", run, f"data.catalogue_size={negatives + 1} has {negatives} negatives")
     aims = [arm.aim for arm in arms if arm.aim]
     windows = [f"wpauc({window_text(window)})" for window in config.windows]
     windows += [aim for aim in aims if aim.startswith("wpauc(")]
-    cutoffs = [f"{form}@{k}" for form in ("hr", "ndcg") for k in config.ks]
+    cutoffs = [f"{form}@{k}" for form in ("hr", "ndcg") for k in ks]
     return list(dict.fromkeys(["auc", *windows, *cutoffs, *aims]))
 
 

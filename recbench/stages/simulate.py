@@ -31,6 +31,7 @@ from recbench.simulation.online import (
     read_test,
     simulate_visits,
 )
+from recbench.stages.cutoffs import at_most
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.upstream import agreeing, require
 
@@ -120,11 +121,8 @@ def _online(
 ) -> dict[str, Any]:
     shown, items = data.impressions, data.catalogue.num_rows
     assert shown is not None
-    if not config.shown <= config.candidates <= items:
-        raise UserError(
-            f"shown={config.shown}, candidates={config.candidates}: expected at most {items} candidates, the items of "
-            f"{data.name}, and at most as many shown"
-        )
+    config.candidates = at_most(config.candidates, items, "candidates", run, f"{data.name} has {items} items")
+    config.shown = at_most(config.shown, config.candidates, "shown", run, f"a visit has {config.candidates} candidates")
     probability = _truth(config, shown)
     policies: dict[str, Policy] = {
         name: _policy(scorer, arm, shown) for name, arm, scorer in zip("ab", arms, scorers, strict=True)

@@ -82,7 +82,7 @@ def test_sequences_that_cannot_be_read(text, words, tmp_path, fresh_workspace, r
     [
         (["train", "--algo=tawin", "--top-k", "64"], "algo.top_k=64 is more than the 63 negatives"),
         (["train", "--neg=beam", "negatives.beam_width=3"], "negatives.beam_width=3 cannot fill groups"),
-        (["eval", "--k", "65"], "--k 65: the catalogue has 64 items"),
+        (["eval", "--k", "65"], "ks=65: the catalogue has 64 items: give at most 64"),
     ],
 )
 def test_cutoffs_beyond_the_catalogue(arguments, words, workspace, sft_run, refuse) -> None:

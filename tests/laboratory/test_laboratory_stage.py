@@ -80,7 +80,7 @@ def test_the_same_run_gives_the_same_bytes_and_arms_share_their_draws(fresh_work
         ),
         (["groups=[]"], "there is no arm to train"),
         (["--seeds", "1,1"], "seeds=[1, 1]: expected different whole numbers"),
-        (["--k", "30", "--arms", "grpo_beam"], "expected at most 29, the negatives of data.catalogue_size=30"),
+        (["--k", "30", "--arms", "grpo_beam"], "ks=30: data.catalogue_size=30 has 29 negatives: give at most 29"),
         (
             ["+arms.main.new=['negatives.kind=beam','negatives.beam_width=2']", *NEW],
             "arm 'new': negatives.beam_width=2",
@@ -154,3 +154,14 @@ def test_the_smallest_setting_reproduces_the_orderings(fresh_workspace):
     (matrix,) = metrics["matrices"]
     assert matrix["metrics"] == ["hr@1", "hr@5", "hr@10"]
     assert all(abs(row - column) <= 1 for column, row in enumerate(matrix["best"]))
+
+
+def test_arms_and_cutoffs_beyond_a_small_market_are_left_out(workspace, refuse) -> None:
+    small = ["data.catalogue_size=8", "data.dimensions=4", "sft.steps=2", "algo.steps=2", "test_users=20"]
+    small += ["sft.batch_size=8", "algo.batch_size=8", "algo.group_size=4"]
+    result = workspace.stage("laboratory", *small, "--json")
+    assert result.code == 0, result.err
+    assert "tawin_top10, tawin_top50 left out: data.catalogue_size=8 has 7 negatives" in " ".join(result.err.split())
+    assert "ks 10, 50, 100 left out" in result.err
+    refuse(workspace.stage("laboratory", *small, "--arms", "tawin_top10"), "algo.top_k=10 is more than the 7 negatives")
+    refuse(workspace.stage("laboratory", *small, "--k", "5,9"), "ks=9: data.catalogue_size=8 has 7 negatives")

@@ -91,8 +91,8 @@ def test_arms_of_two_runs_and_the_newest_that_fits(workspace, arms, captions, te
     [
         (["a=with"], "a and b are both 'with'"),
         (["b=shuffled"], "has no arm 'shuffled'; it has: without, with"),
-        (["candidates=65"], "expected at most 64 candidates"),
-        (["shown=20", "candidates=10"], "expected at most 64 candidates"),
+        (["candidates=65"], "candidates=65: bazaar has 64 items: give at most 64"),
+        (["shown=20", "candidates=10"], "shown=20: a visit has 10 candidates: give at most 10"),
         (["b=nowhere"], "no run 'nowhere'"),
     ],
 )
