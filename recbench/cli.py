@@ -31,6 +31,7 @@ from recbench.commands.options import (
     RunsFolder,
     Windows,
     input_flags,
+    no_text,
     parse_metrics,
     parse_windows,
     run_stage,
@@ -53,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if refused := _refused_launch(next((word for word in given if not word.startswith("-")), "")):
         return refused
+    if refusal := no_text(given):
+        typer.echo(f"error: {refusal}", err=True)
+        return 2
     try:
         return int(app(args=given or ["--help"], prog_name="recbench", standalone_mode=False) or 0)
     except Exception as problem:

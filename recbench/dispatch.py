@@ -26,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 from recbench import schema
 from recbench.errors import UserError
 from recbench.execution import compose, config_folder, execute, prepare
+from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
 from recbench.reporting.progress import lines_only, say
 from recbench.reporting.results import result_grids
@@ -34,19 +35,7 @@ from recbench.reporting.visible import for_people, visible
 from recbench.runs import Run, plain, write_json
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
-
-
-def quote(value: Any) -> str:
-    """Render a Python value in Hydra's override grammar: no comma, '=' or '${' in it is read as syntax."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool | int | float):
-        return repr(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(quote, value)) + "]"
-    text = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", str(value))  # literal for OmegaConf
-    text = re.sub(r"(\\+)(?='|$)", lambda match: match[1] * 2, text).replace("'", r"\'")  # literal for Hydra
-    return f"'{text}'"
+LONGEST = 1500  # characters of an error line
 
 
 def dispatch(
@@ -94,6 +83,7 @@ def sweep(stage: str, overrides: Sequence[str], *, as_json: bool = False) -> Non
     """
     schema.register()
     schema.check_addresses(overrides)  # Hydra writes them down before a job's config is checked
+    overrides = as_typed(stage, overrides, multirun=True)
     root = next((o.value() for o in _parsed(overrides) if o.key_or_group == "runs"), schema.StageConfig.runs)
     folder = Path(str(root)) / "multirun" / stage / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
     task = partial(_job, stage=stage, folder=folder, parent=os.getpid())
@@ -206,13 +196,18 @@ def one_line_errors(stage: str = "", debug: bool = False) -> Iterator[None]:
 
 def explain(problem: BaseException, stage: str = "") -> str:
     """An error in one line; Hydra's, which run over several, with a near word where there is one."""
+    text = _explained(problem, stage)  # at most a screen of it: a value that is named may be a whole file
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 300]} ... {text[-300:]}"
+
+
+def _explained(problem: BaseException, stage: str) -> str:
     text = _joined(problem)
     if isinstance(problem, UserError):
         return text
     if not isinstance(problem, HydraException | OmegaConfBaseException):
         return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
     if isinstance(problem, OverrideParseException):
-        return f"cannot read {problem.override!r}: write KEY=VALUE, with quotes around commas and spaces"
+        return f"cannot read {problem.override!r}: write KEY=VALUE, such as seed=1"
     if found := re.search(
         r"Could not find '([^']+)/([^'/]+)' Available options in '[^']+': (.*?)(?: Config search|$)", text
     ):

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recbench import schema
 from recbench.errors import UnfinishedError, UserError
+from recbench.overrides import as_typed
 from recbench.reporting.progress import say, short_warnings
 from recbench.runs import Run, create_run, require_finished, resolve_run
 
@@ -66,7 +67,7 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(config_folder()), job_name=stage, version_base="1.3"):
-            return hydra_compose(stage, overrides=list(overrides))
+            return hydra_compose(stage, overrides=as_typed(stage, overrides))
     finally:
         GlobalHydra.instance().hydra = sweeping
 

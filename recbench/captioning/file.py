@@ -1,10 +1,9 @@
 """Captions that the user already has: a csv, tsv or Parquet file with columns item and caption."""
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from recbench.captioning.interface import Caption, Item, NoCaption
-from recbench.data.sources.raw import BrokenLines, existing_file
+from recbench.data.sources.raw import BrokenLines, existing_file, given_path
 from recbench.data.sources.tabular import read_rows
 from recbench.errors import UserError
 
@@ -35,7 +34,7 @@ def read_file(path: str | None) -> dict[str, str]:
     """
     if not path:
         raise UserError("captioner=file needs captioner.path=FILE: a csv, tsv or Parquet file with item and caption")
-    file = Path(path).expanduser()
+    file = given_path(path)
     if not file.is_file():
         raise UserError(f"captioner.path={path} is no file: give a csv, tsv or Parquet file with item and caption")
     broken = BrokenLines(skip=True)

@@ -86,6 +86,17 @@ def run_stage(
         dispatch(stage, [*kept, *given], multirun=multirun, print_config=cfg, as_json=as_json)
 
 
+def no_text(arguments: Sequence[str]) -> str | None:
+    """One line on the first argument that no file of ours can hold, or None.
+
+    Bytes of a shell that are no UTF-8 arrive as halves of characters.
+    """
+    for argument in arguments:
+        if "\0" in argument or argument != argument.encode("utf-8", "replace").decode("utf-8"):
+            return f"{ascii(argument)[:200]} is no UTF-8 text: rename the file, or write the value in UTF-8"
+    return None
+
+
 def input_flags(no_upstream: bool, force: bool) -> list[str]:
     """The overrides of --no-upstream and --force."""
     return (["upstream=false"] if no_upstream else []) + (["force=true"] if force else [])

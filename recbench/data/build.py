@@ -15,7 +15,7 @@ from recbench.data.describe import content_fingerprint, describe, describe_image
 from recbench.data.impression_table import impression_rows, prepare_impressions
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions, user_of_interaction
-from recbench.data.sources.raw import RawData
+from recbench.data.sources.raw import RawData, given_path
 from recbench.data.splits import global_time, leave_one_out
 from recbench.errors import UserError
 from recbench.runs import atomic_path, write_json
@@ -100,7 +100,7 @@ def image_folder(config: DataConfig) -> Path | None:
     """The folder that image paths start from: data.path, or the folder of the file it names; None: the data run's."""
     if not config.path:
         return None
-    path = Path(str(config.path)).expanduser()
+    path = given_path(str(config.path))
     return path.parent if path.is_file() else path
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,14 @@ def read_options(config: DataConfig, defaults: dict[str, Any]) -> dict[str, Any]
     return values
 
 
+def given_path(text: str) -> Path:
+    """The path that a user wrote; `~` is the home folder, unless it begins the name of a file."""
+    path = Path(text)
+    with suppress(RuntimeError):  # no such user: ~a.csv is a file
+        return path.expanduser()
+    return path
+
+
 def source_path(config: DataConfig) -> Path:
     """The configured path.
 
@@ -103,7 +112,7 @@ def source_path(config: DataConfig) -> Path:
     """
     if not config.path:
         raise UserError(f"data.path is missing: source {config.source} reads a file or folder; give data.path=PATH")
-    path = Path(str(config.path)).expanduser()
+    path = given_path(str(config.path))
     if not path.exists():
         raise UserError(f"{path} does not exist; put the data there, or give its place as data.path=PATH")
     return path
