@@ -28,10 +28,11 @@ from recbench.errors import UserError
 from recbench.execution import compose, config_folder, execute, prepare
 from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
+from recbench.reporting.markup import escaped
 from recbench.reporting.progress import lines_only, say
 from recbench.reporting.results import result_grids
 from recbench.reporting.tables import comparison_grid, markdown, show
-from recbench.reporting.visible import for_people, visible
+from recbench.reporting.visible import LONGEST_LINE, for_people, visible
 from recbench.runs import Run, plain, write_json
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
@@ -156,7 +157,8 @@ def _collect(folder: Path) -> list[dict[str, Any]]:
     for file in files:
         file.unlink()
     lines = [markdown(comparison_grid("", [(job["name"], _metrics(job)) for job in jobs], "overrides"))]
-    lines += [f"{job['status']}: {job['name']}: {job['error']}\n" for job in jobs if job["status"] != "done"]
+    told = [f"{job['status']}: {job['name']}: {job['error']}" for job in jobs if job["status"] != "done"]
+    lines += [escaped(line, LONGEST_LINE) + "\n" for line in told]
     (folder / "table.md").write_text("\n".join(lines), encoding="utf-8")
     return jobs
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
+from recbench.reporting.visible import for_people
+
 COLUMNS = 6
 PICTURE = 300  # pixels a side
 GAP, TEXT_GAP = 28, 8
@@ -78,8 +80,8 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, most_lines: int)
 
 def _lines(tile: Tile) -> list[tuple[str, int, str]]:
     """Text, size and colour of every line below a picture."""
-    caption = wrap(tile.caption, _font(CAPTION_SIZE), PICTURE, CAPTION_LINES)
-    reference = wrap(tile.reference or "", _font(REFERENCE_SIZE), PICTURE, REFERENCE_LINES)
+    caption = wrap(for_people(tile.caption), _font(CAPTION_SIZE), PICTURE, CAPTION_LINES)
+    reference = wrap(for_people(tile.reference or ""), _font(REFERENCE_SIZE), PICTURE, REFERENCE_LINES)
     return [(line, CAPTION_SIZE, INK) for line in caption] + [(line, REFERENCE_SIZE, GREY) for line in reference]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from recbench.errors import UserError
 from recbench.reporting.comparison import comparison_grids, legend, mark, terminal_grids
 from recbench.reporting.comparison_tables import write_tables
+from recbench.reporting.markup import Markup, code, escaped
 from recbench.reporting.tables import Cell, Grid, folded, markdown, number, percent, titled
 from recbench.runs import Run, atomic_path, write_json
 
@@ -64,7 +65,7 @@ def bench_sections(run: Run) -> list[str]:
     several = "by_data" in metrics
     lines = ["## Results", ""]
     for data, comparison in comparisons_of(metrics).items():
-        lines += [f"### {data}", ""] if several else []
+        lines += [f"### {escaped(data)}", ""] if several else []
         for grid in comparison_grids(comparison, per_seed=True):
             lines += titled(grid)
     for grid in summary_grids(metrics):
@@ -94,9 +95,9 @@ def bench_sections(run: Run) -> list[str]:
     linked = []
     for entry in manifest["evaluations"]:
         folder = f"../../../eval/{entry.get('data_folder', run.data_name)}/{entry['eval']}"
-        there = f"[report.md]({folder}/report.md), [roc_head.png]({folder}/roc_head.png)"
+        there = Markup(f"[report.md]({folder}/report.md), [roc_head.png]({folder}/roc_head.png)")
         named = [entry["data"]] if several else []
-        linked.append([*named, entry["arm"], str(entry["seed"]), f"`{entry['train']}`", f"`{entry['eval']}`", there])
+        linked.append([*named, entry["arm"], str(entry["seed"]), code(entry["train"]), code(entry["eval"]), there])
     columns_of_runs = [*(["data"] if several else []), "arm", "seed", "train run", "eval run", "there"]
     return [*lines, markdown(Grid("", columns_of_runs, linked, prose=True))]
 

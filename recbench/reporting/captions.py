@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from recbench.reporting.tables import Grid, code, markdown, number, ordered, titled
+from recbench.reporting.markup import Markup, code
+from recbench.reporting.tables import Grid, markdown, number, ordered, titled
 from recbench.runs import Run
 
 SHEET = "contact_sheet.png"
@@ -112,7 +113,8 @@ def column_sections(run: Run) -> list[str]:
         "",
         f"{number(metrics.get('items'))} items, {number(metrics.get('training_items'))} of the training period; "
         f"{_share(covered.get('all'))} have a caption, {number(metrics.get('distinct_captions'))} of them different "
-        f"(captioner `{metrics.get('captioner', '?')}`). Vocabularies are fitted on items of the training period only.",
+        f"(captioner {code(str(metrics.get('captioner', '?')))}). Vocabularies are fitted on items of the training "
+        "period only.",
         "",
     ]
     for grid in column_grids(metrics):
@@ -165,7 +167,7 @@ def _example_lines(run: Run) -> list[str]:
 def _value(values: list[Mapping[str, Any]], place: int) -> str:
     if place >= len(values):
         return ""
-    return f"{code(str(values[place]['value']))} {_share(values[place].get('share'))}"
+    return Markup(f"{code(str(values[place]['value']))} {_share(values[place].get('share'))}")
 
 
 def _share(value: float | None) -> str:

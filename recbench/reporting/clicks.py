@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recbench.reporting.gain_plot import Gain, plot_gains
+from recbench.reporting.markup import code
 from recbench.reporting.tables import (
     Grid,
     markdown,
@@ -96,7 +97,7 @@ def gains_of(metrics: Mapping[str, Any]) -> list[Gain]:
 
 
 def _about(metrics: Mapping[str, Any]) -> str:
-    text = f"Click model `{metrics.get('model', '?')}`, which reads {_columns(metrics)} in every arm."
+    text = f"Click model {code(str(metrics.get('model', '?')))}, which reads {_columns(metrics)} in every arm."
     test = metrics.get("test", {})
     if test:
         share = test["clicks"] / test["rows"] if test.get("rows") else math.nan
@@ -111,7 +112,7 @@ def _columns(metrics: Mapping[str, Any]) -> str:
     known = metrics.get("fields", {})
     base = known.get("without")
     if base:
-        return ", ".join(f"`{name}`" for name in base)
+        return ", ".join(code(str(name)) for name in base)
     return "ids only" if metrics.get("columns") == "ids" else "ids and fields"
 
 

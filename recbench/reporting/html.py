@@ -2,11 +2,17 @@
 
 import base64
 import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 FOLDED = ("Asked for", "Cost and machine", "Every seed")  # sections that a reader opens when they want them
+
+# What the browser may do with the page: show pictures and styles that are in it, and nothing else.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+# Where links of a report lead: to files beside it and to other runs' reports, never to a host.
+LINK = re.compile(r"(?!//)[\w./%-]+")
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1f2430; --soft: #5c6470; --line: #dfe3e8; --page: #ffffff; --card: #f5f7f9;
@@ -48,19 +54,16 @@ details[open] summary { border-bottom: 1px solid var(--line); margin-bottom: .75
 def render_html(markdown: str, folder: Path) -> str:
     """The page for a report in Markdown (CommonMark and tables; HTML in it is text).
 
-    Pictures that lie in `folder` are inlined; sections named in FOLDED are closed until clicked; links to other
-    reports lead to their pages.
+    Pictures that lie in `folder` are inlined, of any other the text is shown; sections named in FOLDED are closed until
+    clicked; links to other reports lead to their pages, links elsewhere are text. The page asks for nothing and runs
+    nothing, and tells the browser so.
     """
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
     for token in tokens:
-        for child in token.children or ():
-            if child.type == "image":
-                child.attrs["src"] = _inlined(str(child.attrs["src"]), folder)
-            elif child.type == "link_open" and str(child.attrs["href"]).endswith("report.md"):
-                child.attrs["href"] = str(child.attrs["href"]).removesuffix(".md") + ".html"
+        token.children = _harmless(token.children, folder) if token.children else token.children
     body, title = "", ""
     for section in _sections(tokens):
         heading = section[1].content if section and section[0].type == "heading_open" else ""
@@ -73,6 +76,8 @@ def render_html(markdown: str, folder: Path) -> str:
     body = body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="referrer" content="no-referrer">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n"
         "</html>\n"
@@ -89,9 +94,35 @@ def _sections(tokens: Sequence[Any]) -> list[list[Any]]:
     return sections
 
 
-def _inlined(source: str, folder: Path) -> str:
-    """A picture of the run folder as a data URL; anything else as it is."""
-    file = folder / source
-    if Path(source).name != source or not file.is_file() or file.suffix != ".png":
-        return source
+def _harmless(children: Sequence[Any], folder: Path) -> list[Any]:
+    """Inline tokens with pictures as data and links to files; other pictures and links as the text that they have."""
+    from markdown_it.token import Token
+
+    kept: list[Any] = []
+    unlinked = 0  # of the links that are open, those that were left out
+    for child in children:
+        if child.type == "image":
+            source = _inlined(str(child.attrs["src"]), folder)
+            if source is None:
+                kept.append(Token("text", "", 0, content=f"[picture: {child.content}]"))
+                continue
+            child.attrs["src"] = source
+        elif child.type == "link_open":
+            target = str(child.attrs["href"])
+            if not LINK.fullmatch(target):
+                unlinked += 1
+                continue
+            child.attrs["href"] = re.sub(r"report\.md$", "report.html", target)
+        elif child.type == "link_close" and unlinked:
+            unlinked -= 1
+            continue
+        kept.append(child)
+    return kept
+
+
+def _inlined(source: str, folder: Path) -> str | None:
+    """A picture of the run folder as a data URL; None for any other address."""
+    file = next((file for file in folder.glob("*.png") if file.name == source), None)
+    if file is None or file.is_symlink() or not file.is_file():
+        return None
     return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode("ascii")

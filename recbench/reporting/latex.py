@@ -3,7 +3,9 @@
 import re
 from collections.abc import Sequence
 
+from recbench.reporting.markup import LONGEST_CELL
 from recbench.reporting.tables import Grid
+from recbench.reporting.visible import for_people
 
 PREAMBLE = "% \\usepackage{booktabs} in the preamble"
 CHARACTERS = {
@@ -22,6 +24,7 @@ CHARACTERS = {
     "|": r"\textbar{}",
     "*": r"\textasteriskcentered{}",
     '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}",
     "±": r"$\pm$",
     "–": "--",
     "×": r"$\times$",
@@ -63,7 +66,7 @@ def escaped(text: str) -> str:
     >>> print(escaped("wpauc_50% & more"))
     wpauc\\_50\\% \\& more
     """
-    return "".join(CHARACTERS.get(letter, letter) for letter in text)
+    return "".join(CHARACTERS.get(letter, letter) for letter in for_people(text, LONGEST_CELL))
 
 
 def _number(text: str) -> str:
@@ -71,4 +74,6 @@ def _number(text: str) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "    " + " & ".join(cells) + r" \\"
+    """A row; a first cell that begins with a bracket would be read as an argument of the line break before it."""
+    first = "{[}" + cells[0][1:] if cells[0].startswith("[") else cells[0]
+    return "    " + " & ".join([first, *cells[1:]]) + r" \\"

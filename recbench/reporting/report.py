@@ -6,8 +6,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.reporting.html import render_html
+from recbench.reporting.markup import code, escaped
 from recbench.reporting.results import result_sections
 from recbench.reporting.tables import Grid, markdown
+from recbench.reporting.visible import LONGEST_LINE, command_line, for_people
 from recbench.runs import Run, atomic_path
 
 PICTURE = "roc_head.png"
@@ -31,11 +33,12 @@ def write_report(folder: Path) -> Path:
 def _sections(run: Run, picture: bool) -> list[str]:
     config, manifest = run.config, run.manifest
     seeds = ", ".join(map(str, config.get("seeds", [manifest["seed"]])))  # a bench has several
-    lines = [f"# {run.stage} on {run.data_name}", "", f"Run `{run.id}`, {run.status}, seed {seeds}.", ""]
+    lines = [f"# {escaped(run.stage)} on {escaped(run.data_name)}", ""]
+    lines += [f"Run {code(run.id)}, {escaped(run.status)}, seed {escaped(seeds)}.", ""]
     if "error" in manifest:
-        lines += [f"It ended with an error: {manifest['error']}", ""]
+        lines += [f"It ended with an error: {escaped(manifest['error'], LONGEST_LINE)}", ""]
     if manifest["notes"]:
-        lines += ["## Notes", "", *(f"- {note}" for note in manifest["notes"]), ""]
+        lines += ["## Notes", "", *(f"- {escaped(note, LONGEST_LINE)}" for note in manifest["notes"]), ""]
     lines += result_sections(run)
     if picture:
         lines += [
@@ -49,7 +52,7 @@ def _sections(run: Run, picture: bool) -> list[str]:
         ]
     lines += ["## Made from", ""]
     inputs = [
-        [entry["stage"], entry["data"], f"`{entry['id']}`", f"`{entry['content_hash'][:12]}`"]
+        [entry["stage"], entry["data"], code(entry["id"]), code(entry["content_hash"][:12])]
         for entry in manifest["inputs"]
     ]
     lines += [
@@ -58,9 +61,9 @@ def _sections(run: Run, picture: bool) -> list[str]:
         else "No other run.\n"
     ]
     if run.data_fingerprint:
-        lines += [f"Data fingerprint `{run.data_fingerprint}`.", ""]
+        lines += [f"Data fingerprint {code(run.data_fingerprint)}.", ""]
     overrides = run.overrides
-    lines += ["## Asked for", "", f"    recbench {run.stage} {' '.join(map(str, overrides))}".rstrip(), ""]
+    lines += ["## Asked for", "", f"    recbench {for_people(run.stage)} {command_line(overrides)}".rstrip(), ""]
     lines += [markdown(Grid("", ["option", "value"], _config_rows(config), prose=True))]
     facts = {
         "seconds": manifest.get("seconds"),
@@ -73,7 +76,7 @@ def _sections(run: Run, picture: bool) -> list[str]:
         markdown(Grid("", ["", "value"], [[key, str(value)] for key, value in facts.items()], prose=True)),
     ]
     versions = ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
-    return [*lines, f"Versions: {versions}.", ""]
+    return [*lines, f"Versions: {escaped(versions)}.", ""]
 
 
 def _config_rows(config: DictConfig, prefix: str = "") -> list[list[str]]:
@@ -83,7 +86,7 @@ def _config_rows(config: DictConfig, prefix: str = "") -> list[list[str]]:
         if isinstance(value, dict) and value:
             rows += _config_rows(OmegaConf.create(value), f"{prefix}{key}.")
         elif value is not None:
-            rows.append([f"`{prefix}{key}`", str(value)])
+            rows.append([code(f"{prefix}{key}"), str(value)])
     return rows
 
 

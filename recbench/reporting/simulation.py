@@ -9,6 +9,7 @@ recbench.metrics.ab_test), `lift` (value, low, high, p; fractions), where the tr
 from collections.abc import Mapping
 from typing import Any
 
+from recbench.reporting.markup import code
 from recbench.reporting.tables import Grid, flatten, interval, number, p_value, percent, signed_interval, titled
 from recbench.runs import Run
 
@@ -82,7 +83,7 @@ def _verdict(metrics: Mapping[str, Any]) -> str:
         return "The lift is undefined: see the notes."
     if low <= 0 <= high:
         return "The interval holds zero: this test has not told the arms apart."
-    return f"The interval leaves out zero: `{metrics.get('b', 'b')}` is {'better' if low > 0 else 'worse'}."
+    return f"The interval leaves out zero: {code(str(metrics.get('b', 'b')))} is {'better' if low > 0 else 'worse'}."
 
 
 def _size_lines(metrics: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from recbench.reporting.markup import LONGEST_CELL, escaped
+from recbench.reporting.visible import for_people
+
 METRIC_ORDER = (
     "auc",
     "wpauc",
@@ -103,14 +106,6 @@ def ordered(known: Mapping[str, str], part: Mapping[str, Any]) -> dict[str, Any]
     return {key: part[key] for key in sorted(part, key=lambda key: [*known, key].index(key))}
 
 
-def code(text: str) -> str:
-    """`text` as Markdown shows it letter by letter, whatever is in it."""
-    flat = " ".join(text.split())
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
-    pad = " " if flat.startswith("`") or flat.endswith("`") else ""
-    return f"{fence}{pad}{flat}{pad}{fence}" if flat else ""
-
-
 def metric_grids(metrics: Mapping[str, Any], leave_out: Sequence[str] = ()) -> list[Grid]:
     """The tables of one run: metrics with intervals, kept and excluded, each beside its best; then every other number.
 
@@ -173,22 +168,25 @@ def comparison_grid(title: str, named: Iterable[tuple[str, Mapping[str, Any]]], 
 
 
 def markdown(grid: Grid) -> str:
-    """The table in GitHub's Markdown; numbers to the right, the best in bold, the second in italics."""
+    """The table in GitHub's Markdown; numbers to the right, the best in bold, the second in italics.
+
+    Cells show as they are written, unless they are a Markup.
+    """
     left = [grid.prose or column < grid.names for column in range(len(grid.columns))]
-    lines = [_row(grid.columns), _row(["---" if one else "---:" for one in left])]
+    lines = [_row([escaped(title) for title in grid.columns]), _row(["---" if one else "---:" for one in left])]
     signs = {"best": "**", "second": "*"}
     for row, cells in enumerate(grid.rows):
         around = [signs.get(grid.emphasis.get((row, column), ""), "") for column in range(len(cells))]
         behind = [f" {grid.marks[row, column]}" if (row, column) in grid.marks else "" for column in range(len(cells))]
-        lines.append(_row([sign + cell + sign + mark for sign, cell, mark in zip(around, cells, behind)]))
+        lines.append(_row([sign + escaped(cell) + sign + mark for sign, cell, mark in zip(around, cells, behind)]))
     return "\n".join(lines) + "\n"
 
 
 def titled(grid: Grid) -> list[str]:
     """The lines of a table in a report: its title, if it has one, as a sentence, the table, and its note."""
-    title = [f"{grid.title[0].upper()}{grid.title[1:]}.", ""] if grid.title else []
+    title = [escaped(f"{grid.title[0].upper()}{grid.title[1:]}."), ""] if grid.title else []
     emphasis = "Best in bold, second in italics. " if grid.emphasis else ""
-    note = [emphasis + grid.note.replace("*", "\\*"), ""] if emphasis or grid.note else []
+    note = [emphasis + "\n".join(map(escaped, grid.note.split("\n"))), ""] if emphasis or grid.note else []
     return [*title, markdown(grid), *note]
 
 
@@ -232,10 +230,10 @@ def show(grids: Sequence[Grid]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
     for grid in grids:
         table = Table(
-            title=grid.title or None,
+            title=for_people(grid.title) or None,
             title_justify="left",
             box=box.SIMPLE_HEAD,
             show_header=any(grid.columns),
@@ -249,14 +247,17 @@ def show(grids: Sequence[Grid]) -> None:
             last = index == len(grid.columns) - 1
             left = grid.prose or index < grid.names
             table.add_column(
-                name + " " * room.get(index, 0),
+                for_people(name, LONGEST_CELL) + " " * room.get(index, 0),
                 justify="left" if left else "right",
                 no_wrap=not (grid.prose and last),
                 overflow="fold",
             )
         styles = {"best": "bold", "second": "underline"}
         for row, cells in enumerate(grid.rows):
-            texts = [Text(cell, styles.get(grid.emphasis.get((row, c), ""), "")) for c, cell in enumerate(cells)]
+            texts = [
+                Text(for_people(cell, LONGEST_CELL), styles.get(grid.emphasis.get((row, c), ""), ""))
+                for c, cell in enumerate(cells)
+            ]
             for place, width in room.items():  # marks stand behind numbers that end in one line
                 texts[place].append(f"{grid.marks.get((row, place), ''):<{width}}", "not bold not underline")
             table.add_row(*texts)
@@ -265,7 +266,8 @@ def show(grids: Sequence[Grid]) -> None:
             console.width = max(80, console.measure(table, options=wide).maximum)
         console.print(table)
         if grid.note:
-            console.print(Text(grid.note + "\n"), soft_wrap=not console.is_terminal)
+            note = "\n".join(map(for_people, grid.note.split("\n")))
+            console.print(Text(note + "\n"), soft_wrap=not console.is_terminal)
 
 
 def metric_order(name: str) -> tuple[int, str, list[float]]:

@@ -15,7 +15,7 @@ def test_pictures_of_the_run_are_inside(tmp_path):
     (source,) = re.findall('src="([^"]*)"', page)
     assert base64.b64decode(source.removeprefix("data:image/png;base64,")) == PIXEL
     assert 'alt="what it shows"' in page
-    assert "http" not in page
+    assert "://" not in page and "Content-Security-Policy" in page
 
 
 def test_other_files_are_not_read(tmp_path):
