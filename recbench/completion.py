@@ -22,7 +22,7 @@ def complete_override(context: typer.Context, incomplete: str) -> list[str]:
     from hydra.core.global_hydra import GlobalHydra
 
     from recbench import schema
-    from recbench.execution import config_folder
+    from recbench.composition import config_folder
 
     schema.register()
     with initialize_config_dir(str(config_folder()), job_name="completion", version_base="1.3"):
@@ -35,7 +35,7 @@ def complete_group(group: str) -> Any:
     """A completer of the names in a config group, as `--neg` takes them."""
 
     def complete(incomplete: str) -> list[str]:
-        from recbench.execution import config_folder
+        from recbench.composition import config_folder
 
         names = sorted(file.stem for file in (config_folder() / group).glob("*.yaml"))
         return [name for name in names if name.startswith(incomplete)]

@@ -24,8 +24,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench import schema
+from recbench.composition import compose, config_folder
 from recbench.errors import UserError
-from recbench.execution import compose, config_folder, execute, prepare
+from recbench.execution import execute, prepare
 from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
 from recbench.reporting.markup import escaped
@@ -37,6 +38,14 @@ from recbench.runs import Run, plain, write_json
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
 LONGEST = 1500  # characters of an error line
+# What a multirun asks of Hydra: to compose and to sweep, and to write nothing of its own.
+OF_HYDRA = (
+    "hydra.sweep.subdir=.",  # every job makes an ordinary run folder; the sweep's holds the table over them
+    "hydra.output_subdir=null",  # a run keeps config.yaml and overrides.yaml itself
+    "hydra.job.chdir=false",  # relative paths stay those of the shell
+    "hydra/hydra_logging=disabled",  # recbench has its own log, one a run
+    "hydra/job_logging=disabled",
+)
 
 
 def dispatch(
@@ -88,7 +97,7 @@ def sweep(stage: str, overrides: Sequence[str], *, as_json: bool = False) -> Non
     root = next((o.value() for o in _parsed(overrides) if o.key_or_group == "runs"), schema.StageConfig.runs)
     folder = Path(str(root)) / "multirun" / stage / f"{datetime.now():%Y%m%d-%H%M%S-%f}"
     task = partial(_job, stage=stage, folder=folder, parent=os.getpid())
-    settings = [f"hydra.sweep.dir={quote(folder)}"]
+    settings = [f"hydra.sweep.dir={quote(folder)}", *OF_HYDRA]
     try:
         with initialize_config_dir(str(config_folder()), job_name=stage, version_base="1.3"):
             hydra = GlobalHydra.instance().hydra

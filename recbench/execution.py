@@ -8,14 +8,11 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recbench import schema
+from recbench.composition import compose
 from recbench.errors import UnfinishedError, UserError
-from recbench.overrides import as_typed
 from recbench.reporting.progress import say, short_warnings
 from recbench.runs import Run, create_run, require_finished, resolve_run
 
@@ -52,24 +49,6 @@ _making: ContextVar[Run | None] = ContextVar("_making", default=None)  # the run
 # what may change between a run and its continuation: no number depends on it, nor on how a server is reached
 CONNECTION = ("url", "key_variable", "concurrency", "timeout", "retries", "back_off", "most_failures")
 RESUME_KEYS = ("resume", "runs", "threads", "device", *(f"captioner.{name}" for name in CONNECTION))
-
-
-def config_folder() -> Path:
-    """The folder of the yaml files: inside the package when installed from a wheel, beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
-
-
-def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config of `conf/<stage>.yaml` with overrides; raises Hydra's own errors. A multirun's job may call it."""
-    schema.register()
-    sweeping = GlobalHydra.instance().hydra  # of the multirun that this job belongs to: Hydra allows one at a time
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(config_folder()), job_name=stage, version_base="1.3"):
-            return hydra_compose(stage, overrides=as_typed(stage, overrides))
-    finally:
-        GlobalHydra.instance().hydra = sweeping
 
 
 def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from recbench import schema
-from recbench.execution import compose, config_folder, prepare
+from recbench.composition import compose, config_folder
+from recbench.execution import prepare
 from recbench.stages import experiments
 
 ROOT = Path(__file__).parents[1]

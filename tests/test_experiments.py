@@ -3,8 +3,8 @@
 import pytest
 from omegaconf import OmegaConf
 
+from recbench.composition import compose
 from recbench.errors import UserError
-from recbench.execution import compose
 from recbench.schema import read_bench, with_defaults
 from recbench.stages import experiments
 from recbench.stages.bench import relative_gains

@@ -114,7 +114,8 @@ def print_estimate(overrides: list[str], as_json: bool, debug: bool) -> None:
     from recbench.reporting.tables import Grid, number, show
 
     with one_line_errors("caption", debug):
-        from recbench.execution import compose, prepare
+        from recbench.composition import compose
+        from recbench.execution import prepare
         from recbench.stages.caption import estimate
 
         metrics = estimate(prepare("caption", compose("caption", overrides), overrides))  # type: ignore[arg-type]

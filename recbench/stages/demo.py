@@ -4,7 +4,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from recbench.execution import compose, execute
+from recbench.composition import compose
+from recbench.execution import execute
 from recbench.reporting.progress import say
 from recbench.runs import Run
 from recbench.stages.bench import bench

@@ -9,8 +9,9 @@ from typing import Any, cast
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
+from recbench.composition import compose, config_folder
 from recbench.errors import UserError
-from recbench.execution import compose, config_folder, prepare, replace
+from recbench.execution import prepare, replace
 from recbench.schema import ArmConfig, BenchConfig, did_you_mean, read_bench
 from recbench.schema.experiments import SCRATCH, SFT
 from recbench.stages.comparison_metrics import METRICS, check_metrics

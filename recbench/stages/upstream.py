@@ -11,8 +11,9 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from recbench.composition import compose
 from recbench.errors import UserError
-from recbench.execution import RESUME_KEYS, compose, differences, execute, prepare, replace
+from recbench.execution import RESUME_KEYS, differences, execute, prepare, replace
 from recbench.reporting.progress import say
 from recbench.runs import Run, library_versions, newest, origin, require_finished, resolve_run
 from recbench.schema import with_defaults

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from recbench.composition import compose
 from recbench.dispatch import quote
-from recbench.execution import compose
 from recbench.runs import find_runs
 
 

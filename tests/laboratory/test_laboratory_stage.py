@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from recbench.execution import compose
+from recbench.composition import compose
 from recbench.runs import Run, find_runs
 
 TINY = [

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from recbench.execution import compose
+from recbench.composition import compose
 from recbench.runs import Run, create_run
 
 

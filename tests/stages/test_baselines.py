@@ -5,9 +5,9 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+from recbench.composition import compose
 from recbench.data.dataset import load_data
 from recbench.data.interactions import TEST, held_out_cases
-from recbench.execution import compose
 from recbench.policy.sequences import target_positions
 from recbench.stages.evaluations import arm_label
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 from omegaconf import OmegaConf
 
-from recbench import execution
-from recbench.execution import config_folder
+from recbench import composition
+from recbench.composition import config_folder
 from recbench.runs import Run, find_runs, write_json
 from recbench.stages import evaluate, experiments, rules
 
@@ -46,7 +46,7 @@ def market(tmp_path, monkeypatch, fresh_workspace):
     folder = shutil.copytree(config_folder(), tmp_path / "conf")
     text = "# Two markets.\n" + OmegaConf.to_yaml(OmegaConf.create({"bench": NODE}))
     (folder / "experiment" / "two_markets.yaml").write_text(text)
-    for module in (execution, experiments):
+    for module in (composition, experiments):
         monkeypatch.setattr(module, "config_folder", lambda: folder)
     return fresh_workspace
 

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recbench.composition import compose
 from recbench.errors import UserError
-from recbench.execution import compose
 from recbench.metrics.intervals import paired_bootstrap
 from recbench.metrics.summary import summarise_ranks
 from recbench.runs import Run

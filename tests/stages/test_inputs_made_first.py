@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from recbench.execution import compose
+from recbench.composition import compose
 from recbench.runs import find_runs
 from recbench.stages.upstream import _digest, _making_alone
 

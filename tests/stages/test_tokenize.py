@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from recbench.captioning.table import MODEL, SKIPPED, CaptionRow, write_rows
+from recbench.composition import compose
 from recbench.data.dataset import load_data
 from recbench.data.impressions import training_items
-from recbench.execution import compose
 from recbench.features.columns import load_features
 from recbench.policy.checkpoint import load_policy
 from recbench.runs import Run, create_run

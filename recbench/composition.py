@@ -1,0 +1,151 @@
+"""The config of a stage from the yaml files under conf/ and overrides, as Hydra composes it, in a seventh of the time.
+
+Hydra reads every file anew for every config, and merges them in typed containers, its own settings first. An experiment
+composes hundreds of configs: here files are read once a process, plain values are merged, and types are checked once,
+at the end. Which files make a config, and what an override means, Hydra itself decides. What cannot be composed so is
+left to Hydra, and so are its error messages.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
+from hydra._internal.defaults_list import create_defaults_list
+from hydra.core.default_element import ResultDefault
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from recbench import schema
+from recbench.overrides import as_typed
+
+
+def config_folder() -> Path:
+    """The folder of the yaml files: inside the package when installed from a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
+
+
+def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The config of `conf/<stage>.yaml` with overrides; raises Hydra's own errors. A multirun's job may call it."""
+    try:
+        config = _composed(stage, as_typed(stage, overrides), str(config_folder()))
+    except (HydraException, OmegaConfBaseException):
+        config = None  # Hydra says what is wrong, and in which file
+    return config if config is not None else compose_by_hydra(stage, overrides)
+
+
+def compose_by_hydra(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
+    """The same by Hydra alone: what `compose` is held against."""
+    with _hydra(str(config_folder()), stage):
+        return hydra_compose(stage, overrides=as_typed(stage, overrides))
+
+
+class _Files(CachingConfigRepository):
+    """The configs of a folder and the stages' schemas, each read once."""
+
+    def __init__(self, sources: IConfigRepository) -> None:
+        self.delegate = sources
+        self.cache: dict[str, Any] = {}
+        self._plain: dict[str, dict[str, Any] | None] = {}
+
+    def schema(self, path: str) -> DictConfig | None:
+        """A typed config, not to be changed; None for a file's."""
+        loaded = self.load_config(path)
+        assert loaded is not None  # it is in a defaults list
+        return cast(DictConfig, loaded.config) if loaded.is_schema_source else None
+
+    def values(self, path: str) -> dict[str, Any] | None:
+        """What a file says, as plain values, interpolations as written, not to be changed; None for no mapping."""
+        if path not in self._plain:
+            loaded = self.load_config(path)
+            assert loaded is not None
+            content: Any = OmegaConf.to_container(loaded.config)
+            known = isinstance(content, dict) and not loaded.is_schema_source
+            self._plain[path] = {key: content[key] for key in content if key != "defaults"} if known else None
+        return self._plain[path]
+
+
+@contextmanager
+def _hydra(folder: str, stage: str) -> Iterator[None]:
+    """Hydra set up for a folder; the multirun whose job asks for it is put aside, as Hydra allows one at a time."""
+    schema.register()
+    sweeping = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(folder, job_name=stage, version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = sweeping
+
+
+@lru_cache(maxsize=4)
+def _files(folder: str) -> _Files:
+    with _hydra(folder, "recbench"):
+        return _Files(cast(ConfigLoaderImpl, GlobalHydra.instance().config_loader()).repository)
+
+
+def _composed(stage: str, overrides: list[str], folder: str) -> DictConfig | None:
+    """The config, or None where it takes Hydra: for its own settings, and for more than one schema."""
+    files = _files(folder)
+    parsed = OverridesParser.create().parse_overrides(overrides)
+    if any(override.is_hydra_override() for override in parsed):
+        return None
+    ConfigLoaderImpl.validate_sweep_overrides_legal(parsed, RunMode.RUN, from_shell=False)
+    found = create_defaults_list(
+        repo=files, config_name=stage, overrides_list=parsed, prepend_hydra=False, skip_missing=False
+    )
+    first, *others = found.defaults
+    base, merged = files.schema(first.config_path), _merged(files, others)
+    if base is None or first.package or merged is None:
+        return None
+    changed = _difference(merged, cast(dict[str, Any], OmegaConf.to_container(base)))
+    config = copy.deepcopy(base)
+    config.merge_with(changed)
+    OmegaConf.set_struct(config, True)
+    ConfigLoaderImpl._apply_overrides_to_config(found.config_overrides, config)
+    return config
+
+
+def _merged(files: _Files, defaults: Sequence[ResultDefault]) -> dict[str, Any] | None:
+    """The values of all files, the later over the earlier; None where one is none of values."""
+    merged: dict[str, Any] = {}
+    for default in defaults:
+        values = files.values(default.config_path)
+        if values is None:
+            return None
+        for node in reversed(default.package.split(".") if default.package else []):
+            values = {node: values}
+        merged = _over(merged, values)
+    return merged
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings in one, at every depth; where both have a value, that of `above`."""
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = _over(below[key], above[key])
+    return merged
+
+
+def _difference(values: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of `values`, at every depth, that is not in `known` as it is."""
+    changed = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(known.get(key), dict):
+            if below := _difference(value, known[key]):
+                changed[key] = below
+        elif key not in known or type(value) is not type(known[key]) or value != known[key]:
+            changed[key] = value
+    return changed
