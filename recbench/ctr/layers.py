@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from recbench.precision import ExactLinear
+
 
 def perceptron(inputs: int, hidden: Sequence[int], dropout: float, outputs: int | None = 1) -> nn.Sequential:
     """Linear layers of the given widths with ReLU and dropout, then, unless None, a linear layer to `outputs`.
@@ -22,8 +24,8 @@ def perceptron(inputs: int, hidden: Sequence[int], dropout: float, outputs: int 
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
-    """A linear layer that starts as Glorot's normal distribution."""
-    layer = nn.Linear(inputs, outputs, bias=bias)
+    """A linear layer that starts as Glorot's normal distribution; to one output, a score, in full precision."""
+    layer = (ExactLinear if outputs == 1 else nn.Linear)(inputs, outputs, bias=bias)
     nn.init.xavier_normal_(layer.weight)
     if bias:
         nn.init.zeros_(layer.bias)

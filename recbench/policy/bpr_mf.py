@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from recbench.policy.atomic import AtomicPolicy
 from recbench.policy.trie import ItemTrie
+from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
 
 INITIAL_DEVIATION = 0.1  # of item factors, as in the usual implementations
@@ -87,4 +88,4 @@ class BprMf(AtomicPolicy):
     @torch.no_grad()
     def score_catalogue(self, histories: Tensor) -> Tensor:
         """x_ui of every item: float32 [B, N] for user rows int64 [B, 1]."""
-        return self.user_factors(histories[:, 0]) @ self.item_factors.weight.T + self.item_bias
+        return exact_product(self.user_factors(histories[:, 0]), self.item_factors.weight.T) + self.item_bias

@@ -14,6 +14,7 @@ from recbench.policy.atomic import best_items
 from recbench.policy.beam import Beams
 from recbench.policy.kinds import SequencePolicy
 from recbench.policy.scoring import inner_products
+from recbench.precision import exact_product
 
 
 class SequenceContexts:
@@ -72,7 +73,7 @@ class SequenceContexts:
 
     def _log_probs(self, places: Tensor) -> Tensor:
         """log pi of every token that an item can be, float32 [B, V]."""
-        return (self._states(places) @ self.policy.token_vectors.T).float().log_softmax(dim=-1)
+        return exact_product(self._states(places), self.policy.token_vectors.T).float().log_softmax(dim=-1)
 
     def _states(self, places: Tensor) -> Tensor:
         """States [B, width] behind the places; all sequences are read, whichever are asked for."""

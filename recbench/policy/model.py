@@ -15,6 +15,7 @@ from transformers import DynamicCache, LlamaConfig, LlamaModel
 
 from recbench.policy import beam, scoring, sft
 from recbench.policy.trie import ItemTrie
+from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
 
 
@@ -180,7 +181,7 @@ class LlamaPolicy(nn.Module):
         """
         depth = int(self.tables.depths[nodes[0]]) if len(nodes) else 0
         first, end = self.tables.level_starts[depth : depth + 2]
-        logits = (hidden @ self.embeddings[first:end].T).float()
+        logits = exact_product(hidden, self.embeddings[first:end].T).float()
         if depth > 0:  # the root allows its whole level
             children, rows = self.tables.children_of(nodes)
             legal = torch.zeros_like(logits, dtype=torch.bool)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from recbench.policy.atomic import AtomicPolicy
 from recbench.policy.scoring import inner_products
 from recbench.policy.trie import ItemTrie
+from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
 
 INITIAL_DEVIATION = 0.02  # of embeddings and of linear weights
@@ -103,7 +104,7 @@ class SasRec(AtomicPolicy):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Unnormalised log-probabilities of every item, float32 [..., N], from hidden states [..., width]."""
-        return (hidden @ self.token_vectors.T).float()
+        return exact_product(hidden, self.token_vectors.T).float()
 
     def sft_loss(self, items: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
         """As `recbench.policy.sft.sft_loss`: mean of -log pi(item | items before it) over the target positions."""

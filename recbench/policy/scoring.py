@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from recbench.precision import exact_product
+
 if TYPE_CHECKING:
     from recbench.policy.model import LlamaPolicy
 
@@ -102,8 +104,8 @@ def inner_products(states: Tensor, embeddings: Tensor, tokens: Tensor, shared: T
 
     Row tokens[i] of embeddings [vocabulary, width] is item i's.
     """
-    common = states @ embeddings[tokens[shared]].T
-    each = (embeddings[tokens[own.clamp(min=0)]] @ states[:, :, None])[:, :, 0]
+    common = exact_product(states, embeddings[tokens[shared]].T)
+    each = exact_product(embeddings[tokens[own.clamp(min=0)]], states[:, :, None])[:, :, 0]
     return torch.cat([common, each.masked_fill(own < 0, float("-inf"))], dim=1).float()
 
 

@@ -62,5 +62,6 @@ class BilinearFusion(nn.Module):
         """The fused logits, without bias."""
         heads = len(self.matrices)
         slices = a.view(len(a), heads, -1), b.view(len(b), heads, -1)
-        forms = torch.einsum("bhi,hij,bhj->b", slices[0], self.matrices, slices[1])
+        with torch.autocast(a.device.type, enabled=False):  # scores, as those of the linear layers
+            forms = torch.einsum("bhi,hij,bhj->b", slices[0].float(), self.matrices, slices[1].float())
         return (self.first(a) + self.second(b)).squeeze(1) + forms
