@@ -15,6 +15,7 @@ from recbench.data.describe import content_fingerprint, describe, describe_image
 from recbench.data.impression_table import impression_rows, prepare_impressions
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions, user_of_interaction
+from recbench.data.sources.names import dictionary_of, in_order
 from recbench.data.sources.raw import RawData, given_path
 from recbench.data.splits import global_time, leave_one_out
 from recbench.errors import UserError
@@ -69,6 +70,7 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
         "name": config.name,
         "source": config.source,
         "split": config.split,
+        "time_unit": raw.time_unit,
         "images": None if images is None else str(images),
         # Pictures that the source makes follow from the catalogue; their bytes may differ between library versions.
         "fingerprint": content_fingerprint(
@@ -80,6 +82,8 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
         ),
         "columns": data.catalogue.column_names,
         "problems": data.problems + image_problems,
+        "warnings": raw.warnings,
+        "reading": raw.reading,
         "numbers": numbers,
     }
     tables = {"catalogue": data.catalogue}
@@ -209,8 +213,7 @@ def prepare_sequences(
 
 def encode(column: pa.ChunkedArray) -> tuple[pa.Array, np.ndarray]:
     """Distinct values in the order of their first appearance, and every row's index into them: int64 [N]."""
-    encoded = column.combine_chunks().dictionary_encode()
-    return encoded.dictionary, encoded.indices.to_numpy().astype(np.int64)
+    return in_order(dictionary_of(column))
 
 
 def complete_catalogue(catalogue: pa.Table, used: list[pa.ChunkedArray]) -> tuple[pa.Table, int]:
@@ -219,7 +222,7 @@ def complete_catalogue(catalogue: pa.Table, used: list[pa.ChunkedArray]) -> tupl
     Used items that the catalogue lacks are appended in the order of their first appearance.
     """
     known = catalogue["item"].combine_chunks()
-    distinct = pa.chunked_array([chunk for column in used for chunk in column.chunks], pa.string()).unique()
+    distinct = pa.concat_arrays([encode(column)[0] for column in used] or [known[:0]]).unique()
     missing = distinct.filter(pc.invert(pc.is_in(distinct, value_set=known))).drop_null()
     if len(missing):
         catalogue = pa.concat_tables([catalogue, pa.table({"item": missing})], promote_options="default")
@@ -233,7 +236,7 @@ def complete_catalogue(catalogue: pa.Table, used: list[pa.ChunkedArray]) -> tupl
 
 
 def timestamps_of(rows: pa.Table, config: DataConfig) -> np.ndarray | None:
-    """Seconds of every interaction: int64 [N], or None where the source has only an order.
+    """Times of every interaction, in the source's unit: int64 [N], or None where it has only an order.
 
     Raises:
         UserError: some interactions have a time and others none.

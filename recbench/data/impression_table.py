@@ -1,8 +1,9 @@
 """Impressions between a source and a data run's files: checked, ordered, written and read back.
 
 A source's table has user and item (strings), label (0 or 1) and split (train, validation or test); where known
-timestamp (seconds), probability, propensity (0 to 1), position (whole number) and query (an item); any further column
-is context: a string column a category, a floating-point column a number, null or NaN where it is unknown.
+timestamp (in the data set's
+unit, seconds unless finer), probability, propensity (0 to 1), position (whole number) and query (an item); any further
+column is context: a string column a category, a floating-point column a number, null or NaN where it is unknown.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import SPLIT_NAMES
+from recbench.data.sources.names import dictionary_of, in_order
 from recbench.errors import UserError
 
 ROLES = {
@@ -65,15 +67,15 @@ def prepare_impressions(
     chosen = chosen[order]
     if not np.any(split[chosen] == 0):
         raise UserError(f"data set {name} has no impressions for training ({len(chosen)} in all); change how it splits")
-    encoded = table["user"].combine_chunks().take(pa.array(chosen)).dictionary_encode()
-    users = encoded.dictionary.cast(pa.string())
+    users, user = in_order(dictionary_of(table["user"]).take(pa.array(chosen)))
+    users = users.cast(pa.string())
 
     def numbers(column: str, dtype: type[np.number]) -> np.ndarray | None:
         return _array(table[column]).astype(dtype)[chosen] if column in table.column_names else None
 
     impressions = Impressions(
         users=users.to_pylist(),
-        user=encoded.indices.to_numpy().astype(np.int32),
+        user=user.astype(np.int32),
         item=item[chosen],
         label=label[chosen].astype(np.int8),
         split=split[chosen],

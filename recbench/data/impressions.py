@@ -22,7 +22,7 @@ class Impressions:
     item: np.ndarray  # int32 [M] row of the catalogue
     label: np.ndarray  # int8 [M] 1 clicked, 0 not
     split: np.ndarray  # int8 [M] TRAIN, VALIDATION or TEST
-    timestamp: np.ndarray | None = None  # int64 [M] seconds
+    timestamp: np.ndarray | None = None  # int64 [M] seconds, or finer: description.json says which
     probability: np.ndarray | None = None  # float64 [M] true probability of a click, of generated data
     propensity: np.ndarray | None = None  # float64 [M] probability with which the logging policy showed the item
     position: np.ndarray | None = None  # int32 [M] place on the page, as logged
@@ -35,7 +35,7 @@ class Impressions:
 def click_histories(impressions: Impressions, rows: np.ndarray, length: int) -> np.ndarray:
     """The last `length` items that each row's user had clicked before, oldest first from the left, padded with -1.
 
-    With timestamps, before means at an earlier second, and a row sees no clicks of a later split than its own (which
+    With timestamps, before means at an earlier time, and a row sees no clicks of a later split than its own (which
     only matters where the splits are not by time). Without them, a training row sees the training clicks in the rows
     above it; validation and test rows see all training clicks and nothing else. A row never sees its own click.
 

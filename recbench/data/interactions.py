@@ -20,7 +20,9 @@ class Interactions:
     offsets: np.ndarray  # int64 [U + 1]
     items: np.ndarray  # int32 [N] rows of the catalogue
     split: np.ndarray  # int8 [N] TRAIN, VALIDATION or TEST
-    timestamps: np.ndarray | None  # int64 [N] seconds; None where the source has only an order
+    timestamps: (
+        np.ndarray | None
+    )  # int64 [N] seconds, or finer: description.json says which; None where the source has only an order
 
 
 NO_INTERACTIONS = Interactions([], np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.int8), None)

@@ -8,6 +8,7 @@ are no context of an impression: they are its label.
 
 import html
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recbench.data.interactions import SPLIT_NAMES
+from recbench.data.sources.names import Names
+from recbench.data.sources.parquet import open_parquet
 from recbench.data.sources.raw import BrokenLines, RawData, existing_file, read_options, source_file, source_path
-from recbench.data.sources.tabular import check_columns, open_parquet
-from recbench.data.sources.values import SPLIT_WORDS
+from recbench.data.sources.tabular import Parser, check_columns, open_table, read_columns
+from recbench.data.sources.times import settle, times
+from recbench.data.sources.values import SPLIT_WORDS, numbers
 from recbench.data.splits import global_time
 from recbench.errors import UserError
 from recbench.schema import DataConfig
@@ -202,27 +206,11 @@ def read_ratings_parquet(path: Path) -> pa.Table:
 
 def read_ratings_dat(path: Path, broken: BrokenLines) -> pa.Table:
     """user, item, rating, timestamp of UserID::MovieID::Rating::Timestamp lines."""
-    users: list[str] = []
-    items: list[str] = []
-    ratings: list[float] = []
-    timestamps: list[int] = []
-    with path.open(encoding="latin-1") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                user, item, rating, timestamp = line.strip().split("::")
-                parsed = float(rating), int(timestamp)
-            except ValueError:
-                broken.report(path, number, "expected UserID::MovieID::Rating::Timestamp", line)
-                continue
-            users.append(user)
-            items.append(item)
-            ratings.append(parsed[0])
-            timestamps.append(parsed[1])
-    return pa.table(
-        {
-            "user": pa.array(users, pa.string()),
-            "item": pa.array(items, pa.string()),
-            "rating": np.array(ratings, dtype=np.float64),
-            "timestamp": np.array(timestamps, dtype=np.int64),
-        }
-    )
+    fields = ("user", "item", "rating", "timestamp")
+    columns = {name: name for name in fields}
+    file = open_table(path, columns, names=fields, delimiter="::", encoding="latin-1")
+    parsers: dict[str, Parser] = {"user": Names("user"), "item": Names("item"), "rating": partial(numbers, "rating")}
+    found = read_columns(file, columns, parsers | {"timestamp": times}, broken).values
+    settled = settle(found["timestamp"], path.name, "s")
+    texts = {name: found[name].dictionary_decode() for name in ("user", "item")}
+    return pa.table(texts | {"rating": found["rating"], "timestamp": pa.array(settled.ticks)})

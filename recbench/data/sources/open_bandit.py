@@ -6,13 +6,17 @@ The affinity that a visitor has to each item (past clicks on it) is summed over 
 visitor alone: an estimate of another policy's clicks has to score items that were not shown in the same context.
 """
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 
 from recbench.data.interactions import SPLIT_NAMES
+from recbench.data.sources.names import Names
 from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
-from recbench.data.sources.tabular import read_descriptions, read_rows
-from recbench.data.sources.values import parse
+from recbench.data.sources.tabular import Parser, open_table, read_columns, read_descriptions
+from recbench.data.sources.times import TICKS, settle, times
+from recbench.data.sources.values import labels, numbers, positions
 from recbench.data.splits import global_time
 from recbench.errors import UserError
 from recbench.schema import DataConfig
@@ -58,38 +62,56 @@ def read(config: DataConfig) -> RawData:
     catalogue = read_descriptions(source_file(folder, "item_context.csv"), item_columns, broken)
     affinities = {f"affinity {item}": f"user-item_affinity_{item}" for item in catalogue["item"].to_pylist()}
     path = source_file(folder, f"{options['campaign']}.csv")
-    values: dict[str, list[object]] = {name: [] for name in (*ROLES, "affinity")}
-    users: list[tuple[str, ...]] = []
-    for line, row in read_rows(path, ROLES | {name: name for name in USER_FEATURES} | affinities, broken):
-        try:
-            parsed = {field: parse(field, row[field]) for field in ROLES}
-            parsed["affinity"] = sum(parse("affinity", row[name]) for name in affinities)
-        except ValueError as problem:
-            broken.report(path, line, str(problem))
-            continue
-        users.append(tuple(str(row[name]) for name in USER_FEATURES))
-        for field, value in parsed.items():
-            values[field].append(value)
-    if not users:
+    wanted = ROLES | {name: name for name in USER_FEATURES} | affinities
+    parsers: dict[str, Parser] = {"item": Names("item"), "timestamp": times, "label": labels, "position": positions}
+    parsers |= {name: partial(numbers, name) for name in ("propensity", *affinities)}
+    parsers |= {name: Names(name, (), required=False) for name in USER_FEATURES}
+    file = open_table(path, wanted)
+    log = read_columns(file, wanted, parsers, broken).values
+    if not len(log["item"]):
         raise UserError(f"{path} holds no impressions; expected one a line, so fetch the file again")
-    segments = sorted(set(users))
-    name_of = {features: f"segment {number}" for number, features in enumerate(segments)}
+    # Whole seconds, as the results that were published with this source had them.
+    settled = settle(log["timestamp"], f"{path.name}, column timestamp")
+    seconds = settled.ticks // TICKS[settled.unit]
+    segment, features = segments_of([log[name] for name in USER_FEATURES])
+    names = pa.array([f"segment {number}" for number in range(len(features[0]))])
+    affinity = np.sum([log[name].to_numpy() for name in affinities], axis=0) if affinities else np.zeros(len(seconds))
+    split = global_time(seconds, train, validation)
     columns = {
-        "user": pa.array([name_of[features] for features in users]),
-        "item": pa.array(values["item"], pa.string()),
-        "label": pa.array(values["label"], pa.int8()),
-        "split": pa.array(SPLIT_NAMES).take(pa.array(global_time(np.array(values["timestamp"]), train, validation))),
-        "timestamp": pa.array(values["timestamp"], pa.int64()),
-        "propensity": pa.array(values["propensity"], pa.float64()),
-        "position": pa.array(values["position"], pa.int32()),
-        "affinity": pa.array(values["affinity"], pa.float64()),
+        "user": pa.DictionaryArray.from_arrays(pa.array(segment.astype(np.int32)), names),
+        "item": log["item"],
+        "label": log["label"],
+        "split": pa.array(SPLIT_NAMES).take(pa.array(split)),
+        "timestamp": pa.array(seconds),
+        "propensity": log["propensity"],
+        "position": log["position"].cast(pa.int32()),
+        "affinity": pa.array(affinity),
     }
-    fields = {name: pa.array(column) for name, column in zip(USER_FEATURES, zip(*segments, strict=True), strict=True)}
     return RawData(
         catalogue,
         None,
         broken.problems,
         dict(broken.skipped),
         impressions=pa.table(columns),
-        user_fields=pa.table({"user": [name_of[features] for features in segments]} | fields),
+        user_fields=pa.table({"user": names} | dict(zip(USER_FEATURES, features, strict=True))),
     )
+
+
+def segments_of(columns: list[pa.DictionaryArray]) -> tuple[np.ndarray, list[pa.Array]]:
+    """Visitors that agree in all columns as one: each row's segment (int64 [rows]), and the segments' values by column.
+
+    Segments are in the order of their values, the first column's first; no value counts as the empty one.
+    """
+    key = np.zeros(len(columns[0]), dtype=np.int64)
+    distinct = []
+    for column in columns:
+        names = np.array([*column.dictionary.to_pylist(), ""], dtype=str)
+        texts, code = np.unique(names, return_inverse=True)
+        key = key * len(texts) + code[column.indices.fill_null(len(names) - 1).to_numpy()]
+        distinct.append(texts)
+    segments, segment = np.unique(key, return_inverse=True)
+    values = list[pa.Array]()
+    for texts in reversed(distinct):
+        segments, code = np.divmod(segments, len(texts))
+        values.insert(0, pa.array(texts[code].tolist(), pa.string()))
+    return segment, values

@@ -6,38 +6,37 @@ user `anyone`; without one of items, they are of the one item `anything`, and th
 columns are anonymous (Criteo, Avazu) are then all context.
 """
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recbench.data.interactions import SPLIT_NAMES
-from recbench.data.sources.raw import BrokenLines, RawData, existing_file, read_options, source_path
-from recbench.data.sources.tabular import read_descriptions, read_rows
-from recbench.data.sources.values import DESCRIPTIONS, finite, parse
-from recbench.data.splits import at_random, global_time, in_order
+from recbench.data.sources import reading
+from recbench.data.sources.dialect import delimiter_of
+from recbench.data.sources.names import Names, first_rows, in_order, whole_numbers
+from recbench.data.sources.raw import BrokenLines, Option, RawData, existing_file, read_options, source_path
+from recbench.data.sources.tabular import (
+    Columns,
+    Described,
+    Parser,
+    TableFile,
+    described,
+    description_parsers,
+    open_table,
+    read_columns,
+)
+from recbench.data.sources.times import TICKS, Settled, settle, times
+from recbench.data.sources.values import DESCRIPTIONS, NULLS, labels, numbers, numbers_or_none, positions, splits
+from recbench.data.splits import at_random, global_time
+from recbench.data.splits import in_order as split_in_order
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
-OPTIONS: dict[str, Any] = {
-    "columns": {"user": "user", "item": "item"},  # our field, any of FIELDS: the file's column
-    "names": list,  # of all columns, where the file has no header
-    "delimiter": str,  # between values; none: as the file's name ends
-    "rows": int,  # at most so many are read, from the start; none: all
-    "timestamp_format": str,  # as datetime.strptime reads it; none: seconds, or ISO 8601
-    "positive_rating": float,  # rows rated lower are negatives; none: the label column, or every row is positive
-    "context": {"numeric": [], "categorical": [], "time": []},  # columns of the file; time: hour, weekday
-    "impressions_split": {"by": None, "validation": 0.1, "test": 0.1, "seed": 0},  # by time, order or random
-    "items_file": str,  # relative to data.path's folder
-    "item_columns": {
-        "item": "item",
-        "title": "title",
-    },  # any of text, image, caption too, and others as they will be called
-    "users_file": str,  # relative to data.path's folder
-    "user_columns": {"user": "user"},  # and any others
-    "skip_bad_lines": False,
-}
 FIELDS = (
     "user",
     "item",
@@ -51,14 +50,56 @@ FIELDS = (
     "split",
     *DESCRIPTIONS,
 )
-TYPES = {"timestamp": pa.int64(), "label": pa.int64(), "position": pa.int64()} | dict.fromkeys(
-    ("rating", "propensity", "probability"), pa.float64()
-)
 IMPRESSION_FIELDS = ("user", "item", "label", "timestamp", "query", "position", "propensity", "probability", "split")
 ANYONE, ANYTHING = "anyone", "anything"
 WEEKDAYS = ("Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday")  # 1970 began on a Thursday
 CONTEXT_TIMES = ("hour", "weekday")
 SPLITS_BY = ("time", "order", "random")
+SPLIT_OPTIONS = {
+    "by": Option(str, "time, order or random; none: time where there are timestamps, else the rows' order"),
+    "validation": Option(0.1, "share of the impressions", least=0, most=1),
+    "test": Option(0.1, "share of the impressions", least=0, most=1),
+    "seed": Option(0, "of random", least=0),
+}
+OPTIONS: dict[str, Option] = {
+    "columns": Option(
+        {"user": "user", "item": "item"},
+        "our field: the file's column; none where there is none",
+        keys={name: Option(str, f"column of the {name}") for name in FIELDS},
+    ),
+    "names": Option(list, "of all columns, where the file has no header"),
+    "delimiter": Option(str, "between values: , ; | :: tab ...; none: as the file's name or first line tells"),
+    "quotes": Option(bool, "whether values may stand in quotes; none: where the delimiter is a comma or a semicolon"),
+    "encoding": Option("utf-8", "of delimited text, in all files"),
+    "rows": Option(int, "at most so many are read, from the start; none: all", least=1),
+    "timestamp_format": Option(str, "as datetime.strptime reads it; none: numbers, or ISO 8601"),
+    "time_unit": Option(str, "of timestamps that are numbers; none: by their size", one_of=tuple(TICKS)),
+    "null_values": Option(list(NULLS), "text that stands for no user, item, category or number, besides blanks"),
+    "positive_rating": Option(
+        float, "rows rated lower are negatives; none: the label column, or every row is positive"
+    ),
+    "context": Option(
+        {},
+        "columns of the file that describe an impression",
+        keys={
+            "numeric": Option([], "numbers"),
+            "categorical": Option([], "categories"),
+            "time": Option([], "hour, weekday: taken from the timestamp"),
+        },
+    ),
+    "impressions_split": Option({}, "where no column says it", keys=SPLIT_OPTIONS),
+    "items_file": Option(str, "one item a row, relative to data.path's folder"),
+    "items_names": Option(list, "of all its columns, where it has no header"),
+    "items_delimiter": Option(str, "between its values; none: as its name or first line tells, or as the log's"),
+    "item_columns": Option(
+        {"item": "item", "title": "title"}, "any of text, image, caption too, and others as they will be called"
+    ),
+    "users_file": Option(str, "one user a row, relative to data.path's folder"),
+    "users_names": Option(list, "of all its columns, where it has no header"),
+    "users_delimiter": Option(str, "as items_delimiter"),
+    "user_columns": Option({"user": "user"}, "and any others"),
+    "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+}
 
 
 def read(config: DataConfig) -> RawData:
@@ -72,28 +113,144 @@ def read(config: DataConfig) -> RawData:
     path = existing_file(source_path(config))
     labelled = options["columns"].get("label") is not None or options["positive_rating"] is not None
     columns = mapping(options["columns"], "columns", required=() if labelled else ("user", "item"))
-    context = {**OPTIONS["context"], **options["context"]}
+    context = options["context"]
     check_options(options, columns, context, labelled)
     broken = BrokenLines(options["skip_bad_lines"])
-    table = read_log(path, columns, context, options, broken)
-    folder = path.parent
-    if options["items_file"]:
-        given = mapping(options["item_columns"], "item_columns", required=("item",))
-        catalogue = read_descriptions(existing_file(folder / options["items_file"]), given, broken)
-    else:
-        catalogue = described_in_log(table)
-    users = None
-    if options["users_file"]:
-        given = mapping(options["user_columns"], "user_columns", required=("user",))
-        users = read_descriptions(existing_file(folder / options["users_file"]), given, broken, key="user")
+    log = Log(path, columns, context, options, broken)
+    beside = {
+        key: read_beside(path.parent, key, options, broken)
+        for key, name in (("item", "items_file"), ("user", "users_file"))
+        if options[name]
+    }
+    telling = [log.facts("impressions" if labelled else "interactions")]
+    warnings: list[str] = []
+    tables: dict[str, pa.Table] = {}
+    for key, fields in (("item", ("item", "query")), ("user", ("user",))):
+        in_log = [name for name in fields if name in columns]
+        file, found, parsers, given = beside.get(key, (None, None, {}, {}))
+        columns_of_key = [log.values[name] for name in in_log] + ([found.values[key]] if found else [])
+        whole, example = whole_numbers(columns_of_key)
+        log.values.update(zip(in_log, whole, strict=False))
+        telling[0]["notes"] += reading.whole_number_note(key, example)
+        if file is None or found is None:
+            continue
+        found.values[key] = whole[-1]
+        table = tables[key] = described(file, found, key, broken)
+        telling.append(reading.facts(file, f"{key}s", found, given, parsers, table))
+        if key in columns:
+            met, warning = reading.keys_met(key, log.values[key], table[key].combine_chunks(), file.path.name)
+            telling[-1]["keys"] = [met]
+            warnings += [warning] if warning else []
+    table = log.table()
+    telling[0]["first_rows"] = reading.first_rows(table)
     sequences = None
     if "user" in columns and "item" in columns:
         names = ("user", "item", "timestamp", "label", "rating")
         sequences = table.select([name for name in names if name in table.column_names])
-    impressions = impressions_of(table, context, options["impressions_split"]) if labelled and table.num_rows else None
+    per_second = TICKS[log.times.unit] if log.times else 1
+    split = options["impressions_split"]
     return RawData(
-        catalogue, sequences, broken.problems, dict(broken.skipped), impressions=impressions, user_fields=users
+        tables.get("item", described_in_log(table)),
+        sequences,
+        broken.problems,
+        dict(broken.skipped),
+        impressions=impressions_of(table, context, split, per_second) if labelled and table.num_rows else None,
+        user_fields=tables.get("user"),
+        time_unit=log.times.unit if log.times else "s",
+        reading=telling,
+        warnings=warnings,
     )
+
+
+class Log:
+    """The file of interactions or impressions, in columns; identifiers may still be changed."""
+
+    def __init__(
+        self,
+        path: Path,
+        columns: Mapping[str, str],
+        context: Mapping[str, list[str]],
+        options: Mapping[str, Any],
+        broken: BrokenLines,
+    ) -> None:
+        self.path, self.columns, self.threshold = path, columns, options["positive_rating"]
+        wanted = dict(columns) | {f"context {name}": name for name in [*context["numeric"], *context["categorical"]]}
+        self.file = open_table(
+            path,
+            wanted,
+            names=options["names"],
+            delimiter=None if options["delimiter"] is None else delimiter_of(options["delimiter"]),
+            quotes=options["quotes"],
+            encoding=options["encoding"],
+        )
+        self.wanted, self.parsers = wanted, log_parsers(columns, context, options)
+        self.found = read_columns(self.file, wanted, self.parsers, broken, limit=options["rows"])
+        self.values = self.found.values
+        self.times: Settled | None = None
+        if "timestamp" in columns:
+            self.times = settle(
+                self.values["timestamp"], f"{path.name}, column {columns['timestamp']}", options["time_unit"]
+            )
+            if options["timestamp_format"]:
+                self.times = self.times._replace(written=options["timestamp_format"])
+            self.values["timestamp"] = pa.array(self.times.ticks)
+
+    def facts(self, holds: str) -> dict[str, Any]:
+        """How the file was read."""
+        told = reading.facts(self.file, holds, self.found, self.wanted, self.parsers, self.table().slice(0, 0))
+        told["rows"] = len(self.found.records)
+        if self.times is not None:
+            told["time"] = reading.time_facts(self.columns["timestamp"], self.times)
+        return told
+
+    def table(self) -> pa.Table:
+        """Every mapped field as a column under its own name, then the columns of the context under theirs."""
+        values = dict(self.values)
+        if self.threshold is not None:
+            positive = pc.greater_equal(values["rating"], self.threshold).cast(pa.int8())
+            values = {name: column for name, column in values.items() if name != "label"} | {"label": positive}
+        return pa.table({name.removeprefix("context "): column for name, column in values.items()})
+
+
+def log_parsers(
+    columns: Mapping[str, str], context: Mapping[str, list[str]], options: Mapping[str, Any]
+) -> dict[str, Parser]:
+    """What reads each column of a log."""
+    nulls = tuple(str(one) for one in options["null_values"])
+    parsers: dict[str, Parser] = {}
+    for name in columns:
+        if name in ("user", "item", "query"):
+            parsers[name] = Names(name, nulls)
+        elif name in DESCRIPTIONS:
+            parsers[name] = Described(name, nulls)
+        elif name == "timestamp":
+            parsers[name] = partial(times, timestamp_format=options["timestamp_format"])
+        else:
+            parsers[name] = {"label": labels, "position": positions, "split": splits}.get(name, partial(numbers, name))
+    for name in context["numeric"]:
+        parsers[f"context {name}"] = partial(numbers_or_none, name, nulls=nulls)
+    for name in context["categorical"]:
+        parsers[f"context {name}"] = Names(name, nulls, required=False)
+    return parsers
+
+
+def read_beside(
+    folder: Path, key: str, options: Mapping[str, Any], broken: BrokenLines
+) -> tuple[TableFile, Columns, dict[str, Parser], dict[str, str]]:
+    """The file of items or of users beside the log: its columns, what read them, and which they are."""
+    given = mapping(options[f"{key}_columns"], f"{key}_columns", required=(key,))
+    own = options[f"{key}s_delimiter"]
+    file = open_table(
+        existing_file(folder / options[f"{key}s_file"]),
+        given,
+        names=options[f"{key}s_names"],
+        delimiter=None if own is None else delimiter_of(own, f"data.options.{key}s_delimiter"),
+        fallback=None if options["delimiter"] is None else delimiter_of(options["delimiter"]),
+        quotes=options["quotes"],
+        encoding=options["encoding"],
+    )
+    parsers = description_parsers(given, key, tuple(str(one) for one in options["null_values"]))
+    return file, read_columns(file, given, parsers, broken), parsers, given
 
 
 def mapping(given: dict[str, str | None], name: str, required: tuple[str, ...]) -> dict[str, str]:
@@ -110,17 +267,12 @@ def mapping(given: dict[str, str | None], name: str, required: tuple[str, ...]) 
 
 
 def check_options(
-    options: dict[str, Any], columns: dict[str, str], context: dict[str, list[str]], labelled: bool
+    options: Mapping[str, Any], columns: Mapping[str, str], context: Mapping[str, list[str]], labelled: bool
 ) -> None:
     """Raise UserError for unknown fields and for options that need others."""
-    for field in columns:
-        if field not in FIELDS:
-            raise UserError(f"data.options.columns maps {field!r}, expected some of {', '.join(FIELDS)}")
     threshold = options["positive_rating"]
     if threshold is not None and "rating" not in columns:
         raise UserError(f"data.options.positive_rating is {threshold}, but data.options.columns maps no rating; add it")
-    if unknown := set(context) - set(OPTIONS["context"]):
-        raise UserError(f"data.options.context has {sorted(unknown)[0]!r}, expected numeric, categorical or time")
     for name in context["time"]:
         if name not in CONTEXT_TIMES or "timestamp" not in columns:
             raise UserError(
@@ -141,78 +293,52 @@ def check_options(
         raise UserError(
             f"data.options.columns maps {described[0]}, which needs an item column and no items_file; use item_columns"
         )
-    if options["rows"] is not None and options["rows"] < 1:
-        raise UserError(f"data.options.rows is {options['rows']}, expected at least 1, or null for all")
-
-
-def read_log(
-    path: Path, columns: dict[str, str], context: dict[str, list[str]], options: dict[str, Any], broken: BrokenLines
-) -> pa.Table:
-    """Every mapped field as a column under its own name, then the columns of the context under theirs."""
-    numeric, categorical = context["numeric"], context["categorical"]
-    wanted = columns | {f"context {name}": name for name in [*numeric, *categorical]}
-    values: dict[str, list[Any]] = {field: [] for field in wanted}
-    known: dict[str, str] = {}  # one object for equal texts: logs repeat few of them many times
-    rows = read_rows(path, wanted, broken, names=options["names"], delimiter=options["delimiter"])
-    for line, row in rows:
-        try:
-            parsed = {field: parse(field, row[field], options["timestamp_format"]) for field in columns}
-            for name in numeric:
-                value = row[f"context {name}"]
-                parsed[f"context {name}"] = None if value is None or value == "" else finite(name, value)
-        except ValueError as problem:
-            broken.report(path, line, str(problem))
-            continue
-        for name in categorical:
-            value = row[f"context {name}"]
-            parsed[f"context {name}"] = None if value is None or value == "" else str(value)
-        for field, value in parsed.items():
-            values[field].append(known.setdefault(value, value) if isinstance(value, str) else value)
-        if options["rows"] and len(next(iter(values.values()))) == options["rows"]:
-            break
-    if options["positive_rating"] is not None:
-        values["label"] = [int(rating >= options["positive_rating"]) for rating in values["rating"]]
-    types = TYPES | {f"context {name}": pa.float64() for name in numeric}
-    table = pa.table({name: pa.array(column, types.get(name, pa.string())) for name, column in values.items()})
-    return table.rename_columns([name.removeprefix("context ") for name in table.column_names])
 
 
 def described_in_log(table: pa.Table) -> pa.Table:
     """A catalogue of the items in the order of their first row, with the first title, text and image of each."""
     if "item" not in table.column_names:
         return pa.table({"item": [ANYTHING]})
-    items = table["item"].unique()
+    items, code = in_order(table["item"].combine_chunks())
     columns = {"item": items}
     for field in DESCRIPTIONS:
         if field in table.column_names:
-            described = table.select(["item", field]).filter(table[field].is_valid())
-            first: dict[str, str] = {}
-            for item, value in zip(described["item"].to_pylist(), described[field].to_pylist(), strict=True):
-                first.setdefault(item, value)
-            columns[field] = pa.array([first.get(item) for item in items.to_pylist()], pa.string())
+            texts = table[field].combine_chunks()
+            texts = texts.dictionary.take(texts.indices)
+            rows = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
+            first = first_rows(code[rows], len(items))
+            place = pa.array(rows[first] if len(rows) else first, mask=first < 0)
+            columns[field] = texts.take(place)
     return pa.table(columns)
 
 
-def impressions_of(table: pa.Table, context: dict[str, list[str]], split: dict[str, Any]) -> pa.Table:
-    """The rows as impressions; see the module for what stands in for missing users and items."""
+def impressions_of(
+    table: pa.Table, context: Mapping[str, list[str]], split: Mapping[str, Any], per_second: int
+) -> pa.Table:
+    """The rows as impressions; see the module for what stands in for missing users and items.
+
+    Args:
+        per_second: units of the timestamps.
+    """
     names = [name for name in IMPRESSION_FIELDS if name in table.column_names]
     impressions = table.select([*names, *context["numeric"], *context["categorical"]])
     for name, stand_in in (("user", ANYONE), ("item", ANYTHING)):
         if name not in names:
-            impressions = impressions.append_column(name, pa.repeat(pa.scalar(stand_in), table.num_rows))
+            codes = pa.array(np.zeros(table.num_rows, np.int32))
+            impressions = impressions.append_column(name, pa.DictionaryArray.from_arrays(codes, pa.array([stand_in])))
     if "split" not in names:
-        times = table["timestamp"].to_numpy() if "timestamp" in names else None
-        codes = split_of(table.num_rows, times, {**OPTIONS["impressions_split"], **split})
-        impressions = impressions.append_column("split", pa.array(SPLIT_NAMES).take(pa.array(codes)))
+        moments = table["timestamp"].to_numpy() if "timestamp" in names else None
+        split_codes = split_of(table.num_rows, moments, split)
+        impressions = impressions.append_column("split", pa.array(SPLIT_NAMES).take(pa.array(split_codes)))
     for name in context["time"]:
-        times = table["timestamp"].to_numpy()
+        seconds = table["timestamp"].to_numpy() // per_second
         of_day = [str(hour) for hour in range(24)]
-        texts, code = (of_day, times // 3600 % 24) if name == "hour" else (WEEKDAYS, times // 86400 % 7)
+        texts, code = (of_day, seconds // 3600 % 24) if name == "hour" else (WEEKDAYS, seconds // 86400 % 7)
         impressions = impressions.append_column(name, pa.array(texts).take(pa.array(code)))
     return impressions
 
 
-def split_of(count: int, times: np.ndarray | None, options: dict[str, Any]) -> np.ndarray:
+def split_of(count: int, times: np.ndarray | None, options: Mapping[str, Any]) -> np.ndarray:
     """Split of every impression, int8 [M], as data.options.impressions_split says.
 
     Raises:
@@ -233,5 +359,5 @@ def split_of(count: int, times: np.ndarray | None, options: dict[str, Any]) -> n
     if times is not None and by == "time":
         return global_time(times, train, validation)
     if by == "order":
-        return in_order(count, train, validation)
+        return split_in_order(count, train, validation)
     return at_random(count, train, validation, np.random.default_rng(options["seed"]))

@@ -1,126 +1,274 @@
-"""Rows of a csv, tsv or Parquet file, one at a time, with their line numbers and only the columns asked for."""
+"""Tables of values: csv, tsv, other delimited text or Parquet, read in columns, or row by row where files are small."""
 
-import csv
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
-from recbench.data.sources.compressed import open_text
+from recbench.data.sources.delimited import DelimitedFile, Fault
+from recbench.data.sources.dialect import encoding_of, find_dialect, suffix_of
+from recbench.data.sources.names import Names, one_dictionary, text_of
+from recbench.data.sources.parquet import ParquetTable
 from recbench.data.sources.raw import BrokenLines
+from recbench.data.sources.times import Times, join
+from recbench.data.sources.values import NULLS, Parsed, shown
 from recbench.errors import UserError
+from recbench.schema.validation import did_you_mean
 
-DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+TableFile = DelimitedFile | ParquetTable
+Parser = Callable[[pa.Array], Parsed]
+TEXTS = ("title", "text", "caption")  # taken as they stand; other columns of descriptions are categories
 
 
-def read_rows(
+def open_table(
     path: Path,
     columns: Mapping[str, str],
-    broken: BrokenLines,
     *,
     names: Sequence[str] | None = None,
     delimiter: str | None = None,
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number (rows count from 1 in Parquet) and the values of every row.
+    fallback: str | None = None,
+    quotes: bool | None = None,
+    encoding: str = "utf-8",
+) -> TableFile:
+    """A file whose format its name tells, its columns checked.
 
     Args:
         columns: our name of a field -> its column in the file.
         names: of all columns, where the file has no header.
         delimiter: between values; none: as the file's name ends. A name may end in .gz besides.
+        fallback: the delimiter where the name does not tell it.
+        quotes: whether values may stand in quotes; none: where the delimiter is a comma or a semicolon.
 
     Raises:
-        UserError: another format, a missing column, or a file that its format's reader rejects.
+        UserError: another format, a column that is missing or there twice, or a file that its format's reader rejects.
     """
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if suffix == ".parquet":
-        return read_parquet(path, columns)
-    if delimiter is None and suffix not in DELIMITERS:
-        raise UserError(f"{path} ends in {suffix or 'nothing'}, expected .csv, .tsv or .parquet; convert or rename it")
-    return read_delimited(path, columns, broken, names, delimiter or DELIMITERS[suffix])
+    if suffix_of(path) in (".parquet", ".pq"):
+        file: TableFile = ParquetTable(path)
+    else:
+        dialect = find_dialect(
+            path,
+            columns,
+            names,
+            delimiter=delimiter,
+            fallback=fallback,
+            quotes=quotes,
+            encoding=encoding_of(encoding),
+        )
+        file = DelimitedFile(path, dialect, names)
+    check_columns(path, file.names, columns)
+    return file
 
 
 def check_columns(path: Path, found: list[str], columns: Mapping[str, str]) -> None:
-    """Raise UserError for a column that the file lacks."""
-    for field, column in columns.items():
+    """Raise UserError for a column that the file lacks, or has twice."""
+    for name, column in columns.items():
         if column not in found:
+            near = did_you_mean(column, found)
             raise UserError(
-                f"{path} has no column {column!r} (for {field}), only {', '.join(found)}; map it in data.options"
+                f"{path} has no column {column!r} (for {name}), only {', '.join(found)}; map it in data.options{near}"
             )
+        if (times := found.count(column)) > 1:
+            raise UserError(f"{path} has {times} columns called {column!r} (for {name}); rename or drop all but one")
 
 
-def read_delimited(
-    path: Path, columns: Mapping[str, str], broken: BrokenLines, names: Sequence[str] | None, delimiter: str
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of delimited text, with a header unless all columns' names are given; values are text."""
-    csv.field_size_limit(min(sys.maxsize, 1 << 30))  # descriptions and lists of titles exceed the default of 128 KiB
-    with open_text(path) as text:
-        rows = csv.reader(text, delimiter=delimiter)
-        header = next(rows, []) if names is None else list(names)
-        check_columns(path, header, columns)
-        places = {field: header.index(column) for field, column in columns.items()}
-        while True:
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as problem:
-                broken.report(path, rows.line_num, "not a line of csv", str(problem))
-                continue
-            if not row:
-                continue
-            if len(row) != len(header):
-                expected = "the header" if names is None else "data.options.names"
-                broken.report(path, rows.line_num, f"another number of fields than {expected}", ", ".join(row))
-                continue
-            values = {field: row[place] for field, place in places.items()}
-            if any("\ufffd" in value for value in values.values()):
-                broken.report(path, rows.line_num, "not UTF-8 text", ", ".join(row))
-            else:
-                yield rows.line_num, values
+@dataclass
+class Columns:
+    """What was read of a file."""
+
+    values: dict[str, Any]  # field -> pa.Array, Times or pa.DictionaryArray, [rows]
+    records: np.ndarray  # int64 [rows], the record of each
+    left_out: Counter[str] = field(default_factory=Counter)  # records, by reason
 
 
-def read_parquet(path: Path, columns: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of a Parquet file; values are Python's."""
-    number = 0
-    with open_parquet(path) as file:
-        check_columns(path, file.schema_arrow.names, columns)
-        for batch in file.iter_batches(columns=sorted(set(columns.values()))):
-            for row in batch.to_pylist():
-                number += 1
-                yield number, {field: row[column] for field, column in columns.items()}
+def read_columns(
+    file: TableFile,
+    columns: Mapping[str, str],
+    parsers: Mapping[str, Parser],
+    broken: BrokenLines,
+    *,
+    limit: int | None = None,
+) -> Columns:
+    """Every row of a file in which all columns are right.
 
-
-def open_parquet(path: Path) -> pq.ParquetFile:
-    """The file, opened.
+    Args:
+        parsers: field -> what makes a column of the file's values, for every field of `columns`.
+        limit: at most so many rows, from the start.
 
     Raises:
-        UserError: it is not Parquet.
+        UserError: by its line, the first record that is wrong, unless broken lines are left out.
     """
-    try:
-        return pq.ParquetFile(path)
-    except (pa.ArrowInvalid, OSError) as problem:
-        raise UserError(f"{path} is not a Parquet file ({problem}); convert it, or rename it to .csv") from problem
+    parts: dict[str, list[Any]] = {name: [] for name in columns}
+    records, rows, left_out, faults = [np.zeros(0, np.int64)], 0, Counter[str](), list[Fault]()
+    for batch in file.batches(columns):
+        parsed = {
+            name: _parse(file, name, columns[name], parser, batch.columns[name]) for name, parser in parsers.items()
+        }
+        wrong = _faults(batch.columns, batch.records, parsed)
+        found = sorted([*batch.faults, *wrong.values()])
+        keep = np.setdiff1d(np.arange(len(batch.records)), list(wrong)) if wrong else None
+        kept = batch.records if keep is None else batch.records[keep]
+        if limit is not None and rows + len(kept) >= limit:
+            kept = kept[: limit - rows]
+            found = [fault for fault in found if fault.record < kept[-1]]
+            keep = np.searchsorted(batch.records, kept)
+        broken.check(file, found)
+        left_out.update(fault.reason for fault in found)
+        faults += found[: broken.listed - len(faults)]
+        for name, column in parsed.items():
+            parts[name].append(column.values if keep is None else _take(column.values, keep))
+        records.append(kept)
+        rows += len(kept)
+        if limit is not None and rows >= limit:
+            break
+    broken.add(file, faults, left_out)
+    nothing = pa.array([], pa.string())
+    joined = {name: _joined(parts[name] or [parser(nothing).values]) for name, parser in parsers.items()}
+    return Columns(joined, np.concatenate(records), left_out)
 
 
-def read_descriptions(path: Path, columns: Mapping[str, str], broken: BrokenLines, key: str = "item") -> pa.Table:
+def _parse(file: TableFile, name: str, column: str, parser: Parser, values: pa.Array) -> Parsed:
+    if pa.types.is_nested(values.type) and not (isinstance(parser, Described) and pa.types.is_list(values.type)):
+        raise UserError(
+            f"{file.path}: column {column!r} (for {name}) holds {values.type}, expected one value a row; write a "
+            "row for each, or leave the column out"
+        )
+    return parser(values)
+
+
+def _faults(values: Mapping[str, pa.Array], records: np.ndarray, parsed: Mapping[str, Parsed]) -> dict[int, Fault]:
+    """Row -> what is wrong with it first, in the order of the columns."""
+    faults: dict[int, Fault] = {}
+    for name, column in parsed.items():
+        for reason, rows in column.wrong.items():
+            for row in rows.tolist():
+                if row not in faults:
+                    value = values[name][row].as_py()
+                    detail = "" if reason.startswith("no ") else shown(value)
+                    faults[row] = Fault(int(records[row]), reason, detail)
+    return faults
+
+
+def _take(values: Any, rows: np.ndarray) -> Any:
+    return values.take(rows) if isinstance(values, Times) else values.take(pa.array(rows, pa.int64()))
+
+
+def _joined(parts: list[Any]) -> Any:
+    if isinstance(parts[0], Times):
+        return join(parts)
+    if isinstance(parts[0], pa.DictionaryArray):
+        return one_dictionary(parts)
+    return pa.concat_arrays(parts)
+
+
+# ---- descriptions
+
+
+@dataclass
+class Described:
+    """Reads a column of descriptions: text as it stands, lists as they are, categories as names; null where blank."""
+
+    name: str
+    nulls: Sequence[str] = NULLS
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.name, self.nulls, required=False)
+
+    def __call__(self, values: pa.Array) -> Parsed:
+        """Codes and distinct texts, or lists of texts."""
+        if pa.types.is_list(values.type) and self.name not in TEXTS:
+            rows = [None if row is None else [text_of(part) for part in row] for row in values.to_pylist()]
+            return Parsed(pa.array(rows, pa.list_(pa.string())))
+        if self.name not in TEXTS:
+            return self.names(values)
+        if not pa.types.is_string(values.type):
+            texts = [None if value is None else text_of(value) for value in values.to_pylist()]
+            values = pa.array(texts, pa.string())
+        encoded = values.dictionary_encode()
+        blank = pc.equal(pc.utf8_trim_whitespace(encoded.dictionary), "")
+        distinct = pc.if_else(blank, pa.scalar(None, pa.string()), encoded.dictionary)
+        return Parsed(pa.DictionaryArray.from_arrays(encoded.indices, distinct))
+
+
+def read_descriptions(
+    path: Path,
+    columns: Mapping[str, str],
+    broken: BrokenLines,
+    key: str = "item",
+    *,
+    nulls: Sequence[str] = (),
+    **dialect: Any,
+) -> pa.Table:
     """Items, or users, from a csv, tsv or Parquet file, in its order; every column as text.
 
     Args:
         columns: our name of a field -> its column in the file; `key` is among them.
+        nulls: what stands for no value, besides blanks.
+        dialect: as `open_table` takes it.
 
     Raises:
         UserError: a missing column, or, by its line, a key that is missing or occurs twice.
     """
-    rows: dict[str, dict[str, str | None]] = {}
-    for line, row in read_rows(path, columns, broken):
-        name = "" if row[key] is None else str(row[key])
-        if not name:
-            broken.report(path, line, f"no {key}")
-        elif name in rows:
-            broken.report(path, line, f"the {key} has a line already", name)
-        else:
-            rows[name] = {field: None if value is None else str(value) for field, value in row.items()} | {key: name}
-    return pa.table({field: pa.array([row[field] for row in rows.values()], pa.string()) for field in columns})
+    file = open_table(path, columns, **dialect)
+    found = read_columns(file, columns, description_parsers(columns, key, nulls), broken)
+    return described(file, found, key, broken)
+
+
+def description_parsers(columns: Mapping[str, str], key: str, nulls: Sequence[str]) -> dict[str, Parser]:
+    """What reads each column of descriptions."""
+    return {name: Names(key, nulls) if name == key else Described(name, nulls) for name in columns}
+
+
+def described(file: TableFile, found: Columns, key: str, broken: BrokenLines) -> pa.Table:
+    """The columns as a table of distinct keys; a key's further lines are broken ones."""
+    codes = found.values[key].indices.to_numpy()
+    first = np.zeros(len(codes), dtype=bool)
+    first[np.unique(codes, return_index=True)[1]] = True
+    if not first.all():
+        reason = f"the {key} has a line already"
+        again = np.flatnonzero(~first)
+        names = found.values[key].take(pa.array(again[: broken.listed])).to_pylist()
+        faults = [Fault(int(found.records[row]), reason, name) for row, name in zip(again, names, strict=False)]
+        broken.check(file, faults)
+        broken.add(file, faults, Counter({reason: len(again)}))
+        found.left_out[reason] += len(again)
+    keep = pa.array(first)
+    columns = {name: plain_column(values).filter(keep) for name, values in found.values.items()}
+    return pa.table(columns)
+
+
+def plain_column(values: pa.Array) -> pa.Array:
+    """Text without its dictionary."""
+    return values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
+
+
+# ---- row by row
+
+
+def read_rows(
+    path: Path, columns: Mapping[str, str], broken: BrokenLines, **dialect: Any
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number (rows count from 1 in Parquet) and the values of every row; for files that are small.
+
+    Args:
+        columns: our name of a field -> its column in the file.
+        dialect: as `open_table` takes it.
+
+    Raises:
+        UserError: as `open_table` and `read_columns`.
+    """
+    file = open_table(path, columns, **dialect)
+    for batch in file.batches(columns):
+        lines = file.lines([*batch.records.tolist(), *(fault.record for fault in batch.faults)])
+        values = {name: column.to_pylist() for name, column in batch.columns.items()}
+        rows = {int(record): row for row, record in enumerate(batch.records)}
+        faults = {fault.record: fault for fault in batch.faults}
+        for record in sorted([*rows, *faults]):
+            if fault := faults.get(record):
+                broken.report(path, lines[record], fault.reason, fault.detail, place=file.place)
+            else:
+                yield lines[record], {name: column[rows[record]] for name, column in values.items()}

@@ -1,0 +1,253 @@
+"""Files of delimited text as batches of columns: Arrow reads what is regular, the exact reader the rest.
+
+A file is regular as far as nothing in it depends on whose reading it is: quotes stand around whole values, every line
+ends in a line feed, all is text of the encoding, and there are no NUL characters. `RegularBytes` checks that as bytes
+go by, so that a file is read once. From the first irregular place on, `recbench.data.sources.dialect` reads it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from recbench.data.sources.compressed import open_bytes
+from recbench.data.sources.dialect import Dialect, Record, exact_records, is_text
+from recbench.errors import UserError
+
+BLOCK = 4 << 20  # bytes that Arrow parses at once
+LONGEST_LINE = 1 << 20  # bytes; a file with a longer one goes to the exact reader
+EXACT_ROWS = 1 << 15  # records of a batch of the exact reader
+SEPARATOR = b"\x1f"  # stands for a delimiter of several bytes; Arrow takes but one
+QUOTE, LINE_FEED, RETURN = b'"\n\r'
+
+
+class Fault(NamedTuple):
+    """What is wrong with one record."""
+
+    record: int  # from 0, blank lines and the header not counted
+    reason: str  # in words that are the same for every such record
+    detail: str = ""
+
+
+class Batch(NamedTuple):
+    """Some consecutive rows of a file."""
+
+    columns: dict[str, pa.Array]  # field -> values
+    records: np.ndarray  # int64 [rows], each row's record
+    faults: list[Fault]  # of records between these that are no rows
+
+
+class Irregular(Exception):
+    """The bytes depend on whose reading it is."""
+
+
+class RegularBytes:
+    """The content after the header, as Arrow reads it; raises Irregular before it gives out what is not regular."""
+
+    def __init__(self, path: Path, dialect: Dialect, header_lines: int) -> None:
+        self._stream: BinaryIO = open_bytes(path)
+        self._dialect = dialect
+        self._delimiter = dialect.delimiter.encode()
+        self._ready = memoryview(b"")
+        self._inside = False  # a quoted value goes on
+        self._ended = False
+        self.closed = False
+        for _ in range(header_lines):
+            self._stream.readline(LONGEST_LINE)
+        self._at_start = header_lines == 0
+
+    def read(self, count: int) -> bytes:
+        """Up to `count` bytes, none at the end."""
+        if not self._ready and not self._ended:
+            content = self._next_lines()
+            self._ended = not content
+            if self._ended and self._inside:
+                raise Irregular
+            self._ready = memoryview(content)
+        given, self._ready = self._ready[:count], self._ready[count:]
+        return bytes(given)
+
+    def readable(self) -> bool:
+        """Arrow asks."""
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self.closed = True
+
+    def _next_lines(self) -> bytes:
+        content = self._stream.read(BLOCK)
+        content += self._stream.readline(LONGEST_LINE)
+        if self._at_start:
+            content, self._at_start = content.removeprefix(b"\xef\xbb\xbf"), False
+        if not content.isascii():
+            try:
+                text = content.decode(self._dialect.encoding)
+            except UnicodeDecodeError:
+                raise Irregular from None
+            content = content if self._dialect.encoding == "utf-8" else text.encode()
+        if b"\0" in content or content.count(b"\r") != content.count(b"\r\n"):
+            raise Irregular
+        if self._dialect.quotes and b'"' in content:
+            self._check_quotes(np.frombuffer(content, np.uint8))
+        if len(self._delimiter) > 1:
+            if SEPARATOR in content:
+                raise Irregular
+            content = content.replace(self._delimiter, SEPARATOR)
+        return content
+
+    def _check_quotes(self, content: np.ndarray) -> None:
+        """Quotes come in pairs around whole values; a doubled one ends one pair and begins another."""
+        places = np.flatnonzero(content == QUOTE)
+        opening = (np.arange(len(places)) + self._inside) % 2 == 0
+        self._inside = bool((len(places) + self._inside) % 2)
+        before = np.where(places > 0, content[places - 1], LINE_FEED)[opening]
+        after = np.where(places + 1 < len(content), content[np.minimum(places + 1, len(content) - 1)], LINE_FEED)
+        delimiter = self._delimiter[0]
+        if not np.isin(before, (delimiter, LINE_FEED, QUOTE)).all():
+            raise Irregular
+        if not np.isin(after[~opening], (delimiter, LINE_FEED, RETURN, QUOTE)).all():
+            raise Irregular
+
+
+class DelimitedFile:
+    """A file of delimited text, its header read and checked."""
+
+    place = "line"
+
+    def __init__(self, path: Path, dialect: Dialect, names: Sequence[str] | None = None) -> None:
+        self.path, self.dialect = path, dialect
+        self.has_header = names is None
+        self._header_lines = 0
+        if names is not None:
+            self.names = list(names)
+            return
+        records = exact_records(path, dialect)
+        first = next(records, Record(1, []))
+        if first.fault:
+            raise UserError(f"{path.name} line {first.line}: {first.fault} ({first.text[:60]}); correct the header")
+        self.names = [name.strip() for name in first.fields]
+        # A header of several lines is rare: what follows it then is left to the exact reader.
+        several = any("\n" in name or "\r" in name for name in first.fields)
+        self._header_lines = -1 if several else first.line
+
+    def batches(self, columns: Mapping[str, str]) -> Iterator[Batch]:
+        """The rows, with only the columns asked for (field -> name in the file), as text.
+
+        Raises:
+            UserError: the file cannot be read on, such as damaged gzip.
+        """
+        done = 0
+        if self._header_lines >= 0:
+            try:
+                for batch in self._regular(columns):
+                    yield batch
+                    done += len(batch.records) + len(batch.faults)
+                return
+            except (Irregular, pa.ArrowInvalid):  # Arrow's: a record longer than a block
+                pass
+        yield from self._exact(columns, done)
+
+    def lines(self, records: Sequence[int]) -> dict[int, int]:
+        """The lines on which these records begin."""
+        wanted, last = set(records), max(records, default=-1)
+        found = enumerate(islice(self._records(), last + 1))
+        return {number: record.line for number, record in found if number in wanted}
+
+    def _records(self) -> Iterator[Record]:
+        records = exact_records(self.path, self.dialect)
+        return islice(records, 1, None) if self.has_header else records
+
+    def _places(self, columns: Mapping[str, str]) -> dict[str, int]:
+        return {field: self.names.index(column) for field, column in columns.items()}
+
+    def _regular(self, columns: Mapping[str, str]) -> Iterator[Batch]:
+        wrong: list[Fault] = []
+
+        def note(row: pa_csv.InvalidRow) -> str:
+            wrong.append(Fault(row.number - 1, self._miscounted, row.text))
+            return "skip"
+
+        delimiter = self.dialect.delimiter if len(self.dialect.delimiter.encode()) == 1 else SEPARATOR.decode()
+        places = self._places(columns)
+        used = sorted(set(places.values()))
+        content = RegularBytes(self.path, self.dialect, self._header_lines)
+        try:
+            reader = _open(content, delimiter, self.dialect.quotes, len(self.names), used, note)
+            record = taken = 0
+            for batch in reader or ():
+                values = {field: batch.column(used.index(place)) for field, place in places.items()}
+                # The rows are the next records without those that Arrow handed to `note`.
+                left_out = np.array([fault.record for fault in wrong[taken:]], dtype=np.int64)
+                records = record + np.arange(batch.num_rows, dtype=np.int64)
+                before = np.searchsorted(left_out - np.arange(len(left_out)), records, side="right")
+                count = int(before[-1]) if len(before) else 0
+                yield Batch(values, records + before, wrong[taken : taken + count])
+                record, taken = record + batch.num_rows + count, taken + count
+            if taken < len(wrong):
+                empty = {field: pa.array([], pa.string()) for field in columns}
+                yield Batch(empty, np.zeros(0, np.int64), wrong[taken:])
+        finally:
+            content.close()
+
+    def _exact(self, columns: Mapping[str, str], start: int) -> Iterator[Batch]:
+        places = self._places(columns)
+        records = enumerate(self._records())
+        for _ in islice(records, start):
+            pass
+        while chunk := list(islice(records, EXACT_ROWS)):
+            rows, numbers, faults = [], [], []
+            for number, record in chunk:
+                fault = record.fault
+                if fault is None and len(record.fields) != len(self.names):
+                    fault = self._miscounted
+                elif fault is None and not all(is_text(record.fields[place]) for place in places.values()):
+                    fault = f"not {self.dialect.encoding.upper()} text"
+                if fault is None:
+                    rows.append(record.fields)
+                    numbers.append(number)
+                else:
+                    text = record.text or self.dialect.delimiter.join(record.fields)
+                    faults.append(Fault(number, fault, text.encode("utf-8", "replace").decode()))
+            values = {field: pa.array([row[place] for row in rows], pa.string()) for field, place in places.items()}
+            yield Batch(values, np.array(numbers, dtype=np.int64), faults)
+
+    @property
+    def _miscounted(self) -> str:
+        return f"another number of fields than {'the header' if self.has_header else 'data.options.names'}"
+
+
+def _open(
+    content: RegularBytes, delimiter: str, quotes: bool, width: int, used: list[int], note: object
+) -> pa_csv.CSVStreamingReader | None:
+    """Arrow's reader of the columns in these places, as text; None where there are no rows."""
+    names = [str(place) for place in range(width)]
+    try:
+        return pa_csv.open_csv(
+            content,
+            read_options=pa_csv.ReadOptions(column_names=names, block_size=BLOCK, use_threads=False),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if quotes else False,
+                double_quote=quotes,
+                escape_char=False,
+                newlines_in_values=quotes,
+                ignore_empty_lines=True,
+                invalid_row_handler=note,
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                include_columns=[names[place] for place in used],
+                column_types={names[place]: pa.string() for place in used},
+                strings_can_be_null=False,
+                check_utf8=False,  # RegularBytes did
+            ),
+        )
+    except pa.ArrowInvalid as problem:
+        if "Empty CSV" in str(problem):
+            return None
+        raise

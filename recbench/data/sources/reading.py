@@ -1,0 +1,135 @@
+"""How files were read, in facts that a report shows: what was ambiguous is told here, if it was not refused."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recbench.data.sources.delimited import DelimitedFile
+from recbench.data.sources.names import Names, in_order
+from recbench.data.sources.tabular import Columns, Described, Parser, TableFile
+from recbench.data.sources.times import Settled, when
+from recbench.data.sources.values import shown
+
+SHOWN_ROWS = 3
+HARDLY = 0.5  # of the names of a log; fewer that have a description are no accident
+EXAMPLES = 3
+
+
+def facts(
+    file: TableFile,
+    holds: str,
+    found: Columns,
+    columns: Mapping[str, str],
+    parsers: Mapping[str, Parser],
+    table: pa.Table,
+) -> dict[str, Any]:
+    """One file's facts.
+
+    Args:
+        holds: what it is a file of: interactions, impressions, items, users.
+        table: the columns as understood, under our names.
+    """
+    delimited = isinstance(file, DelimitedFile)
+    return {
+        "file": file.path.name,
+        "holds": holds,
+        "rows": table.num_rows,
+        "format": str(file.dialect) if isinstance(file, DelimitedFile) else "Parquet",
+        "header": not delimited or file.has_header,  # type: ignore[union-attr]
+        "columns": {str(name): str(column) for name, column in columns.items()},
+        "left_out": dict(sorted(found.left_out.items())),
+        "notes": [*_notes(parsers), *(_of_quotes(file, found) if isinstance(file, DelimitedFile) else [])],
+        "first_rows": first_rows(table),
+    }
+
+
+def first_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """The first rows as they were understood."""
+    return [
+        {name: None if value is None else str(value) for name, value in row.items()}
+        for row in table.slice(0, SHOWN_ROWS).to_pylist()
+    ]
+
+
+def time_facts(column: str, settled: Settled) -> dict[str, Any]:
+    """How a column of times was read."""
+    ticks = settled.ticks
+    ends = {"first": when(ticks.min(), settled.unit), "last": when(ticks.max(), settled.unit)} if len(ticks) else {}
+    return {"column": column, "written": settled.written, "kept_in": settled.unit} | ends
+
+
+def keys_met(kind: str, log: pa.DictionaryArray, names: pa.Array, file: str) -> tuple[dict[str, Any], str | None]:
+    """How many of a log's users or items another file describes; and a warning where they hardly meet.
+
+    Args:
+        names: the keys of the other file.
+    """
+    used, _ = in_order(log)
+    described = pc.is_in(used, value_set=names)
+    met = pc.sum(described).as_py() or 0
+    numbers = {"of": kind, "in_log": len(used), "file": file, "in_file": len(names), "met": met}
+    if not len(used) or met >= HARDLY * len(used):
+        return numbers, None
+    of_log = ", ".join(shown(name) for name in used.filter(pc.invert(described))[:EXAMPLES].to_pylist())
+    of_file = ", ".join(shown(name) for name in names[:EXAMPLES].to_pylist()) or "none"
+    warning = (
+        f"THE {kind.upper()}S OF THE LOG HARDLY OCCUR IN {file}: {met:,} of {len(used):,} do; the log has such as "
+        f"{of_log}, the file {of_file}"
+    )
+    return numbers, warning
+
+
+def whole_number_note(kind: str, example: str | None) -> list[str]:
+    """A note where 101.0 was read as 101."""
+    return [f"{kind}s such as {example} are whole numbers, read as {example.partition('.')[0]}"] if example else []
+
+
+def lines_of(reading: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The facts of all files shortened to lines for a terminal."""
+    lines = []
+    for one in reading:
+        parts = [f"read {one['file']}: {one['rows']:,} rows of {one['holds']}", one["format"]]
+        if not one["header"]:
+            parts.append("no header")
+        lines.append(", ".join(parts))
+        if time := one.get("time"):
+            span = f", {time['first']} to {time['last']} UTC" if "first" in time else ""
+            lines.append(f"  time in column {time['column']}: {time['written']}{span}")
+        lines += [
+            f"  {keys['met']:,} of {keys['in_log']:,} {keys['of']}s of the log are in {keys['file']}"
+            for keys in one.get("keys", [])
+        ]
+        lines += [f"  left out {count:,}: {reason}" for reason, count in one["left_out"].items()]
+        lines += [f"  {note}" for note in one["notes"]]
+        for row in one["first_rows"][:1]:
+            values = ", ".join(f"{name} {shown(value)}" for name, value in list(row.items())[:8] if value is not None)
+            lines.append(f"  first row: {values}")
+    return lines
+
+
+def _notes(parsers: Mapping[str, Parser]) -> list[str]:
+    notes = []
+    for parser in parsers.values():
+        names = parser.names if isinstance(parser, Described) else parser
+        if isinstance(names, Names):
+            if names.blanks:
+                notes.append(f"blanks around {names.blanks:,} values of {names.field} were taken off")
+            for spelling, count in (names.spellings or {}).items():
+                notes.append(f"{count:,} rows say {spelling} for {names.field}, which is no value")
+    return notes
+
+
+def _of_quotes(file: DelimitedFile, found: Columns) -> list[str]:
+    notes = []
+    for name, values in found.values.items():
+        if not isinstance(values, pa.DictionaryArray):
+            continue
+        pattern = "\n|\r" if file.dialect.quotes else '^".*"$'
+        count = pc.sum(pc.match_substring_regex(values.dictionary, pattern)).as_py() or 0
+        if count and file.dialect.quotes:
+            notes.append(f"{count:,} values of {name} have line breaks inside their quotes")
+        elif count:
+            notes.append(f"quotes around {count:,} values of {name} are kept; data.options.quotes=true takes them off")
+    return notes
