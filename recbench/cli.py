@@ -295,7 +295,7 @@ def compare(
         from recbench.reporting.comparison import terminal_grids
         from recbench.reporting.comparison_tables import FORMATS, alone, check_format, write_tables
         from recbench.reporting.progress import say, short_warnings
-        from recbench.reporting.tables import show
+        from recbench.reporting.tables import show, show_lines
         from recbench.stages.compare import compare as compare_named
 
         if form is not None and check_format(form) and as_json:
@@ -310,6 +310,7 @@ def compare(
         elif form is not None:
             typer.echo(FORMATS[form][1](compared, relative), nl=False)
         else:
+            show_lines([line for one in compared for line in one["headline"]])
             show([grid for one in compared for grid in terminal_grids(one, relative)])
         if save is not None:
             say(f"tables: {save}")
@@ -403,7 +404,8 @@ def _bench(overrides: list[str], plan: bool, save: Path | None, as_json: bool, *
     from recbench.dispatch import FAILED, MISTAKE, print_json
     from recbench.reporting.bench import bench_grids, check_results_folder, plan_grid, write_results
     from recbench.reporting.progress import say
-    from recbench.reporting.tables import show
+    from recbench.reporting.results import headline
+    from recbench.reporting.tables import show, show_lines
     from recbench.stages.bench import bench as run_bench
     from recbench.stages.bench import plan as plan_bench
 
@@ -417,6 +419,7 @@ def _bench(overrides: list[str], plan: bool, save: Path | None, as_json: bool, *
     if as_json:
         print_json({"run": run.id, "path": str(run.path), "stage": run.stage, "metrics": run.metrics})
     else:
+        show_lines(headline(run))
         show(bench_grids(run.metrics))
     say(f"report: {run.path / 'report.md'}")
     if failures := run.manifest["failures"]:

@@ -31,8 +31,8 @@ from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
 from recbench.reporting.markup import escaped
 from recbench.reporting.progress import lines_only, say
-from recbench.reporting.results import result_grids
-from recbench.reporting.tables import comparison_grid, markdown, show
+from recbench.reporting.results import headline, result_grids
+from recbench.reporting.tables import comparison_grid, markdown, show, show_lines
 from recbench.reporting.visible import LONGEST_LINE, for_people, visible
 from recbench.runs import Run, plain, write_json
 
@@ -71,8 +71,10 @@ def dispatch(
         return
     run = execute(stage, prepare(stage, config, overrides), overrides)
     if as_json:
-        print_json({"run": run.id, "path": str(run.path), "stage": stage, "metrics": run.metrics})
+        about = {"run": run.id, "path": str(run.path), "stage": stage}
+        print_json({**about, "headline": headline(run), "metrics": run.metrics})
     else:
+        show_lines(headline(run))
         show(result_grids(stage, run.metrics))
     say(f"report: {run.path / 'report.md'}")
 

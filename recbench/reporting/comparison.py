@@ -53,8 +53,16 @@ def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False, rela
 
 
 def terminal_grids(comparison: Mapping[str, Any], relative: bool = False) -> list[Grid]:
-    """`comparison_grids` in parts that are not wider than 120 letters, where arms' names allow."""
-    return [part for grid in comparison_grids(comparison, relative=relative) for part in folded(grid)]
+    """Which runs are compared, then `comparison_grids` in parts of at most 120 letters, where arms' names allow."""
+    grids = [part for grid in comparison_grids(comparison, relative=relative) for part in folded(grid)]
+    return [*run_grids(comparison), *grids]
+
+
+def run_grids(comparison: Mapping[str, Any]) -> list[Grid]:
+    """Which evaluation and training each arm's numbers come from; none where the comparison does not say."""
+    runs = comparison.get("runs", [])
+    rows = [[one["arm"], str(one["seed"]), one["eval"], one["train"]] for one in runs]
+    return [Grid("what is compared", ["arm", "seed", "eval run", "of train run"], rows, prose=True)] if rows else []
 
 
 def mark(p: float | None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recbench.errors import UserError
-from recbench.reporting.comparison import comparison_grids, mark
+from recbench.reporting.comparison import comparison_grids, mark, run_grids
 from recbench.reporting.latex import PREAMBLE, latex
 from recbench.reporting.tables import titled
 from recbench.runs import atomic_path, plain
@@ -36,7 +36,9 @@ def as_markdown(comparisons: Sequence[Comparison], relative: bool = False) -> st
     lines: list[str] = []
     for comparison in comparisons:
         lines += [f"## {comparison['data']}", ""] if len(comparisons) > 1 else []
-        for grid in comparison_grids(comparison, per_seed=True, relative=relative):
+        for line in comparison.get("headline", []):
+            lines += [f"**{line}.**", ""]
+        for grid in [*comparison_grids(comparison, per_seed=True, relative=relative), *run_grids(comparison)]:
             lines += titled(grid)
     return "\n".join(lines).rstrip() + "\n"
 

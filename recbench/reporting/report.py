@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from recbench.reporting.html import render_html
 from recbench.reporting.markup import code, escaped
-from recbench.reporting.results import result_sections
+from recbench.reporting.results import headline, result_sections
 from recbench.reporting.tables import Grid, markdown
 from recbench.reporting.visible import LONGEST_LINE, command_line, for_people
 from recbench.runs import Run, atomic_path
@@ -35,6 +35,8 @@ def _sections(run: Run, picture: bool) -> list[str]:
     seeds = ", ".join(map(str, config.get("seeds", [manifest["seed"]])))  # a bench has several
     lines = [f"# {escaped(run.stage)} on {escaped(run.data_name)}", ""]
     lines += [f"Run {code(run.id)}, {escaped(run.status)}, seed {escaped(seeds)}.", ""]
+    for line in headline(run):
+        lines += [f"**{escaped(line, LONGEST_LINE)}.**", ""]
     if "error" in manifest:
         lines += [f"It ended with an error: {escaped(manifest['error'], LONGEST_LINE)}", ""]
     if manifest["notes"]:

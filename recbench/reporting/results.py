@@ -32,11 +32,16 @@ GRIDS: dict[str, Callable[[Mapping[str, Any]], list[Grid]]] = {
 }
 
 
+def headline(run: Run) -> list[str]:
+    """Lines that stand on top of a run's results, on a terminal and in its report: what they are of, what is odd."""
+    return list(run.manifest.get("headline", []))
+
+
 def result_grids(stage: str, metrics: Mapping[str, Any]) -> list[Grid]:
     """The tables that a finished run's metrics are shown as on a terminal."""
     if stage in GRIDS:
         return GRIDS[stage](metrics)
-    return metric_grids(metrics, leave_out=("trained",))  # the report has what was trained, too
+    return metric_grids(metrics, leave_out=("trained", "judged"))  # the report has what was trained, too
 
 
 def result_sections(run: Run) -> list[str]:

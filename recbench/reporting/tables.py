@@ -223,6 +223,11 @@ def folded(grid: Grid, width: int = 120) -> list[Grid]:
     ]
 
 
+def show_lines(lines: Sequence[str]) -> None:
+    """Print lines that stand above tables on standard output; nothing for none."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
 def show(grids: Sequence[Grid]) -> None:
     """Print tables on standard output; in a file or a pipe they keep their full width."""
     from rich import box

@@ -92,6 +92,11 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
         ],
         cost=[row for data in config.on for row in _cost(config, [one for one in made if one["data"] == data])],
         failures=failures,
+        headline=[
+            line if len(comparisons) == 1 else f"{data}: {line}"
+            for data, comparison in comparisons.items()
+            for line in comparison["headline"]
+        ],
     )
     if config.summary is None:
         return next(iter(comparisons.values()))

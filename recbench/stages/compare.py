@@ -20,7 +20,9 @@ from recbench.stages.evaluations import (
     arm_labels,
     check_same_cases,
     read_evaluations,
+    trained_run,
 )
+from recbench.stages.naming import equal_arms, with_start
 
 SAMPLES = 1000  # of the bootstrap
 
@@ -59,6 +61,8 @@ def compare(
         compare_runs(group, baseline=base, metrics=metrics, excluded=excluded, labels=found)
         for group, found in zip(groups, labels, strict=True)
     ]
+    for one, group, found in zip(compared, groups, labels, strict=True):
+        one["runs"] = [_about(run, found[run.id]) for run in group]
     called = [one["data"] for one in compared]
     for one in compared:
         if called.count(one["data"]) > 1:
@@ -89,11 +93,12 @@ def compare_runs(
 
     Returns:
         Numbers for JSON: "data", "data_fingerprint", "split", "seen_items", "cases", "users", "samples", "baseline",
-        "metrics" (the names), "sampled" (the metrics of cases scored exactly, and how many), "best" (name -> best
-        possible value, where known), "comparisons" (how many p-values Holm's correction is for) and "arms", in order:
-        "arm", "seeds", "values" (name -> mean, deviation, per_seed) and, but for the baseline, "difference": "seeds"
-        and "values" (name -> difference, low, high, relative_percent, standard_error, detectable, p_t, p_wilcoxon,
-        p_bootstrap, and p_holm, which is p_t corrected for all arms and metrics). Section 5 of docs/methods.md.
+        "headline" (lines on arms that are another one to the last bit), "metrics" (the names), "sampled" (the metrics
+        of cases scored exactly, and how many), "best" (name -> best possible value, where known), "comparisons" (how
+        many p-values Holm's correction is for) and "arms", in order: "arm", "seeds", "values" (name -> mean, deviation,
+        per_seed) and, but for the baseline, "difference": "seeds" and "values" (name -> difference, low, high,
+        relative_percent, standard_error, detectable, p_t, p_wilcoxon, p_bootstrap, and p_holm, which is p_t corrected
+        for all arms and metrics). Section 5 of docs/methods.md.
 
     Raises:
         UserError: runs of different data, splits or cases, the same arm and seed twice, an unknown metric or baseline.
@@ -151,7 +156,15 @@ def compare_runs(
         "arms": rows,
         **({"sampled": {"metrics": sampled, "cases": int(sample.sum())}} if sampled else {}),
         **_best(evaluations, names, "best_excluded" if excluded else "best"),
+        "headline": equal_arms(evaluations),
     }
+
+
+def _about(run: Run, arm: str) -> dict[str, Any]:
+    """Which run an arm's numbers of one seed come from."""
+    trained = trained_run(run)
+    seed = int(trained.config.seed)
+    return {"arm": arm, "seed": seed, "eval": run.id, "train": trained.id, "policy": with_start(trained)}
 
 
 def _by_data(runs: Iterable[Run]) -> list[list[Run]]:

@@ -20,6 +20,7 @@ from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig
 from recbench.stages.cutoffs import within
 from recbench.stages.device import choose_device, use_threads
+from recbench.stages.naming import judged, start_kept, with_start
 from recbench.stages.upstream import require
 
 RECALL_CASES = 200  # on which a beam is compared with exact scoring
@@ -41,7 +42,8 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
     data_run = trained.input_run("data") or require("data", config, run)  # type: ignore[arg-type]
     run.use(data_run)
     data = load_data(data_run.path)
-    run.record(data_fingerprint=data.fingerprint, device=str(device))
+    headline = [f"policy: {with_start(trained)}", *filter(None, [start_kept(trained)])]
+    run.record(data_fingerprint=data.fingerprint, device=str(device), headline=headline)
     policy, _ = load_policy(trained.path / "policy")
     policy.to(device)
     negatives = policy.catalogue_size - 1
@@ -64,6 +66,7 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
         "split": config.split,
         "cases": len(cases.user),
         "ranks": "exact" if exact else f"beam of {width}",
+        "judged": judged(trained),
         "trained": trained.metrics,
         "kept": _summary(config, cases, ranks.above, ranks.ties, ranks.negatives, ranks.censored, width),
         "excluded": _summary(

@@ -35,6 +35,7 @@ from recbench.stages.cutoffs import at_most
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.upstream import agreeing, require
 
+CALLED = {"without": "without captions", "with": "with captions", "shuffled": "captions shuffled"}
 AA_TESTS = 500  # random splits of users that all had arm a
 
 
@@ -70,6 +71,7 @@ def run(config: SimulateStageConfig, run: Run) -> dict[str, Any]:
     run.record(data_fingerprint=data.fingerprint, device=str(device))
     if data.impressions is None:
         raise UserError(f"data set {data.name} has no impressions; simulate needs a click log")
+    run.record(headline=[_headline(config, arms)])
     scorers = [_scorer(arm, data, device) for arm in arms]
     if online:
         return _online(config, run, data, arms, scorers)
@@ -100,6 +102,14 @@ def _arms(config: SimulateStageConfig, run: Run, online: bool) -> list[_Arm]:
         elif online or place == 0:
             raise UserError(f"ctr run {chosen.id} has no arm {arm!r}; it has: {', '.join(there)}")
     return arms
+
+
+def _headline(config: SimulateStageConfig, arms: list[_Arm]) -> str:
+    """Which arms of which ctr runs meet: `a: deepfm, without captions, seed 0 (ctr run ID); b: ...`."""
+    return "; ".join(
+        f"{name}: {arm.run.config.ctr.kind}, {CALLED[arm.name]}, seed {arm.run.config.seeds[0]} (ctr run {arm.run.id})"
+        for name, arm in zip("ab", arms)
+    )
 
 
 def _split_name(text: str) -> tuple[str | None, str]:

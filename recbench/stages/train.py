@@ -41,6 +41,7 @@ from recbench.rl.objective import check_objective, objective_metric
 from recbench.runs import Run, atomic_path
 from recbench.schema import AlgoConfig, TrainStageConfig
 from recbench.stages.device import choose_device, use_threads
+from recbench.stages.naming import start_kept, with_start
 from recbench.stages.rules import plan_of
 from recbench.stages.upstream import require, require_sft
 
@@ -130,6 +131,8 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     with atomic_path(run.path / "policy") as partial:
         partial.mkdir()
         save_policy(partial, policy.cpu(), tokens)
+    kept = start_kept(run, {"best_step": state.best_step, "steps": state.step})
+    run.record(headline=[f"policy: {with_start(run)}", *filter(None, [kept])])
     at = {int(entry["step"]): {k: v for k, v in entry.items() if k != "step"} for entry in state.history}
     first = min(at)
     return {

@@ -56,6 +56,13 @@ def test_the_test_is_read_off_users_that_saw_one_arm_each(tested) -> None:
     assert abs(metrics["control"]["value"] - expected["a"]) < 5 * metrics["control"]["error"]
 
 
+def test_it_says_which_arms_of_which_run_meet(tested, arms) -> None:
+    found = f"a: deepfm, without captions, seed 3 (ctr run {arms.id}); "
+    found += f"b: deepfm, with captions, seed 3 (ctr run {arms.id})"
+    assert tested.manifest["headline"] == [found]
+    assert f"**{found}.**" in (tested.path / "report.md").read_text()
+
+
 def test_the_same_arm_on_both_sides_and_the_sample_size(tested) -> None:
     same, size, control = (tested.metrics[key] for key in ("same_arm", "sample_size", "control"))
     assert same["low"] < same["lift"] < same["high"] and same["tests"] == 500

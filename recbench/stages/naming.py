@@ -1,0 +1,93 @@
+"""What a trained policy is called where it is judged: rule, negatives, seed, its run, and what it started from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from recbench.metrics.summary import window_text
+from recbench.runs import Run
+from recbench.stages.evaluations import ONE_RULE, Evaluation, arm_label
+
+
+def described(config: DictConfig) -> str:
+    """A training in words: `grpo, beam negatives, seed 0`; `sasrec, tawin at Top-10, window negatives, seed 1`."""
+    policy, algo = str(config.policy.get("kind", "llama_small")), config.algo
+    words = [] if policy == "llama_small" else [policy]
+    if policy not in ONE_RULE:
+        words.append("more sft" if arm_label(config).endswith("more sft") else f"{algo.name}{_aim(algo)}")
+        words += [] if algo.name == "sft" else [f"{config.negatives.kind} negatives"]
+    return ", ".join([*words, f"seed {config.seed}"])
+
+
+def with_start(trained: Run) -> str:
+    """`described`, with the run and every run that it goes on from: `..., seed 0 (run ID), from sft (run ID)`."""
+    text, run = f"{described(trained.config)} (run {trained.id})", trained
+    while (entry := _start_entry(run)) is not None:
+        source = run.input_run("train")
+        if source is None or source.id == run.id:
+            return f"{text}, from run {entry['id']}, which is gone"
+        text, run = f"{text}, from {arm_label(source.config)} (run {source.id})", source
+    return text
+
+
+def judged(trained: Run) -> dict[str, Any]:
+    """The same for metrics.json, which has no ids, so that equal runs give equal bytes."""
+    source, config = trained.input_run("train"), trained.config
+    return {
+        "policy": str(config.policy.get("kind", "llama_small")),
+        "algorithm": str(config.algo.name),
+        "described": described(config),
+        "seed": int(config.seed),
+        "from": arm_label(source.config) if source is not None else None,
+        "is_its_start": start_kept(trained) is not None,
+    }
+
+
+def start_kept(trained: Run, metrics: dict[str, Any] | None = None) -> str | None:
+    """What to say of a training whose best checkpoint is its start; None of others.
+
+    `metrics` are those of a training that has not finished yet.
+    """
+    found = trained.metrics if metrics is None else metrics
+    if found.get("best_step") != 0 or not found.get("steps"):
+        return None
+    if _start_entry(trained) is None:
+        return "this policy is untrained: no step was better on validation"
+    source = trained.input_run("train")
+    label = arm_label(source.config) if source is not None else None
+    name = "policy that it started from" if label is None else "SFT policy" if label == "sft" else f"policy of {label}"
+    if trained.config.algo.get("continues") == "training":
+        return f"this is the {name}, as its training stood at its end: no step was better on validation"
+    return f"this is the {name}: no step was better on validation"
+
+
+def equal_arms(evaluations: Sequence[Evaluation]) -> list[str]:
+    """A line for each arm and seed that is another arm to the last bit, because validation kept its start or not."""
+    lines = []
+    for place, one in enumerate(evaluations):
+        kept = start_kept(one.trained)
+        if kept is not None:
+            lines.append(f"{one.arm}, seed {one.seed}: {kept}")
+            continue
+        for other in evaluations[:place]:
+            same = one.seed == other.seed and one.arm != other.arm and start_kept(other.trained) is None
+            if same and np.array_equal(one.counts, other.counts) and np.array_equal(one.exact, other.exact):
+                lines.append(f"{one.arm}, seed {one.seed}: equal to {other.arm} to the last bit in every case")
+                break
+    return lines
+
+
+def _aim(algo: DictConfig) -> str:
+    if algo.name != "tawin":
+        return ""
+    if algo.get("anchor") is not None:
+        return f" at anchor {algo.anchor}"
+    if algo.get("top_k") is not None:
+        return f" at Top-{algo.top_k}"
+    return f" by {algo.weights}" if algo.get("window") is None else f" at {window_text(algo.window)}"
+
+
+def _start_entry(run: Run) -> dict[str, Any] | None:
+    return next((entry for entry in reversed(run.manifest["inputs"]) if entry["stage"] == "train"), None)
