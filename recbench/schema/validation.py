@@ -63,10 +63,11 @@ def describe(stage: str) -> list[tuple[str, str, str, str]]:
 def validate(stage: str, config: DictConfig) -> None:
     """Check every value against its field's range and choices, and what spans fields; raises UserError in one line."""
     _check_keys(config, STAGE_SCHEMAS[stage])
-    if missing := sorted(OmegaConf.missing_keys(config)):
+    values = dict(_leaves(OmegaConf.to_container(config, resolve=True)))
+    if missing := sorted(key for key, value in values.items() if value == MISSING):
         raise UserError(f"{missing[0]} has no value: give {missing[0]}=VALUE")
     for key, item in options(STAGE_SCHEMAS[stage]):
-        _check_value(key, OmegaConf.select(config, key), item)
+        _check_value(key, values.get(key), item)
     check_addresses(f"{key}={value}" for key, value in _texts(config))
     if "captioner" in config:
         _check_endpoint(config.captioner)
@@ -137,6 +138,15 @@ def _check_endpoint(captioner: DictConfig) -> None:
         )
 
 
+def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every dotted key and its value; of a mapping without a schema, such as data.options, also its own."""
+    for key, value in node.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def _check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:
     known = {item.name: item.type for item in fields(schema)}
     for key in config:
@@ -152,7 +162,7 @@ def _check_value(key: str, value: Any, item: Field[Any]) -> None:
         return
     if value == "" and item.type == str | None:
         raise UserError(f"{key}='' is empty: give a value, or leave {key} out")
-    if isinstance(value, ListConfig):
+    if isinstance(value, list | ListConfig):
         for entry in value:
             _check_value(key, entry, item)
         return

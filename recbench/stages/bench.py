@@ -3,9 +3,9 @@
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig
 
 from recbench.errors import UserError
 from recbench.execution import differences, execute, prepare
@@ -16,7 +16,7 @@ from recbench.schema.experiments import SCRATCH, SFT
 from recbench.stages.compare import compare_runs
 from recbench.stages.comparison_metrics import METRICS
 from recbench.stages.evaluations import arm_label
-from recbench.stages.experiments import composed, design, training
+from recbench.stages.experiments import changeable, composed, design, training, written
 from recbench.stages.upstream import find, is_sft_for, obtain, require, require_sft
 
 REFERENCE = "grpo_beam"  # whose step the others' cost is relative to
@@ -119,16 +119,16 @@ def plan(overrides: Sequence[str], **choices: Any) -> dict[str, Any]:
     runs, seconds = _Runs(config, None), _seconds_by_kind(Path(config.runs))
     rows: list[dict[str, Any]] = []
     estimates: list[float | None] = []
+    arms = dict.fromkeys((data, arm) for _, data, arm in _arms_of(config, with_starts=True))
+    kinds = {(data, arm): _kinds(config, data, arm) for data, arm in arms}
     for seed, data, arm in _arms_of(config, with_starts=True):
         trained = None if config.force else runs.trained(data, arm, seed)
         shown = arm in config.chosen
         scored = None if config.force or trained is None or not shown else runs.scored(data, arm, seed)
-        made, _ = training(config, data, arm)
-        kinds = [] if trained is not None else [_train_kind(_values_of("train", made, SFT if arm == SFT else None))]
-        if shown and scored is None:
-            evaluation = with_defaults("eval", composed("eval", _written(config.evaluation)))
-            kinds.append(_eval_kind({**evaluation, "data": {"name": made.data.name}}))
-        missing = [seconds.get(kind) for kind in kinds]
+        of_training, of_evaluation = kinds[data, arm]
+        wanting = [of_training] if trained is None else []
+        wanting += [of_evaluation] if shown and scored is None else []
+        missing = [seconds.get(kind) for kind in wanting]
         estimates += missing
         known = [value for value in missing if value is not None]
         rows.append(
@@ -179,14 +179,19 @@ class _Runs:
         return known
 
     def _data(self, data: str) -> Run | None:
-        base, _ = training(self.config, data, SFT)
+        base = changeable(training(self.config, data, SFT)[0])
         base.force = self.config.force
         return find("data", base, match=lambda _: True) if self.run is None else require("data", base, self.run)
 
     def _trained(self, data: str, arm: str, seed: int) -> Run | None:
         source = self._once(("data", data), lambda: self._data(data))
         fingerprint = source.data_fingerprint if source is not None else None
-        made, overrides = training(self.config, data, arm)
+        start = self.config.arms[arm].start if arm != SFT else None
+        checkpoint = self.trained(data, start, seed) if start not in (None, SCRATCH) else None
+        if checkpoint is None and start not in (None, SCRATCH):
+            return None
+        shared, overrides = training(self.config, data, arm)
+        made = changeable(shared)
         made.seed = seed
         if arm == SFT:
             if self.run is None:
@@ -194,13 +199,9 @@ class _Runs:
             made.force = self.config.force
             return require_sft(made, self.run, strict=True, fingerprint=fingerprint)
         overrides = [*overrides, f"seed={seed}"]
-        start = self.config.arms[arm].start
-        if start == SCRATCH:  # its data are given as a node, which the overrides do not tell
+        if checkpoint is None:  # its data are given as a node, which the overrides do not tell
             overrides = differences("train", made) if self.run is not None else overrides
         else:
-            checkpoint = self.trained(data, start, seed)
-            if checkpoint is None:
-                return None
             made.input = checkpoint.id
             overrides.append(f"input={checkpoint.id}")
         return self._get("train", made, overrides, fingerprint)
@@ -209,8 +210,8 @@ class _Runs:
         trained = self.trained(data, arm, seed)
         if trained is None:
             return None
-        overrides = _written(self.config.evaluation)
-        made = composed("eval", overrides)
+        overrides = written(self.config.evaluation)
+        made = changeable(composed("eval", overrides))
         made.seed, made.input = seed, trained.id
         return self._get("eval", made, [*overrides, f"seed={seed}", f"input={trained.id}"], None)
 
@@ -228,11 +229,6 @@ def _arms_of(config: DictConfig, with_starts: bool = False) -> Iterator[tuple[in
             others = [arm for arm in config.arms if arm not in config.chosen] if with_starts else []
             for arm in [*others, *config.chosen]:
                 yield int(seed), data, str(arm)
-
-
-def _written(overrides: ListConfig) -> list[str]:
-    """As they were written: interpolations are for the config that they make."""
-    return cast(list[str], OmegaConf.to_container(overrides))
 
 
 def _label(config: DictConfig, one: Mapping[str, Any]) -> str:
@@ -325,6 +321,14 @@ def _seconds_by_kind(root: Path) -> dict[tuple[Any, ...], float]:
             if run.status == "done":
                 taken.setdefault(kind(_values_of(stage, run.config)), []).append(float(run.manifest["seconds"]))
     return {kind: statistics.median(seconds) for kind, seconds in taken.items()}
+
+
+def _kinds(config: DictConfig, data: str, arm: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Of what kinds an arm's training and its evaluation are."""
+    made, _ = training(config, data, arm)
+    evaluation = with_defaults("eval", composed("eval", written(config.evaluation)))
+    kind = _train_kind(_values_of("train", made, SFT if arm == SFT else None))
+    return kind, _eval_kind({**evaluation, "data": {"name": made.data.name}})
 
 
 def _values_of(stage: str, config: DictConfig, rule: str | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, cast
 
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from recbench.composition import compose, config_folder
 from recbench.errors import UserError
@@ -116,32 +116,56 @@ def design(
 
 
 def composed(stage: str, overrides: Sequence[str]) -> DictConfig:
-    """As `compose`, once for the same overrides: an experiment asks for the same many times."""
-    return copy.deepcopy(_composed(stage, tuple(overrides)))
+    """As `compose`, once for the same overrides: an experiment asks for the same many times. Not to be changed."""
+    return _composed(stage, tuple(overrides))
+
+
+def changeable(config: DictConfig) -> DictConfig:
+    """A copy of a config that is not to be changed."""
+    copied = copy.deepcopy(config)
+    OmegaConf.set_readonly(copied, None)
+    return copied
 
 
 @lru_cache(maxsize=1024)
 def _composed(stage: str, overrides: tuple[str, ...]) -> DictConfig:
-    return compose(stage, overrides)
+    config = compose(stage, overrides)
+    OmegaConf.set_readonly(config, True)
+    return config
 
 
 def training(config: DictConfig, data: str, arm: str) -> tuple[DictConfig, list[str]]:
     """The config by which an arm is trained on the data set called `data`, without seed and input, and its overrides.
 
-    That of the arm `sft` has in its node `sft` how the checkpoint is made.
+    That of the arm `sft` has in its node `sft` how the checkpoint is made. Not to be changed.
     """
-    asked = cast(dict[str, Any], OmegaConf.to_container(config))  # as written: interpolations are the training's own
-    definition, common = asked["arms"].get(arm, {}), asked["common"]
-    if definition.get("start") == SCRATCH:
-        overrides = [*definition["train"], *(text for text in common if _key(text) in OF_SCRATCH)]
-        base, _ = training(config, data, SFT)
-        nodes: dict[str, Any] = {"data": base.data}
-        if not any(_key(text) == "reserved" for text in definition["train"]):
-            nodes["reserved"] = base.reserved
-        return replace(composed("train", overrides), nodes), overrides
-    own = ARMS["grpo_beam"] if arm == SFT else definition["train"]
-    overrides = [*asked["on"][data], *own, *common]
+    common = written(config.common)
+    of_sft = [*written(config.on[data]), *ARMS["grpo_beam"], *common]
+    if arm == SFT:
+        return composed("train", of_sft), of_sft
+    own = written(config.arms[arm].train)
+    if config.arms[arm].start == SCRATCH:
+        overrides = [*own, *(text for text in common if _key(text) in OF_SCRATCH)]
+        return _from_scratch(tuple(overrides), tuple(of_sft)), overrides
+    overrides = [*written(config.on[data]), *own, *common]
     return composed("train", overrides), overrides
+
+
+@lru_cache(maxsize=1024)
+def _from_scratch(overrides: tuple[str, ...], of_sft: tuple[str, ...]) -> DictConfig:
+    """Of an arm that has only the data and, unless it says otherwise, the reserved interactions of the others."""
+    base = composed("train", of_sft)
+    nodes: dict[str, Any] = {"data": base.data}
+    if not any(_key(text) == "reserved" for text in overrides):
+        nodes["reserved"] = base.reserved
+    config = replace(changeable(composed("train", overrides)), nodes)
+    OmegaConf.set_readonly(config, True)
+    return config
+
+
+def written(overrides: ListConfig) -> list[str]:
+    """As they were written: interpolations are for the config that they make."""
+    return cast(list[str], OmegaConf.to_container(overrides))
 
 
 def _experiment(overrides: Sequence[str]) -> tuple[str | None, BenchConfig]:
@@ -206,13 +230,13 @@ def _check_evaluation(overrides: list[str]) -> None:
         from recbench.dispatch import explain  # which knows the keys of eval, where the command's are those of train
 
         raise UserError(f"of the evaluations: {explain(problem, 'eval')}") from problem
-    prepare("eval", config, overrides)
+    prepare("eval", changeable(config), overrides)
 
 
 def _check_arm(config: DictConfig, data: str, arm: str) -> None:
     """A mistake shows before anything is trained."""
     made, overrides = training(config, data, arm)
-    prepare("train", made, overrides)
+    prepare("train", changeable(made), overrides)
     start = config.arms[arm].start
     if arm == SFT or start == SCRATCH:
         return
