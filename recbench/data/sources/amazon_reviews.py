@@ -1,117 +1,197 @@
-"""The raw Amazon reviews of 2018: <Category>_5.json.gz with meta_<Category>.json.gz, one JSON object a line."""
+"""The raw Amazon reviews: <Category>_5.json.gz with meta_<Category>.json.gz (2018, and 2014 with reviews_ before the
+name), <Category>.jsonl.gz with meta_<Category>.jsonl.gz (2023); packed or not.
+"""
 
-import gzip
-import json
-from collections.abc import Iterator
-from html import unescape
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
+from recbench.data.sources.compressed import MOST_EXPANSION, checked_expansion, open_text
+from recbench.data.sources.json_rows import json_rows, name_of, number_of, texts_of, without_tags
+from recbench.data.sources.raw import BrokenLines, RawData, existing_file, read_options, source_path
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
 OPTIONS = {
-    "reviews_file": str,  # none: the one *.json.gz that does not begin with meta_
-    "meta_file": str,  # none: the one meta_*.json.gz, if there is one
+    "reviews_file": str,  # none: the one file of reviews that does not begin with meta_
+    "meta_file": str,  # none: the one that begins with meta_, if there is one
     "positive_rating": 1.0,  # of 5 stars: with 1 every review is an interaction, as most papers have it
+    "most_expansion": MOST_EXPANSION,  # times that a packed file may grow when it is unpacked
     "skip_bad_lines": False,
 }
+# What names of files end in; where some end as the first group has it, the others are something else.
+SUFFIXES = ((".json.gz", ".jsonl.gz"), (".jsonl",), (".json",))
+# Of each release: user, item, time, stars. Of 2023 an item is the parent, whose variants share a page.
+KEYS = {
+    "2018": ("reviewerID", "asin", "unixReviewTime", "overall"),
+    "2023": ("user_id", "parent_asin", "timestamp", "rating"),
+}
+ITEM_KEYS = ("parent_asin", "asin")
+MILLISECONDS_FROM = 10**11  # as seconds, the year 5138
+BEYOND = 10**14  # as milliseconds, the year 5138
 
 
 def read(config: DataConfig) -> RawData:
     """Read reviews and item metadata.
 
     Raises:
-        UserError: a missing, empty or broken file, several that fit, or by its number a line that does not parse.
+        UserError: a missing, empty or broken file, several that fit, metadata of other items, or by its number a line
+            that does not parse.
     """
     options = read_options(config, OPTIONS)
-    folder = source_path(config)
+    path = source_path(config)
+    folder = path if path.is_dir() else path.parent
     broken = BrokenLines(options["skip_bad_lines"])
-    names = sorted(path.name for path in folder.glob("*.json.gz"))
-    reviews = options["reviews_file"] or the_one(folder, [name for name in names if not name.startswith("meta_")])
-    metas = [name for name in names if name.startswith("meta_")]
-    meta = options["meta_file"] or (the_one(folder, metas) if metas else None)
-    interactions = read_reviews(source_file(folder, reviews), options["positive_rating"], broken)
+    names = sorted(entry.name for entry in folder.iterdir())
+    given = options["reviews_file"] or (None if path.is_dir() else path.name)
+    reviews = given or the_one(folder, packed_first([name for name in names if not name.startswith("meta_")]))
+    metas = packed_first([name for name in names if name.startswith("meta_")])
+    meta = options["meta_file"] or meta_of(folder, reviews, metas)
+    expansion = checked_expansion(options["most_expansion"])
+    interactions = read_reviews(existing_file(folder / reviews), options["positive_rating"], broken, expansion)
+    if not interactions.num_rows:
+        raise UserError(
+            f"{folder / reviews} holds no reviews; expected one JSON object a line, so fetch the file again"
+        )
     if meta:
-        catalogue = read_meta(source_file(folder, meta), broken)
+        catalogue = read_meta(existing_file(folder / meta), broken, expansion)
+        if not set(catalogue["item"].to_pylist()) & set(interactions["item"].to_pylist()):
+            raise UserError(
+                f"{folder / meta} describes none of the items of {reviews}; give the metadata of the same category and "
+                "release as data.options.meta_file, or move it elsewhere"
+            )
     else:
         catalogue = pa.table({"item": interactions["item"].unique()})
     return RawData(catalogue, interactions, broken.problems, dict(broken.skipped))
 
 
+def packed_first(names: list[str]) -> list[str]:
+    """Those of the names that may be of reviews: the packed ones where there are any."""
+    return next((found for ends in SUFFIXES if (found := [name for name in names if name.endswith(ends)])), [])
+
+
 def the_one(folder: Path, names: list[str]) -> str:
-    """The only name.
+    """The only name; of one file under two suffixes the first.
 
     Raises:
-        UserError: there is none, or several.
+        UserError: there is none, or several of different content.
     """
-    if len(names) != 1:
+    starts = {_start(folder / name) for name in names} if len({_stem(name) for name in names}) == 1 else {"", " "}
+    if not names or (len(names) > 1 and len(starts) > 1):
         found = ", ".join(names) or "none"
         raise UserError(
-            f"{folder} should hold one file of reviews (*.json.gz) and one meta_*.json.gz, found {found}; name them in "
-            "data.options.reviews_file and meta_file"
+            f"{folder} should hold one file of reviews (*.json or *.jsonl, or either with .gz) and one meta_* of the "
+            f"same, found {found}; name them in data.options.reviews_file and meta_file"
         )
     return names[0]
 
 
-def json_lines(path: Path, broken: BrokenLines) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and content of every line that is a JSON object.
+def meta_of(folder: Path, reviews: str, names: list[str]) -> str | None:
+    """The metadata of a file of reviews: the one of the same category, else the only one; none where there is none."""
+    category = _stem(reviews).removeprefix("reviews_").removesuffix("_5")
+    same = [name for name in names if _stem(name) == f"meta_{category}"]
+    return the_one(folder, same or names) if names else None
+
+
+def _stem(name: str) -> str:
+    ends = [suffix for group in SUFFIXES for suffix in group if name.endswith(suffix)]
+    return name.removesuffix(ends[0]) if ends else name
+
+
+def _start(path: Path) -> str:
+    with open_text(existing_file(path)) as text:
+        return text.read(1 << 16)
+
+
+def read_reviews(path: Path, positive_rating: float, broken: BrokenLines, most_expansion: float) -> pa.Table:
+    """user, item, timestamp (seconds), rating (stars) and label of every review.
+
+    Where times have milliseconds, the oldest comes first: reviews within a second keep their order.
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in ("user", "item", "time", "rating")}
+    keys: tuple[str, str, str, str] | None = None
+    for number, row in json_rows(path, broken, most_expansion):
+        if keys is None or not all(key in row for key in keys):
+            keys = keys_of(row) or keys
+        user, item, time, stars = keys or KEYS["2018"]
+        try:
+            values = (name_of(row, user), name_of(row, item), milliseconds(row, time), number_of(row, stars))
+        except ValueError as problem:
+            lacking = [key for key in (user, item, time, stars) if key not in row]
+            broken.report(path, number, f"no {user}, {item}, {time} or {stars}" if lacking else str(problem))
+            continue
+        for column, value in zip(columns.values(), values, strict=True):
+            column.append(value)
+    times = np.array(columns["time"], dtype=np.int64)
+    table = pa.table(
+        {
+            "user": pa.array(columns["user"], pa.string()),
+            "item": pa.array(columns["item"], pa.string()),
+            "timestamp": pa.array(times // 1000),
+            "rating": pa.array(columns["rating"], pa.float64()),
+            "label": pa.array([int(stars >= positive_rating) for stars in columns["rating"]], pa.int8()),
+        }
+    )
+    return table.take(pa.array(np.argsort(times, kind="stable"))) if np.any(times % 1000) else table
+
+
+def keys_of(row: dict[str, Any]) -> tuple[str, str, str, str] | None:
+    """The keys of the release that a review is of, by which it has most of; None where it has none of any."""
+    found = {release: sum(key in row for key in keys) for release, keys in KEYS.items()}
+    release = max(found, key=lambda name: found[name])
+    return KEYS[release] if found[release] else None
+
+
+def milliseconds(row: dict[str, Any], key: str) -> int:
+    """A time since 1970 in milliseconds; one that as milliseconds would be of 1973 or before is one of seconds.
 
     Raises:
-        UserError: the file is not gzip, or ends in the middle.
+        ValueError: it is no number, or beyond any review.
     """
-    number = 0
-    try:
-        with gzip.open(path, "rt", encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines, start=1):
-                try:
-                    row = json.loads(line)
-                except ValueError:
-                    row = None
-                if isinstance(row, dict):
-                    yield number, row
-                else:
-                    broken.report(path, number, "not a JSON object", line)
-    except (OSError, EOFError) as problem:
-        raise UserError(f"{path} breaks off after line {number} ({problem}); fetch the file again") from problem
+    value = row.get(key)
+    time = value if isinstance(value, int) and not isinstance(value, bool) else round(number_of(row, key), 3)
+    if abs(time) >= BEYOND:
+        raise ValueError(f"{key} is no time in seconds or milliseconds since 1970")
+    return int(time) if abs(time) >= MILLISECONDS_FROM else int(1000 * time)
 
 
-def read_reviews(path: Path, positive_rating: float, broken: BrokenLines) -> pa.Table:
-    """user, item, timestamp (seconds), rating (stars) and label of every review."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("user", "item", "timestamp", "rating", "label")}
-    for number, row in json_lines(path, broken):
-        try:
-            rating = float(row["overall"])
-            values = (str(row["reviewerID"]), str(row["asin"]), int(row["unixReviewTime"]), rating)
-        except (KeyError, TypeError, ValueError) as problem:
-            broken.report(path, number, "no reviewerID, asin, unixReviewTime or overall", repr(problem))
-            continue
-        for column, value in zip(columns.values(), (*values, int(rating >= positive_rating)), strict=True):
-            column.append(value)
-    types = [pa.string(), pa.string(), pa.int64(), pa.float64(), pa.int8()]
-    return pa.table({name: pa.array(columns[name], kind) for name, kind in zip(columns, types, strict=True)})
-
-
-def read_meta(path: Path, broken: BrokenLines) -> pa.Table:
+def read_meta(path: Path, broken: BrokenLines, most_expansion: float) -> pa.Table:
     """The catalogue: title, description as text, brand and category; the first of an item's several lines."""
     rows: dict[str, tuple[str, str, str | None, str | None]] = {}
-    for number, row in json_lines(path, broken):
-        if not isinstance(row.get("asin"), str):
-            broken.report(path, number, "no asin")
-        elif row["asin"] not in rows:
-            title = str(row.get("title") or "")
-            categories = row["category"] if isinstance(row.get("category"), list) else []
-            rows[row["asin"]] = (
-                # The release has pieces of the web page where the scraper missed a title.
-                "" if "<" in title or "/>" in title else unescape(title),
-                unescape(" ".join(str(part) for part in row.get("description") or [])),
-                unescape(str(row["brand"])) if row.get("brand") else None,
-                unescape(" > ".join(str(part) for part in categories)) or None,
-            )
+    odd: Counter[str] = Counter()
+    for number, row in json_rows(path, broken, most_expansion):
+        try:
+            item = name_of(row, next((key for key in ITEM_KEYS if key in row), "asin"))
+        except ValueError as problem:
+            broken.report(path, number, str(problem))
+            continue
+        if item in rows:
+            continue
+        odd.update(key for key in ("title", "description") if isinstance(row.get(key), dict))
+        rows[item] = (
+            # The release of 2018 has pieces of the web page where the scraper missed a title.
+            " ".join(texts_of(without_tags(row.get("title")))),
+            " ".join(texts_of(row.get("description"))),
+            " ".join(texts_of(row.get("brand")) or texts_of(row.get("store"))) or None,
+            " > ".join(category_of(row)) or None,
+        )
+    for key, count in odd.items():
+        broken.problems.append(f"{path.name}: {count} items have an object as {key}, which is read as none")
     values = list(zip(*rows.values(), strict=True)) or [()] * 4
     names = ("title", "text", "brand", "category")
     columns = {name: pa.array(column, pa.string()) for name, column in zip(names, values, strict=True)}
     return pa.table({"item": pa.array(rows, pa.string())} | columns)
+
+
+def category_of(row: dict[str, Any]) -> list[str]:
+    """An item's categories from wide to narrow: of several such paths (2014) the first."""
+    for key in ("category", "categories", "main_category"):
+        value = row.get(key)
+        if isinstance(value, list) and value and isinstance(value[0], list):
+            value = value[0]
+        if found := texts_of(value):
+            return found
+    return []

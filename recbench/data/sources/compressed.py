@@ -25,6 +25,13 @@ HARMLESS = 64 << 20  # bytes; below it, any expansion is read
 LONGEST_LINE = 64 << 20  # characters
 
 
+def checked_expansion(value: float) -> float:
+    """data.options.most_expansion itself; UserError unless it is a number of at least 1."""
+    if not 1 <= value < float("inf"):
+        raise UserError(f"data.options.most_expansion is {value:g}, expected a number of at least 1, such as 1000")
+    return value
+
+
 def open_bytes(path: Path, most_expansion: float = MOST_EXPANSION) -> BinaryIO:
     """The file's content as a stream of bytes, unpacked where it is gzip, also of several members.
 

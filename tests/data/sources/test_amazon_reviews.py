@@ -52,7 +52,7 @@ def test_mistakes(tmp_path):
     with pytest.raises(UserError, match="should hold one file of reviews .* found none"):
         read(config(tmp_path))
     path = tmp_path / "T_5.json.gz"
-    write(path, [review("u", "a", 1), "{'asin': 1}"])
+    write(path, [review("u", "a", 1), "{'asin': 1"])
     with pytest.raises(UserError, match="T_5.json.gz line 2: not a JSON object"):
         read(config(tmp_path))
     write(path, [review("u", "a", 1), {"asin": "a"}])
@@ -60,10 +60,10 @@ def test_mistakes(tmp_path):
         read(config(tmp_path))
     assert read(config(tmp_path, skip_bad_lines=True)).interactions.num_rows == 1
     path.write_bytes(path.read_bytes()[:-12])
-    with pytest.raises(UserError, match="breaks off after line"):
+    with pytest.raises(UserError, match="is damaged: it breaks off after"):
         read(config(tmp_path, skip_bad_lines=True))
     path.write_text("no gzip")
-    with pytest.raises(UserError, match="breaks off after line 0 .*fetch the file again"):
+    with pytest.raises(UserError, match="line 1: not a JSON object .no gzip"):
         read(config(tmp_path))
     write(tmp_path / "U_5.json.gz", [])
     with pytest.raises(UserError, match="found T_5.json.gz, U_5.json.gz"):
