@@ -1,10 +1,16 @@
 """Pictures as captioners read them: decoded to RGB within bounds, or refused with a reason, never a crash."""
 
+import os
+import stat
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
+import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+from recbench.data.image_paths import IRREGULAR, NONE, LocatedImage, locate_image
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")  # none that runs another program, as EPS does
 SMALLEST_SIDE = 16  # below it, processors take a side for the colour channels
@@ -16,26 +22,26 @@ class UnreadableImageError(ValueError):
     """Why a picture cannot be used, on one line; the same words for every file with the same fault."""
 
 
-def open_image(path: Path | None, most_pixels: int = 50_000_000, longest_side: int | None = None) -> Image.Image:
+def open_image(
+    source: LocatedImage | Path | None, most_pixels: int = 50_000_000, longest_side: int | None = None
+) -> Image.Image:
     """Decode a picture to RGB; the first frame of an animation, on white where it is transparent, upright by its EXIF.
 
     Args:
+        source: where it lies, of an item; or any path.
         most_pixels: a picture of more is refused from its header, before a pixel is decoded.
         longest_side: larger pictures are scaled down to it, JPEGs already while they are decoded.
 
     Raises:
         UnreadableImageError: there is no such file, it is empty, truncated or no picture, or its shape is refused.
     """
-    if path is None:
-        raise UnreadableImageError("no image")
-    if not path.is_file():
-        raise UnreadableImageError("the image file is missing")
-    if path.stat().st_size == 0:
-        raise UnreadableImageError("the image file is empty")
+    located = locate_image(source.parent, source.name, outside=True) if isinstance(source, Path) else source
+    if located is None or located.path is None:
+        raise UnreadableImageError((located and located.problem) or NONE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with a file is told as its reason
-            with Image.open(path, formats=FORMATS) as image:
+            with _opened(located.path) as stream, Image.open(stream, formats=FORMATS) as image:
                 _check_shape(*image.size, most_pixels)
                 return _decode(image, longest_side)
     except UnreadableImageError:
@@ -49,6 +55,15 @@ def open_image(path: Path | None, most_pixels: int = 50_000_000, longest_side: i
         raise UnreadableImageError(f"the image file is {fault}") from problem
 
 
+def _opened(path: Path) -> BinaryIO:
+    """The open file; what has become a pipe or a device since it was located does not hold the process up."""
+    stream = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        stream.close()
+        raise UnreadableImageError(IRREGULAR)
+    return stream
+
+
 def _check_shape(width: int, height: int, most_pixels: int) -> None:
     if width * height > most_pixels:
         raise UnreadableImageError(f"the image has more than {most_pixels} pixels")
@@ -60,9 +75,10 @@ def _decode(image: Image.Image, longest_side: int | None) -> Image.Image:
     if longest_side is not None:
         image.draft("RGB", (longest_side, longest_side))  # a JPEG decodes at 1/2, 1/4 or 1/8, not below this size
     image.load()
+    tiff = image.format == "TIFF"
     with suppress(Exception):  # a broken orientation tag is no reason to lose a picture
         image = ImageOps.exif_transpose(image)
-    picture = _rgb(image)
+    picture = _rgb(image, tiff)
     if longest_side is not None and max(picture.size) > longest_side:
         scale = longest_side / max(picture.size)
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
@@ -73,12 +89,38 @@ def _decode(image: Image.Image, longest_side: int | None) -> Image.Image:
     return picture
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Any mode as RGB: 16-bit grey scaled to eight bits, transparency laid on white."""
+def _rgb(image: Image.Image, tiff: bool) -> Image.Image:
+    """Any mode as RGB: grey of more than eight bits scaled down to them, transparency laid on white."""
     if image.mode.startswith("I;16"):
-        image = image.convert("I").point(lambda level: level / 256).convert("L")
+        levels = np.asarray(image)
+        image = Image.fromarray((levels >> _spare_bits(levels, tiff)).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        image = Image.fromarray(_eight_bits(np.asarray(image)))
     if image.has_transparency_data:
         below = Image.new("RGBA", image.size, WHITE)
         below.alpha_composite(image.convert("RGBA"))
         image = below
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _spare_bits(levels: np.ndarray, tiff: bool) -> int:
+    """Bits beyond eight of a 16-bit picture; scanners and microscopes write 10 or 12 bits into a TIFF's 16."""
+    used = int(levels.max()).bit_length() if tiff else 16
+    return max(0, used - 8)
+
+
+def _eight_bits(levels: np.ndarray) -> np.ndarray:
+    """Grey levels [H, W] of 32 bits, whole or not, as 0 to 255: fractions of 1 and levels up to 255 as they are meant,
+    others from their smallest to their largest.
+
+    Raises:
+        UnreadableImageError: some are no finite numbers.
+    """
+    if not np.isfinite(levels).all():
+        raise UnreadableImageError("the image has pixels that are no numbers")
+    low, high = float(levels.min()), float(levels.max())
+    if levels.dtype.kind == "f" and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    elif low >= 0 and high <= 255:
+        low, high = 0.0, 255.0
+    return np.rint((levels.astype(np.float64) - low) * (255 / ((high - low) or 1))).astype(np.uint8)

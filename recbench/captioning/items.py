@@ -32,8 +32,7 @@ def read_items(
         image, reason = None, None
         if images:
             try:
-                path = data.image_path(row) if values["image"][place] else None  # csv has no null, but blanks
-                image = open_image(path, config.max_pixels, config.longest_side)
+                image = open_image(data.image(row), config.max_pixels, config.longest_side)
             except UnreadableImageError as problem:
                 reason = str(problem)
         item = Item(

@@ -58,8 +58,10 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
     if raw.write_files is not None:
         folder.mkdir(parents=True, exist_ok=True)
         raw.write_files(folder)
-    images = image_folder(config)
-    image_numbers, image_problems, image_sizes = describe_images(data.catalogue, images or folder)
+    images = None if raw.write_files is not None else image_folder(config)
+    image_numbers, image_problems, image_sizes = describe_images(
+        data.catalogue, images or folder, config.images_outside
+    )
     numbers = describe(data.interactions, data.catalogue.num_rows)
     if data.impressions is not None:
         numbers["impressions"] = describe_impressions(data.impressions)
@@ -72,6 +74,7 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
         "split": config.split,
         "time_unit": raw.time_unit,
         "images": None if images is None else str(images),
+        "images_outside": config.images_outside,
         # Pictures that the source makes follow from the catalogue; their bytes may differ between library versions.
         "fingerprint": content_fingerprint(
             data.catalogue,
@@ -101,7 +104,15 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
 
 
 def image_folder(config: DataConfig) -> Path | None:
-    """The folder that image paths start from: data.path, or the folder of the file it names; None: the data run's."""
+    """The folder that image paths start from: data.images, or data.path or the folder of the file it names.
+
+    None where there is neither. Raises UserError where data.images is no folder.
+    """
+    if config.images:
+        folder = given_path(str(config.images))
+        if not folder.is_dir():
+            raise UserError(f"data.images={config.images} is no folder: give the folder that holds the pictures")
+        return folder
     if not config.path:
         return None
     path = given_path(str(config.path))

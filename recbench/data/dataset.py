@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
 
+from recbench.data.image_paths import LocatedImage, locate_image
 from recbench.data.impression_table import read_impressions
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions
@@ -33,6 +34,7 @@ class RecommendationData:
     best: dict[str, np.ndarray] | None
     directory: Path
     images: Path | None = None  # folder that image paths start from; None: directory
+    images_outside: bool = False  # whether pictures may lie outside of that folder
 
     @cached_property
     def impressions(self) -> Impressions | None:
@@ -43,10 +45,9 @@ class RecommendationData:
         rows, users = (pq.read_table(self.directory / f"{name}.parquet", memory_map=True) for name in names)
         return read_impressions(rows, users)
 
-    def image_path(self, row: int) -> Path | None:
-        """Where the picture of the item in this row of the catalogue should lie; None for an item without one."""
-        image = self.catalogue[row]["image"]
-        return None if image is None else (self.images or self.directory) / image
+    def image(self, row: int) -> LocatedImage:
+        """Where the picture of the item in this row of the catalogue lies, or why there is none to read."""
+        return locate_image(self.images or self.directory, self.catalogue[row]["image"], self.images_outside)
 
 
 def load_data(folder: Path) -> RecommendationData:
@@ -74,6 +75,7 @@ def load_data(folder: Path) -> RecommendationData:
         best=best,
         directory=folder,
         images=Path(description["images"]) if description.get("images") else None,
+        images_outside=bool(description.get("images_outside")),
     )
 
 

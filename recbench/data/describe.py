@@ -2,16 +2,20 @@
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from recbench.data.image_paths import ADDRESS, EMPTY, IRREGULAR, MISSING, OUTSIDE, UNUSABLE, locate_image
 from recbench.data.impressions import Impressions, cold_rows
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Interactions, held_out_cases
+from recbench.reporting.visible import for_people
 
-LISTED_IMAGES = 20  # missing pictures that are named; all are counted
+LISTED_IMAGES = 20  # pictures that cannot be read and are named; all are counted
+LONGEST_PATH = 120  # letters of one that are shown
 QUANTILES = {"min": 0.0, "p10": 0.1, "p25": 0.25, "median": 0.5, "p75": 0.75, "p90": 0.9, "max": 1.0}
 
 
@@ -82,29 +86,45 @@ def describe_impressions(impressions: Impressions) -> dict[str, Any]:
     return numbers
 
 
-def describe_images(catalogue: pa.Table, folder: Path) -> tuple[dict[str, int], list[str], list[int]]:
-    """How many items have a picture, a path to none, or no path; which files are missing or empty; and all sizes.
+def describe_images(
+    catalogue: pa.Table, folder: Path, outside: bool = False
+) -> tuple[dict[str, int], list[str], list[int]]:
+    """How many items have a picture, a path to none, or no path; which pictures cannot be read; and all sizes.
+
+    Args:
+        outside: whether pictures may lie outside of `folder`.
 
     Returns:
-        Counts (none where no item has a path), one line a missing file (the first few), and the size of every item's
-        file in bytes: 0 if it is missing or empty, -1 for an item without a path.
+        Counts (none where no item has a path), one line a picture that cannot be read (the first few), and the size of
+        every item's file in bytes: 0 if it cannot be read, -1 for an item without a path.
     """
     paths = catalogue["image"].to_pylist()
-    sizes, problems = [], []
-    for item, path in zip(catalogue["item"].to_pylist(), paths, strict=True):
-        size = -1 if path is None else (folder / path).stat().st_size if (folder / path).is_file() else 0
-        sizes.append(size)
-        if size == 0:
-            problems.append(f"picture {path} of item {item} is missing or empty")
+    found = [locate_image(folder, path, outside) for path in paths]
+    sizes = [image.size for image in found]
+    problems = [
+        f"picture {for_people(path, LONGEST_PATH)} of item {for_people(item, LONGEST_PATH)}: {image.problem}"
+        for item, path, image in zip(catalogue["item"].to_pylist(), paths, found, strict=True)
+        if image.size == 0
+    ]
     if max(sizes, default=-1) < 0:
         return {}, [], sizes
     if len(problems) > LISTED_IMAGES:
-        problems = [*problems[:LISTED_IMAGES], f"{len(problems) - LISTED_IMAGES} more pictures are missing or empty"]
+        problems = [*problems[:LISTED_IMAGES], f"{len(problems) - LISTED_IMAGES} more pictures cannot be read"]
+    reasons = Counter(image.problem for image in found)
+    missing, beyond = reasons[MISSING] + reasons[EMPTY], reasons[OUTSIDE]
+    unusable = reasons[ADDRESS] + reasons[IRREGULAR] + reasons[UNUSABLE]
+    if beyond:
+        problems.append(
+            f"{beyond} pictures lie outside {folder} and are not read: name the folder that holds them all as "
+            "data.images=FOLDER, or read them wherever they are with data.images_outside=true"
+        )
     counts = {
         "present": sum(size > 0 for size in sizes),
-        "missing": sum(size == 0 for size in sizes),
+        "missing": missing,
         "items_without": sum(size < 0 for size in sizes),
     }
+    counts |= {"outside": beyond} if beyond else {}
+    counts |= {"unusable": unusable} if unusable else {}
     return counts, problems, sizes
 
 

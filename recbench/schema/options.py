@@ -32,6 +32,14 @@ class DataConfig:
         one_of=("bazaar", "sequences", "minionerec", "table", "movielens", "amazon_reviews", "hm", "open_bandit"),
     )
     path: str | None = option(None, "folder or file of the data (none for bazaar)")
+    images: str | None = option(
+        None, "folder that the pictures' paths start from; none: data.path, or the folder of the file it names"
+    )
+    images_outside: bool = option(
+        False,
+        "read pictures outside that folder, too (absolute paths, .., symbolic links); without, data of others decide "
+        "which files of this machine are read and sent to an endpoint",
+    )
     split: str = option("leave_one_out", "how interactions are split", one_of=("leave_one_out", "global_time"))
     min_user_interactions: int = option(3, "users with fewer interactions are dropped", least=1)
     min_item_interactions: int = option(1, "items with fewer interactions are dropped", least=1)

@@ -224,7 +224,7 @@ def _draw_sheet(
         if rows[row].origin != MODEL or caption is None or not unseen[row]:
             continue
         try:
-            image = open_image(data.image_path(row), config.captioner.max_pixels, config.captioner.longest_side)
+            image = open_image(data.image(row), config.captioner.max_pixels, config.captioner.longest_side)
         except UnreadableImageError:
             continue  # captions from a file, say, need no picture
         known = "caption" in data.catalogue.column_names

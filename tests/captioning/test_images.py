@@ -1,3 +1,7 @@
+import os
+import socket
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -128,3 +132,60 @@ def test_a_damaged_file_is_a_picture_or_refused(pictures, which, damage, share):
         assert str(problem) and "\n" not in str(problem)
     else:
         assert image.mode == "RGB" and min(image.size) >= SMALLEST_SIDE
+
+
+FLAT = np.linspace(0, 1, 32, dtype=np.float32)[None].repeat(32, 0)
+EIGHT = np.rint(np.linspace(0, 255, 32)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "levels",
+    [
+        FLAT,  # fractions
+        FLAT * 255,
+        FLAT * 4000 - 1000,  # metres above the sea
+        (FLAT * 65535).astype(np.int32),
+        (FLAT * 2e9 - 1e9).astype(np.int32),
+        np.rint(FLAT * 255).astype(np.int32),
+    ],
+)
+def test_grey_of_32_bits_is_scaled_by_its_range_not_clipped(levels, tmp_path):
+    image = np.asarray(open_image(saved(tmp_path, Image.fromarray(levels), "a.tif")))
+    np.testing.assert_allclose(image[0, :, 0], EIGHT, atol=1)
+
+
+def test_twelve_bits_in_sixteen_are_twelve(tmp_path):
+    levels = np.rint(FLAT * 4095).astype(np.uint16)
+    image = np.asarray(open_image(saved(tmp_path, Image.fromarray(levels), "a.tif")))
+    np.testing.assert_array_equal(image[0, :, 0], levels[0] // 16)
+
+
+@pytest.mark.parametrize("level, shown", [(0.5, 128), (0, 0), (255, 255), (7000, None)])
+def test_one_level_everywhere(level, shown, tmp_path):
+    image = open_image(saved(tmp_path, Image.fromarray(np.full((32, 32), level, np.float32)), "a.tif"))
+    assert shown is None or image.getpixel((0, 0)) == (shown,) * 3
+
+
+def test_levels_that_are_no_numbers_are_refused(tmp_path):
+    for level in (np.nan, np.inf):
+        levels = FLAT.copy()
+        levels[3, 3] = level
+        assert refused(saved(tmp_path, Image.fromarray(levels), "a.tif")) == "the image has pixels that are no numbers"
+
+
+def test_a_broken_description_does_not_cost_the_picture(tmp_path):
+    # Bytes that are no UTF-8 in the XMP packet, where Pillow looks for the orientation.
+    path = saved(tmp_path, Image.new("RGB", (40, 20), (9, 99, 9)), "a.png", exif=b"Exif\0\0broken")
+    assert open_image(path).size == (40, 20)
+    path = saved(
+        tmp_path, Image.new("RGB", (40, 20), (9, 99, 9)), "b.webp", xmp=b"tiff:Orientation=\xa8\xff", lossless=True
+    )
+    assert open_image(path).getpixel((1, 1)) == (9, 99, 9)
+
+
+def test_what_is_no_regular_file_does_not_hold_up(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "s.png"))
+        assert refused(tmp_path / "s.png") == "the image is no regular file"
+    assert refused(tmp_path / "pipe.png") == refused(Path("/dev/zero")) == "the image is no regular file"

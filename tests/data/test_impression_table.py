@@ -137,8 +137,8 @@ def test_pictures_that_the_source_makes_lie_in_the_data_run(tmp_path, monkeypatc
     raw = RawData(catalogue, None, impressions=table(), write_files=write)
     numbers = build(source(monkeypatch, raw), tmp_path / "run")
     data = load_data(tmp_path / "run")
-    assert data.image_path(0) == tmp_path / "run" / "pictures" / "x.png" and data.image_path(1) is None
-    assert data.image_path(0).is_file() and numbers["images"] == {"present": 1, "missing": 0, "items_without": 3}
+    assert data.image(0).path == tmp_path / "run" / "pictures" / "x.png" and data.image(1).path is None
+    assert data.image(0).path.is_file() and numbers["images"] == {"present": 1, "missing": 0, "items_without": 3}
     assert data.catalogue.column_names == ["item", "title", "text", "image", "caption"]
     assert data.catalogue["caption"][:] == ["A cup.", None, None, None]
 

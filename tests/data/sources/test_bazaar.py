@@ -115,7 +115,7 @@ def test_a_third_of_the_catalogue_has_a_caption_that_names_its_look_and_no_late_
 def test_every_item_has_a_picture_of_its_own(tiny):
     pictures = set()
     for row in range(64):
-        with Image.open(tiny.image_path(row)) as picture:
+        with Image.open(tiny.image(row).path) as picture:
             assert picture.size == (64, 64) and picture.mode == "RGB" and picture.format == "PNG"
             pictures.add(picture.tobytes())
     assert len(pictures) == 64

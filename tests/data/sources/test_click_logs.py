@@ -144,7 +144,7 @@ def test_your_own_log_with_every_role(tmp_path):
     assert math.isnan(shown.context["price"][0]) and shown.context["price"].tolist()[1:] == [1, 2.5, 3]
     # the clicks are sequences too: ann a, bob c b
     assert data.interactions.users == ["ann", "bob"] and data.interactions.items.tolist() == [1, 2, 0]
-    assert data.image_path(0) == tmp_path / "b.png" and data.image_path(1) is None
+    assert data.image(0).path == tmp_path / "b.png" and data.image(1).path is None
 
 
 def test_ratings_with_a_threshold_are_impressions_and_too_short_sequences_are_none(tmp_path):

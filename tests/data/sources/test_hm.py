@@ -126,8 +126,10 @@ def test_missing_photos_are_counted_and_named(folder):
     assert numbers["images"] == {"present": COUNT - 2, "missing": 2, "items_without": 0}
     data = load_data(folder / "run")
     problems = (folder / "run" / "description.json").read_text()
-    assert f"picture images/{article(COUNT - 2)}.jpg of item {article(COUNT - 2)} is missing or empty" in problems
-    assert data.image_path(0) == folder / "images" / "0100001.jpg" and not data.interactions.users
+    assert (
+        f"picture images/{article(COUNT - 2)}.jpg of item {article(COUNT - 2)}: the image file is missing" in problems
+    )
+    assert data.image(0).path == folder / "images" / "0100001.jpg" and not data.interactions.users
     assert numbers["impressions"]["click_rate"] == 0.2 and numbers["impressions"]["queries"] == 58
     (folder / "images" / f"{article(COUNT - 2)}.jpg").write_bytes(b"jpg")
     build(config(folder), folder / "again")
