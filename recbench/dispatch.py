@@ -25,7 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from recbench import schema
 from recbench.composition import compose, config_folder
-from recbench.errors import UserError
+from recbench.errors import StorageError, UserError
 from recbench.execution import execute, prepare
 from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
@@ -202,7 +202,7 @@ def one_line_errors(stage: str = "", debug: bool = False) -> Iterator[None]:
         if debug:
             typer.echo(visible(redacted(traceback.format_exc()), keep_lines=True), err=True, nl=False)
         mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException)
-        hint = "" if mistake or debug else "; --debug shows where"
+        hint = "" if mistake or debug or isinstance(problem, StorageError) else "; --debug shows where"
         say(f"error: {explain(problem, stage)}{_where(problem)}{hint}")
         raise typer.Exit(MISTAKE if mistake else FAILED) from problem
 
@@ -215,7 +215,7 @@ def explain(problem: BaseException, stage: str = "") -> str:
 
 def _explained(problem: BaseException, stage: str) -> str:
     text = _joined(problem)
-    if isinstance(problem, UserError):
+    if isinstance(problem, UserError | StorageError):
         return text
     if not isinstance(problem, HydraException | OmegaConfBaseException):
         return f"{type(problem).__name__}: {text}" if text else type(problem).__name__

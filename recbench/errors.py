@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read: a mistake in what they gave us, and its remedy."""
+"""The exceptions whose message a user is meant to read, in one line and without a traceback."""
 
 
 class UserError(Exception):
@@ -12,4 +12,11 @@ class UnfinishedError(UserError):
     """Work that stopped because of something outside of it, such as a server that is down; told like any mistake.
 
     What is done stays: the run's folder is kept, as failed, and `--resume` goes on with what is missing.
+    """
+
+
+class StorageError(Exception):
+    """What the disk refuses, told in one line that names the path: no space, no rights, a folder that is gone.
+
+    The command line prints the message without a traceback and exits with status 1; the run is `failed`.
     """

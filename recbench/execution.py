@@ -12,9 +12,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recbench import schema
 from recbench.composition import compose
-from recbench.errors import UnfinishedError, UserError
+from recbench.errors import StorageError, UnfinishedError, UserError
 from recbench.reporting.progress import say, short_warnings
-from recbench.runs import Run, create_run, require_finished, resolve_run
+from recbench.runs import Run, create_run, require_finished, resolve_run, storage_errors
 
 # Where each stage's `run(config, run) -> metrics` is; named, not imported, because stages import torch.
 STAGES = {
@@ -85,9 +85,9 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
     """Run a stage with a checked config in a new run folder, or in that of the run that `config.resume` names.
 
     What the stage returns becomes metrics.json; then the report is written. A run that another's stage asks for is
-    recorded as made for that one. A stage that raises leaves its run
-    `failed`, an interrupt leaves it `interrupted`; both are raised again. A user's mistake that the stage found before
-    it had made anything leaves no folder.
+    recorded as made for that one. A stage that raises leaves its run `failed`, an interrupt leaves it `interrupted`;
+    both are raised again, what the disk refuses as StorageError. A user's mistake that the stage found before it had
+    made anything leaves no folder.
     """
     function = _stage_function(stage)
     if config.get("resume"):
@@ -100,28 +100,47 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
         with run.logging(), short_warnings(run.log):
             run.log.info("%s %s", stage, " ".join(overrides))
             try:
-                metrics = function(config, run)
-                run.finish("done", metrics)
+                with storage_errors(run.path):
+                    metrics = function(config, run)
+                    run.finish("done", metrics)
             except KeyboardInterrupt:
-                run.finish("interrupted")
+                _end(run, "interrupted")
                 say(f"interrupted: {run.path}")
                 raise
             except BaseException as problem:
                 mistake = isinstance(problem, UserError) and not isinstance(problem, UnfinishedError)
                 nothing_made = mistake and not config.get("resume") and not run.artifacts()
+                if not run.exists():
+                    shutil.rmtree(run.path, ignore_errors=True)  # what the stage has written since
+                    raise StorageError(run.gone) from problem
                 if not nothing_made:
                     run.log.exception("failed")
-                    run.finish("failed", error=f"{type(problem).__name__}: {problem}")
+                    _end(run, "failed", error=f"{type(problem).__name__}: {problem}")
                     problem.add_note(f"run: {run.path}")
                 raise
-            from recbench.reporting.report import write_report
-
-            write_report(run.path)
+            _report(run)
     finally:
         _making.reset(outer)
         if nothing_made:
             _remove(run)
     return run
+
+
+def _end(run: Run, status: str, error: str | None = None) -> None:
+    """Close a run before its end; one that was done when a late interrupt came stays done."""
+    with suppress(StorageError, UserError):  # what is wrong with the disk or the folder is told already
+        if Run(run.path).status != "done":
+            run.finish(status, error=error)
+
+
+def _report(run: Run) -> None:
+    """Write the report of a finished run; where the disk refuses, the run is done all the same."""
+    from recbench.reporting.report import write_report
+
+    try:
+        write_report(run.path)
+    except (StorageError, OSError) as problem:
+        say(f"warning: the run is done, but not its report: {problem}; 'recbench report {run.id}' writes it")
 
 
 def _remove(run: Run) -> None:

@@ -1,6 +1,6 @@
 """Run folders: create, finish, find and resolve them; files appear in them whole or not at all."""
 
-from recbench.runs.files import atomic_path, plain, write_json
+from recbench.runs.files import atomic_path, plain, storage_errors, write_json
 from recbench.runs.finding import find_runs, newest, origin, require_finished, resolve_run
 from recbench.runs.machine import library_versions
 from recbench.runs.run import Run, create_run
@@ -16,5 +16,6 @@ __all__ = [
     "plain",
     "require_finished",
     "resolve_run",
+    "storage_errors",
     "write_json",
 ]

@@ -1,5 +1,6 @@
 """One run folder: what it says of itself, and what a stage and the dispatcher write to it."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -12,14 +13,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from recbench.errors import UserError
+from recbench.errors import StorageError, UserError
 from recbench.redaction import redacted
 from recbench.reporting.visible import LogFormatter, for_people
-from recbench.runs.files import write_json
+from recbench.runs.files import (
+    PARTIAL,
+    is_unfinished,
+    overwrite_json,
+    settle_all,
+    storage_errors,
+    write_json,
+)
+from recbench.runs.locks import is_locked, lock
 from recbench.runs.machine import library_versions, peak_memory_mb, processor
 from recbench.runs.order import STEP, end_of, now
 
@@ -43,6 +52,7 @@ class Run:
         self.log.addHandler(logging.NullHandler())
         self.manifest: dict[str, Any] = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
         self._started = time.monotonic()
+        self._log_file: IO[str] | None = None  # open and locked while the run is alive
 
     @property
     def id(self) -> str:
@@ -68,7 +78,7 @@ class Run:
     def status(self) -> str:
         """running, done, failed or interrupted; a running one whose process is gone counts as interrupted."""
         status = str(self.manifest["status"])
-        return "interrupted" if status == "running" and not _is_locked(self.path / "log.txt") else status
+        return "interrupted" if status == "running" and not is_locked(self.path / "log.txt") else status
 
     @property
     def made_for(self) -> dict[str, str] | None:
@@ -106,7 +116,12 @@ class Run:
         write_json(self.path / name, value)
 
     def record(self, **values: Any) -> None:
-        """Keep values in manifest.json, such as `data_fingerprint=...`, `device=...` or rates."""
+        """Keep values in manifest.json, such as `data_fingerprint=...`, `device=...` or rates.
+
+        Raises:
+            StorageError: the folder has been deleted, or the disk refuses.
+        """
+        self._require_folder()
         self.manifest.update(values)
         write_json(self.path / "manifest.json", self.manifest)
 
@@ -149,7 +164,7 @@ class Run:
             for name in names
             if name not in NOT_ARTIFACTS
             and not name.startswith("events/")
-            and not Path(name).name.startswith(".partial-")
+            and not is_unfinished(name)
             and not name.endswith((".png", ".html"))
         )
 
@@ -171,45 +186,85 @@ class Run:
 
     @contextmanager
     def logging(self) -> Iterator[None]:
-        """Log to log.txt inside the block; the open file is locked, which tells a live run from a killed one."""
-        handler = logging.FileHandler(self.path / "log.txt", encoding="utf-8")
+        """Log to log.txt inside the block; at its end the run is no longer alive."""
+        self._hold()
+        assert self._log_file is not None
+        handler = _LogHandler(self._log_file)
         handler.setFormatter(LogFormatter())
         self.log.addHandler(handler)
-        _lock(handler.stream)
         try:
             yield
         finally:
             self.log.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # a full disk: what the run has to say of that, it has said elsewhere
+                self._log_file.close()
+            self._log_file = None
 
     def finish(self, status: str, metrics: dict[str, Any] | None = None, error: str | None = None) -> None:
         """Write metrics.json and close the manifest: status, artifacts, time, peak memory."""
+        self._require_folder()
         if metrics is not None:
             self.write_json("metrics.json", metrics)
         self.manifest["artifacts"] = self.artifacts()
+        self.manifest.pop("content_hash", None)
         if status == "done":
             self.manifest["content_hash"] = self.content_hash()
         seconds = self.manifest.get("seconds", 0.0) + time.monotonic() - self._started  # a resumed run adds up
         finished = now()
         last = self._last_end()
-        self.record(
-            status=status,
-            finished=finished.isoformat(timespec="microseconds"),
+        values = {
+            "status": status,
+            "finished": finished.isoformat(timespec="microseconds"),
             **({"order": (last + STEP).isoformat(timespec="microseconds")} if last >= finished else {}),
-            seconds=round(seconds, 3),
-            peak_memory_mb=peak_memory_mb(),
+            "seconds": round(seconds, 3),
+            "peak_memory_mb": peak_memory_mb(),
             **({"error": for_people(error)} if error else {}),
-        )
+        }
+        try:
+            self.record(**values)
+        except StorageError:
+            if status == "done":
+                raise
+            with suppress(OSError):  # a disk without room for another manifest has room for this one
+                overwrite_json(self.path / "manifest.json", {**self.manifest, "artifacts": [], "versions": {}})
 
     def reopen(self) -> None:
-        """Make an interrupted or failed run a running one again, and clear what a kill left half written."""
-        for partial in self.path.rglob(".partial-*"):
-            shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+        """Make an interrupted or failed run a running one again, and settle what a kill left half written.
+
+        Raises:
+            UserError: another process has taken it up before us.
+        """
+        self._hold()
+        settle_all(self.path)
         for key in ("error", "finished", "order"):
             self.manifest.pop(key, None)
         self._started = time.monotonic()
         reopened = now().isoformat(timespec="microseconds")
         self.record(status="running", resumed=self.manifest.get("resumed", 0) + 1, reopened=reopened)
+
+    def exists(self) -> bool:
+        """Whether its folder is still there."""
+        return (self.path / "manifest.json").is_file()
+
+    @property
+    def gone(self) -> str:
+        """What to say where it is not."""
+        return f"{self.path} is gone: the run's folder was deleted or moved while it ran"
+
+    def _require_folder(self) -> None:
+        if not self.exists():  # else writing to it would make a folder without config
+            raise StorageError(self.gone)
+
+    def _hold(self) -> None:
+        """Open and lock log.txt, which tells a live run from a killed one, and two processes from one."""
+        if self._log_file is not None:
+            return
+        with storage_errors(self.path / "log.txt"):
+            stream = (self.path / "log.txt").open("a", encoding="utf-8")
+        if not lock(stream):
+            stream.close()
+            raise UserError(f"{self.stage} run {self.id} is still running: wait for it, or stop it first")
+        self._log_file = stream
 
     def _last_end(self) -> datetime:
         """When the last of the other runs beside this one ended, by what their manifests say."""
@@ -222,10 +277,21 @@ class Run:
         return last
 
 
+class _LogHandler(logging.StreamHandler[IO[str]]):
+    """A line that cannot be written, on a full disk say, is left out: the run itself says what is wrong."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing."""
+
+
 def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), made_for: Run | None = None) -> Run:
     """Make `<config.runs>/<stage>/<config.data.name>/<time>-<hash>/` with config, overrides and a running manifest.
 
-    `made_for` is the run that needs this one as an input.
+    The folder appears with all of them in it, alive. `made_for` is the run that needs this one as an input.
+
+    Raises:
+        UserError: the data's name or the runs folder cannot be one.
+        StorageError: the disk refuses.
     """
     name = str(config.data.name)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
@@ -233,17 +299,7 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), ma
     text = redacted(OmegaConf.to_yaml(config))
     folder = Path(config.runs) / stage / name
     _make_folder(folder)
-    while True:
-        started = datetime.now()
-        path = folder / f"{started:%Y%m%d-%H%M%S-%f}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
-        try:
-            path.mkdir()
-            break
-        except FileExistsError:  # two jobs in one microsecond
-            continue
-    (path / "config.yaml").write_text(text, encoding="utf-8")
-    asked = redacted(OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
-    (path / "overrides.yaml").write_text(asked, encoding="utf-8")
+    started = datetime.now()
     manifest = {
         "status": "running",
         "stage": stage,
@@ -257,8 +313,35 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), ma
     }
     if made_for is not None:
         manifest["made_for"] = {"stage": made_for.stage, "data": made_for.data_name, "id": made_for.id}
-    write_json(path / "manifest.json", manifest)
-    return Run(path)
+    partial = folder / f"{PARTIAL}{os.getpid()}-{started:%Y%m%d-%H%M%S-%f}"
+    try:
+        with storage_errors(folder, partial):
+            partial.mkdir()
+            (partial / "config.yaml").write_text(text, encoding="utf-8")
+            asked = redacted(OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
+            (partial / "overrides.yaml").write_text(asked, encoding="utf-8")
+            write_json(partial / "manifest.json", manifest)
+            log_file = (partial / "log.txt").open("a", encoding="utf-8")
+            lock(log_file)
+            path = _take_place(partial, folder, hashlib.sha256(text.encode()).hexdigest()[:6])
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    run = Run(path)
+    run._log_file = log_file
+    return run
+
+
+def _take_place(partial: Path, folder: Path, config_hash: str) -> Path:
+    """Rename a run's folder to an id of this moment that nobody has."""
+    while True:
+        path = folder / f"{datetime.now():%Y%m%d-%H%M%S-%f}-{config_hash}"
+        try:
+            os.rename(partial, path)  # fails where the other has files, as every run has
+            return path
+        except OSError as problem:  # two jobs in one microsecond
+            if problem.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
 
 
 def _make_folder(folder: Path) -> None:
@@ -268,28 +351,3 @@ def _make_folder(folder: Path) -> None:
         raise UserError(
             f"runs={folder} cannot be made: {problem.strerror}; give another folder with runs=FOLDER"
         ) from problem
-
-
-def _lock(stream: Any) -> None:
-    """Lock an open file until it is closed or its process ends; nothing where the system has no such locks."""
-    try:
-        import fcntl
-    except ImportError:
-        return
-    with suppress(OSError):  # some network file systems have no locks: runs there cannot be told live from killed
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _is_locked(file: Path) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    if not file.is_file():
-        return False
-    with file.open("rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        return False
