@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format clean
+.PHONY: help install demo test torture lint format clean
 
 help:  ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ lint: $(INSTALLED)  ## Check style and types
 
 test: lint  ## Check style and types, then run the tests
 	$(BIN)/pytest -q
+
+torture: $(INSTALLED)  ## Kill runs, and give the commands what is malformed or hostile (minutes)
+	$(BIN)/python -m torture
 
 format: $(INSTALLED)  ## Bring the code into the one style
 	$(BIN)/ruff check --fix .
