@@ -18,5 +18,10 @@ class UnfinishedError(UserError):
 class StorageError(Exception):
     """What the disk refuses, told in one line that names the path: no space, no rights, a folder that is gone.
 
-    The command line prints the message without a traceback and exits with status 1; the run is `failed`.
+    The command line prints the message without a traceback and exits with status 1; the run is `failed`. `reason` is
+    the message's part without the path.
     """
+
+    def __init__(self, message: str, reason: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason or message

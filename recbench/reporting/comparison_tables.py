@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from recbench.errors import UserError
+from recbench.errors import StorageError, UserError
 from recbench.reporting.comparison import comparison_grids, mark, run_grids
 from recbench.reporting.latex import PREAMBLE, latex
 from recbench.reporting.tables import titled
@@ -109,8 +109,8 @@ def write_tables(folder: Path, comparisons: Sequence[Comparison], relative: bool
         with ExitStack() as all_or_none:  # every file is written before the first takes its name
             for path, text in zip(paths, texts.values(), strict=True):
                 all_or_none.enter_context(atomic_path(path)).write_text(text, encoding="utf-8")
-    except OSError as problem:
-        raise UserError(f"--save {folder} cannot be written to: {problem.strerror}; give another folder") from problem
+    except StorageError as problem:
+        raise UserError(f"--save {folder} cannot be written to: {problem.reason}; give another folder") from problem
     return paths
 
 

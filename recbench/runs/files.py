@@ -60,7 +60,8 @@ def storage_errors(path: Path, partial: Path | None = None) -> Iterator[None]:
     except Exception as problem:
         number = _error_number(problem)
         if number in OF_STORAGE or (number in OF_THE_PLACE and _is_of(problem, path, partial)):
-            raise StorageError(f"{path} cannot be written: {os.strerror(number).lower()}") from problem
+            reason = os.strerror(number)
+            raise StorageError(f"{path} cannot be written: {reason}", reason) from problem
         raise
 
 

@@ -104,7 +104,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_the_old_file(problem, tmp_pa
     with pytest.raises(StorageError) as told, atomic_path(path) as partial:
         partial.write_text("half")
         raise problem
-    assert str(told.value) == f"{path} cannot be written: no space left on device"
+    assert str(told.value) == f"{path} cannot be written: No space left on device"
     assert os.listdir(tmp_path) == ["a.json"] and path.read_text() == "old"
 
 
@@ -117,18 +117,18 @@ def test_a_file_beyond_the_size_that_the_system_allows(tmp_path) -> None:
     )
     path = tmp_path / "a.json"
     result = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-    assert result.stdout == f"StorageError {path} cannot be written: file too large\n"
+    assert result.stdout == f"StorageError {path} cannot be written: File too large\n"
     assert os.listdir(tmp_path) == []
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StorageError, match=r"file/a\.json cannot be written: file exists"):
+    with pytest.raises(StorageError, match=r"file/a\.json cannot be written: File exists"):
         write_json(tmp_path / "file" / "a.json", {})
     (tmp_path / "b.json").mkdir()
-    with pytest.raises(StorageError, match=r"b\.json cannot be written: is a directory"):
+    with pytest.raises(StorageError, match=r"b\.json cannot be written: Is a directory"):
         write_json(tmp_path / "b.json", {})
-    with pytest.raises(StorageError, match=r"cannot be written: file name too long"):
+    with pytest.raises(StorageError, match=r"cannot be written: File name too long"):
         write_json(tmp_path / f"{'x' * 300}.json", {})
 
 
