@@ -3,8 +3,10 @@
 from collections.abc import Collection, Sequence
 
 from recbench.captioning.interface import Caption, Item, NoCaption
+from recbench.data.sources.names import Names, whole_numbers
 from recbench.data.sources.raw import BrokenLines, existing_file, given_path
-from recbench.data.sources.tabular import read_rows
+from recbench.data.sources.reading import HARDLY
+from recbench.data.sources.tabular import Described, open_table, read_columns
 from recbench.errors import UserError
 
 COLUMNS = {"item": "item", "caption": "caption"}
@@ -40,11 +42,17 @@ def read_file(path: str | None) -> dict[str, str]:
     broken = BrokenLines(skip=True)
     captions: dict[str, str] = {}
     try:
-        for line, row in read_rows(existing_file(file), COLUMNS, broken):
-            item, caption = str(row["item"] or ""), str(row["caption"] or "")
-            if captions.get(item, caption) != caption:
-                raise UserError(f"{file.name} line {line}: item {item!r} has another caption already; keep one of them")
-            captions[item] = caption
+        table = open_table(existing_file(file), COLUMNS)
+        found = read_columns(table, COLUMNS, {"item": Names("item"), "caption": Described("caption")}, broken)
+        (items,), _ = whole_numbers([found.values["item"]])
+        for record, item, caption in zip(
+            found.records, items.to_pylist(), found.values["caption"].to_pylist(), strict=True
+        ):
+            text = caption or ""
+            if captions.get(item, text) != text:
+                place = f"{table.place} {table.lines([int(record)])[int(record)]}"
+                raise UserError(f"{file.name} {place}: item {item!r} has another caption already; keep one of them")
+            captions[item] = text
     except UserError as problem:  # of readers that also read data sets: their advice is about data.options
         raise UserError(f"captioner.path={path}: {str(problem).replace('; map it in data.options', '')}") from problem
     if broken.problems:
@@ -59,4 +67,11 @@ def unknown_items(captions: Collection[str], items: Collection[str]) -> str | No
     if not unknown:
         return None
     named = ", ".join(unknown[:NAMED]) + (", ..." if len(unknown) > NAMED else "")
+    met = len(captions) - len(unknown)
+    if met < HARDLY * min(len(captions), len(known)):
+        wanted = ", ".join(list(items)[:NAMED])
+        return (
+            f"THE ITEMS OF THE CAPTIONS HARDLY OCCUR IN THE CATALOGUE: {met} of {len(captions)} do; the file has such "
+            f"as {named}, the catalogue {wanted}"
+        )
     return f"{len(unknown)} of {len(captions)} captions in the file are of items that the catalogue lacks: {named}"

@@ -23,6 +23,7 @@ from recbench.runs import atomic_path, write_json
 from recbench.schema import DataConfig
 
 SOURCES: tuple[str, ...] = next(field.metadata["one_of"] for field in fields(DataConfig) if field.name == "source")
+MANY_TIES = 0.05  # of neighbouring interactions; fewer hardly change an order
 TEXT_COLUMNS = ("item", "title", "text", "image")  # in every catalogue, in this order
 
 
@@ -85,7 +86,7 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
         ),
         "columns": data.catalogue.column_names,
         "problems": data.problems + image_problems,
-        "warnings": raw.warnings,
+        "warnings": [*raw.warnings, *warnings_of(data, config)],
         "reading": raw.reading,
         "numbers": numbers,
     }
@@ -101,6 +102,32 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
             pq.write_table(table, path)
     write_json(folder / "description.json", description)  # last: its presence says that the folder is complete
     return numbers
+
+
+def warnings_of(data: PreparedData, config: DataConfig) -> list[str]:
+    """What a user must not overlook in a data set: splits without a row, and orders that its times do not tell."""
+    found = []
+    interactions, impressions = data.interactions, data.impressions
+    for what, split in (
+        ("interactions", interactions.split if interactions.users else None),
+        ("impressions", None if impressions is None else impressions.split),
+    ):
+        empty = [] if split is None else [name for code, name in enumerate(SPLIT_NAMES) if not np.any(split == code)]
+        if empty and (what == "impressions" or config.split == "global_time"):
+            found.append(
+                f"no {what} for {' and '.join(empty)}: too many share one time, or there are too few; "
+                "split in another way"
+            )
+    times = interactions.timestamps
+    if times is not None and len(times):
+        same_user = np.diff(user_of_interaction(interactions)) == 0
+        tied = int(np.sum(same_user & (np.diff(times) == 0)))
+        if tied > MANY_TIES * max(int(same_user.sum()), 1):
+            found.append(
+                f"{tied:,} of {int(same_user.sum()):,} neighbouring interactions of a user have the same time; "
+                "their order is the file's"
+            )
+    return found
 
 
 def image_folder(config: DataConfig) -> Path | None:

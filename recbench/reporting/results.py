@@ -6,6 +6,7 @@ from typing import Any
 from recbench.reporting.bench import bench_grids, bench_sections
 from recbench.reporting.captions import caption_grids, caption_sections, column_grids, column_sections
 from recbench.reporting.clicks import click_grids, click_sections
+from recbench.reporting.data import data_sections
 from recbench.reporting.demo import demo_grids, demo_sections
 from recbench.reporting.laboratory import laboratory_grids, laboratory_sections
 from recbench.reporting.simulation import simulation_grids, simulation_sections
@@ -16,6 +17,7 @@ SECTIONS: dict[str, Callable[[Run], list[str]]] = {
     "bench": bench_sections,
     "caption": caption_sections,
     "ctr": click_sections,
+    "data": data_sections,
     "demo": demo_sections,
     "laboratory": laboratory_sections,
     "simulate": simulation_sections,

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 from recbench.data.build import build
+from recbench.data.sources.reading import lines_of
+from recbench.reporting.progress import say
 from recbench.runs import Run
 from recbench.schema import DataStageConfig
 
@@ -20,6 +22,11 @@ def run(config: DataStageConfig, run: Run) -> dict[str, Any]:
     numbers = build(config.data, run.path)
     description = json.loads((run.path / "description.json").read_text(encoding="utf-8"))
     run.record(data_fingerprint=description["fingerprint"])
+    for line in lines_of(description["reading"]):
+        say(line)
+        run.log.info(line)
+    for warning in description["warnings"]:
+        run.note(warning)
     problems = description["problems"]
     for problem in problems[:SHOWN_PROBLEMS]:
         run.note(problem)

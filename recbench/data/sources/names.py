@@ -52,7 +52,9 @@ class Names:
                 if text and not self.required:
                     self.spellings = self.spellings or {}
                     self.spellings[text] = self.spellings.get(text, 0) + len(rows)
-                reason = reasons.get(int(spelling)) or (f"no {self.field}: {text} stands for none" if text else "")
+                reason = reasons.get(int(spelling)) or (
+                    f"no {self.field}: {text} is in data.options.null_values" if text else ""
+                )
                 if self.required and reason:
                     wrong[reason] = rows
                     absent[rows] = False

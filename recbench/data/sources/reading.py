@@ -38,19 +38,26 @@ def facts(
         "rows": table.num_rows,
         "format": str(file.dialect) if isinstance(file, DelimitedFile) else "Parquet",
         "header": not delimited or file.has_header,  # type: ignore[union-attr]
-        "columns": {str(name): str(column) for name, column in columns.items()},
+        "columns": [[str(name), str(column)] for name, column in columns.items()],
         "left_out": dict(sorted(found.left_out.items())),
         "notes": [*_notes(parsers), *(_of_quotes(file, found) if isinstance(file, DelimitedFile) else [])],
         "first_rows": first_rows(table),
     }
 
 
-def first_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """The first rows as they were understood."""
-    return [
-        {name: None if value is None else str(value) for name, value in row.items()}
-        for row in table.slice(0, SHOWN_ROWS).to_pylist()
-    ]
+def first_rows(table: pa.Table, time_unit: str = "s") -> dict[str, Any]:
+    """The first rows as they were understood: the columns' names, and a list of texts a row."""
+
+    def text(name: str, value: Any) -> str | None:
+        if value is None:
+            return None
+        return when(value, time_unit) if name == "timestamp" else str(value)
+
+    rows = table.slice(0, SHOWN_ROWS).to_pylist()
+    return {
+        "names": table.column_names,
+        "rows": [[text(name, row[name]) for name in table.column_names] for row in rows],
+    }
 
 
 def time_facts(column: str, settled: Settled) -> dict[str, Any]:
@@ -103,9 +110,11 @@ def lines_of(reading: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         lines += [f"  left out {count:,}: {reason}" for reason, count in one["left_out"].items()]
         lines += [f"  {note}" for note in one["notes"]]
-        for row in one["first_rows"][:1]:
-            values = ", ".join(f"{name} {shown(value)}" for name, value in list(row.items())[:8] if value is not None)
-            lines.append(f"  first row: {values}")
+        for row in one["first_rows"]["rows"][:1]:
+            values = [
+                f"{name} {shown(value)}" for name, value in zip(one["first_rows"]["names"], row) if value is not None
+            ]
+            lines.append(f"  first row: {', '.join(values[:8])}" + (", ..." if len(values) > 8 else ""))
     return lines
 
 

@@ -142,7 +142,7 @@ def read(config: DataConfig) -> RawData:
             telling[-1]["keys"] = [met]
             warnings += [warning] if warning else []
     table = log.table()
-    telling[0]["first_rows"] = reading.first_rows(table)
+    telling[0]["first_rows"] = reading.first_rows(table, log.times.unit if log.times else "s")
     sequences = None
     if "user" in columns and "item" in columns:
         names = ("user", "item", "timestamp", "label", "rating")
