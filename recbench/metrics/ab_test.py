@@ -54,8 +54,10 @@ def click_rate(users: ArrayLike, clicks: ArrayLike, impressions: ArrayLike | Non
     shown = np.ones(clicked.size) if impressions is None else np.asarray(impressions, dtype=np.float64)
     if not user.shape == clicked.shape == shown.shape or user.ndim != 1:
         raise UserError(f"users have shape {user.shape}, clicks {clicked.shape}, impressions {shown.shape}; give equal")
-    if not (np.all(clicked >= 0) and np.all(shown >= 0)):
-        raise UserError("clicks and impressions are counts; give numbers of at least 0")
+    for name, counts in (("clicks", clicked), ("impressions", shown)):
+        wrong = np.flatnonzero(~((counts >= 0) & np.isfinite(counts)))
+        if wrong.size:
+            raise UserError(f"row {wrong[0]} has {counts[wrong[0]]:g} {name}; give counts, numbers of at least 0")
     distinct, place = np.unique(user, return_inverse=True)
     by_user = [np.bincount(place.reshape(-1), weights=values, minlength=distinct.size) for values in (clicked, shown)]
     total = float(by_user[1].sum())
@@ -111,11 +113,11 @@ def lift_of(control: Rate, treatment: Rate, confidence: float = 0.95) -> Lift:
     if not control.value > 0:
         warnings.warn("the control has no clicks: a lift relative to it is NaN", stacklevel=2)
         return Lift(math.nan, math.nan, math.nan, math.nan, control, treatment)
-    ratio = treatment.value / control.value
-    error = math.hypot(treatment.error, ratio * control.error) / control.value
-    low, high = normal_interval(ratio - 1, error, confidence)
-    p = math.nan if math.isnan(error) else two_sided_p(ratio - 1, error)
-    return Lift(ratio - 1, low, high, p, control, treatment)
+    lift = (treatment.value - control.value) / control.value  # not their ratio less 1, which rounds a small lift off
+    error = math.hypot(treatment.error, (1 + lift) * control.error) / control.value
+    low, high = normal_interval(lift, error, confidence)
+    p = math.nan if math.isnan(error) else two_sided_p(lift, error)
+    return Lift(lift, low, high, p, control, treatment)
 
 
 def sample_size(

@@ -120,7 +120,10 @@ def effective_rounds(propensities: ArrayLike, target: ArrayLike) -> float:
     2.0
     """
     _, weight = _check(np.zeros(np.shape(target)), propensities, target)
-    return float(weight.sum() ** 2 / (weight @ weight)) if weight.any() else 0.0
+    if not weight.any():
+        return 0.0
+    scaled = np.ldexp(weight, -int(np.frexp(weight.max())[1]))  # by a power of two, so that no square overflows
+    return float(scaled.sum() ** 2 / (scaled @ scaled))
 
 
 def _check(rewards: ArrayLike, propensities: ArrayLike, target: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -137,7 +140,12 @@ def _check(rewards: ArrayLike, propensities: ArrayLike, target: ArrayLike) -> tu
         if not right.all():
             row = int(np.flatnonzero(~right)[0])
             raise UserError(f"{name} {values[row]} of round {row} is impossible; probabilities lie in 0..1, logged > 0")
-    return reward, wanted / logged
+    with np.errstate(over="ignore"):
+        weight = wanted / logged
+    if not np.isfinite(weight).all():
+        row = int(np.flatnonzero(~np.isfinite(weight))[0])
+        raise UserError(f"propensity {logged[row]} of round {row} is too small to divide by; leave such rounds out")
+    return reward, weight
 
 
 def _mean_of(values: FloatArray, groups: ArrayLike | None, samples: int, seed: int, confidence: float) -> PolicyValue:

@@ -253,10 +253,10 @@ def _warn_of_narrow_windows(windows: Sequence[Sequence[float]], negatives: Array
         # An end of few decimals, such as 0.0303, may be meant for a rank.
         narrow = window_width(n, window) < 1 - 1e-9
         if narrow.any():
-            fewest = float(window_width(n.min(), window))
+            least = float(window_width(n.min(), window))
             _warn(
                 f"window {window_text(window)} is narrower than one negative in {np.count_nonzero(narrow)} of {n.size} "
-                f"rankings (at least {fewest:.3g} of one, of {fewest:g} negatives); its value there is "
+                f"rankings (at least {least:.3g} of one, of {n.min():g} negatives); its value there is "
                 "fractional, read between two ranks"
             )
 

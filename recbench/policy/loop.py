@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from recbench.errors import UserError
 from recbench.policy.checkpoint import load_training_state, load_weights, save_training_state, save_weights
 from recbench.policy.kinds import Policy
 from recbench.runs import atomic_path
@@ -122,6 +123,9 @@ class TrainingLoop:
             torch.manual_seed(stream_seed(self.seed, MODEL, drawn))  # dropout of this step
             self.policy.train()
             logs = self.update(drawn, self.optimizer)
+            if not math.isfinite(logs.get("loss", 0.0)):
+                found = f"the loss of step {step + 1} is {logs['loss']} at learning rate {learning_rate:g}"
+                raise UserError(f"{found}: train with a lower one")
             self._move_average()
             self.state.step = step + 1
             self.report(self.state, {**logs, "learning_rate": learning_rate}, False)

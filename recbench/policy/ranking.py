@@ -83,7 +83,9 @@ def rank_cases(
         positives = torch.from_numpy(interactions.items[cases.position[rows]].astype(np.int64)).to(policy.device)
         with torch.no_grad():
             if beam_width is None:
-                found = _exact(policy.score_catalogue(batch), positives, [seen[row] for row in rows], top_items)
+                scores = policy.score_catalogue(batch)
+                _check_numbers(not bool(scores.isnan().any()))
+                found = _exact(scores, positives, [seen[row] for row in rows], top_items)
             else:
                 found = _by_beam(policy, batch, positives, [seen[row] for row in rows], beam_width, top_items)
         results.append(found)
@@ -105,6 +107,13 @@ def rank_cases(
         censored=table[:, 6].astype(bool),
         top_items=table[:, 7:],
     )
+
+
+def _check_numbers(sound: bool) -> None:
+    if not sound:  # NaN is neither above nor below anything: the positive would be first
+        raise UserError(
+            "the policy scores items as NaN: its weights are no numbers; train it with a lower learning rate"
+        )
 
 
 def _seen_items(interactions: Interactions, cases: Cases) -> list[np.ndarray]:
@@ -144,6 +153,7 @@ def _by_beam(
     # Items already seen take places of the beam; it is wider by as many, so that excluding them leaves `width` others.
     beams = policy.beam_search(batch, width + max(len(items) for items in seen))
     items, scores = beams.items.cpu().numpy(), beams.log_probs.cpu().numpy()
+    _check_numbers(bool((items >= 0).any(axis=1).all()))  # a beam of NaN finds nothing
     trie = policy.trie
     table = np.full((len(items), 7 + top_items), -1, dtype=np.int64)
     for row, positive in enumerate(positives.tolist()):

@@ -22,7 +22,8 @@ def group_advantages(rewards: Tensor, valid: Tensor, normalisation: str, epsilon
     if normalisation != "none":
         degrees = size - 1 if normalisation == "sample" else size
         deviation = (centred.square().sum(dim=1, keepdim=True) / degrees.clamp(min=1)).sqrt()
-        centred = centred / (deviation + epsilon).masked_fill(one_class, 1.0)
+        divisor = deviation + epsilon
+        centred = centred / divisor.masked_fill(one_class | (divisor == 0), 1.0)  # a square may round to 0
     return centred.masked_fill(one_class | (size < 2), 0.0)
 
 

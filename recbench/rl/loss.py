@@ -15,6 +15,10 @@ from recbench.rl.groups import Groups
 from recbench.rl.surrogates import surrogate_pull, surrogate_value
 from recbench.schema import AlgoConfig
 
+# Log-ratios beyond this, a factor of 5 x 10^8 in probability, go on along the tangent. Squares of what they make, which
+# a gradient's norm sums, stay within float32, and they still pull where a clamp would let go.
+FAR = 20.0  # nats
+
 
 class PolicyLoss(NamedTuple):
     """The clipped objective and what its ratios did."""
@@ -89,15 +93,23 @@ def advantages_of(
     )
 
 
+def probability_ratio(gap: Tensor) -> Tensor:
+    """exp(gap) of gaps between log-probabilities, nats, any shape; beyond FAR its tangent e^FAR (1 + gap - FAR).
+
+    exp itself is infinite from 89 nats on in float32, and its gradient NaN even where a clip cuts it off.
+    """
+    return gap.clamp(max=FAR).exp() * (1.0 + torch.relu(gap - FAR))
+
+
 def policy_loss(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, clip: float) -> PolicyLoss:
     """-mean over contexts of the sum over the group of min(r A, clamp(r, 1 - clip, 1 + clip) A), r = exp(new - old).
 
-    All [B, G]; clip = 0 leaves the ratio alone. There is no 1 / G here: advantages bring it. Candidates of advantage 0,
-    padding among them, take no part. Source: PPO, arXiv 1707.06347, (7) there.
+    All [B, G]; r by `probability_ratio`; clip = 0 leaves it alone. There is no 1 / G here: advantages bring it.
+    Candidates of advantage 0, padding among them, take no part. Source: PPO, arXiv 1707.06347, (7) there.
     """
     used = advantages != 0
     advantages = advantages.to(log_probs.dtype)
-    ratio = torch.where(used, log_probs - old_log_probs, torch.zeros_like(log_probs)).exp()
+    ratio = probability_ratio(torch.where(used, log_probs - old_log_probs, torch.zeros_like(log_probs)))
     objective = ratio * advantages
     cut = torch.zeros_like(used)
     if clip > 0:
@@ -115,11 +127,12 @@ def policy_loss(log_probs: Tensor, old_log_probs: Tensor, advantages: Tensor, cl
 def kl_to_reference(log_probs: Tensor, reference_log_probs: Tensor, valid: Tensor) -> Tensor:
     """Mean over valid candidates of exp(d) - d - 1, d = reference - policy (the k3 estimator); a scalar, nats, >= 0.
 
-    All [B, G]. The candidates are not draws from the policy, so this is a penalty that vanishes only where policy and
-    reference agree on them, not an unbiased KL divergence. Source: GRPO, arXiv 2402.03300, (4) there.
+    All [B, G]; exp(d) by `probability_ratio`. The candidates are not draws from the policy, so this is a penalty that
+    vanishes only where policy and reference agree on them, not an unbiased KL divergence. In float32 it is rounding for
+    d below 1e-4. Source: GRPO, arXiv 2402.03300, (4) there.
     """
     gap = torch.where(valid, reference_log_probs - log_probs, torch.zeros_like(log_probs))
-    return (gap.exp() - gap - 1.0).sum() / valid.sum().clamp(min=1)
+    return (probability_ratio(gap) - gap - 1.0).sum() / valid.sum().clamp(min=1)
 
 
 def rl_loss(

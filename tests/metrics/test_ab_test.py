@@ -78,6 +78,12 @@ def test_sizes_by_hand():
     assert sample_size(0.1, -0.1) < sample_size(0.1, 0.1)  # a loss ends nearer to 0, where clicks vary less
 
 
+def test_a_lift_of_a_thousand_millionth_keeps_its_digits():
+    shown = [10**15] * 4
+    found = ctr_lift([1, 2, 3, 4], [0, 0, 1, 1], [10**14] * 2 + [10**14 + 10**5] * 2, shown)
+    assert found.value == pytest.approx(1e-9, rel=1e-6)  # as far as the two rates have digits; error 0, p undefined
+
+
 def test_the_undefined_is_nan_with_a_warning():
     with pytest.warns(UserWarning, match="no clicks"):
         assert math.isnan(ctr_lift([1, 2, 3, 4], [0, 0, 1, 1], [0, 0, 1, 1]).value)
@@ -92,7 +98,8 @@ def test_the_undefined_is_nan_with_a_warning():
     ("call", "says"),
     [
         (lambda: ctr_lift([1, 1, 2], [0, 1, 1], [1, 0, 0]), "user 1 is in both arms"),
-        (lambda: click_rate([1, 2], [1, -1]), "counts"),
+        (lambda: click_rate([1, 2], [1, -1]), "row 1 has -1 clicks; give counts"),
+        (lambda: click_rate([1, 2], [1, 1], [math.inf, 2]), "row 0 has inf impressions; give counts"),
         (lambda: click_rate([1, 2], [1]), "give equal"),
         (lambda: sample_size(0.9, 0.2), "rates 0.9 and 1.08"),
         (lambda: sample_size(0.1, 0), "lift 0"),

@@ -98,6 +98,7 @@ def test_a_policy_that_shares_no_action_has_no_snips():
         assert math.isnan(snips([1, 0], [0.5, 0.5], [0, 0]).value)
     assert ips([1, 0], [0.5, 0.5], [0, 0]).value == 0
     assert effective_rounds([0.5, 0.5], [0, 0]) == 0
+    assert effective_rounds([1e-200] * 3, [1, 1, 0]) == 2  # whose squares overflow
 
 
 def test_unknown_estimates_of_impossible_actions_are_fine():
@@ -111,6 +112,7 @@ def test_unknown_estimates_of_impossible_actions_are_fine():
     ("call", "says"),
     [
         (lambda: ips([1], [0.0], [0.5]), "propensity 0.0 of round 0"),
+        (lambda: ips([1], [5e-324], [0.5]), "propensity 5e-324 of round 0 is too small to divide by"),
         (lambda: ips([1], [0.5], [1.5]), "target probability 1.5"),
         (lambda: ips([math.nan], [0.5], [0.5]), "reward nan"),
         (lambda: ips([1, 0], [0.5], [0.5]), "do not fit"),

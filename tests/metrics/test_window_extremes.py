@@ -102,10 +102,13 @@ def test_mcclish_is_exact_up_to_rounding(one: float, other: float, share: float)
     low, high, w = Fraction(a), Fraction(b), Fraction(share)
     least, most = (high**2 - low**2) / 2, high - low
     expected = Fraction(1, 2) * (1 + (w * most - least) / (most - least))  # McClish's own form, of the raw area
-    conditioning = abs((1 - w) / (2 - low - high)) + 1  # what a rounding of w is worth at least
+    conditioning = abs((1 - w) / (2 - low - high)) + 1
     assert abs(Fraction(float(mcclish_of(share, (a, b)))) - expected) <= 4 * Fraction(2) ** -52 * conditioning
-    if most > 1e-300:  # of a raw area, whose own rounding comes first
-        assert abs(Fraction(float(mcclish(share * (b - a), (a, b)))) - expected) <= Fraction(2) ** -49 * conditioning
+    if most > 1e-300:  # of a raw area, whose own rounding is worth more
+        conditioning = 1 / (2 - low - high) + 1
+        assert (
+            abs(Fraction(float(mcclish(share * (b - a), (a, b)))) - expected) <= 4 * Fraction(2) ** -52 * conditioning
+        )
 
 
 def test_by_hand() -> None:
@@ -118,6 +121,9 @@ def test_by_hand() -> None:
     with pytest.warns(UserWarning, match="is 1 whatever") as caught:
         summarise_ranks([0], [0], [MANY], [((MANY - 1) / MANY, 1.0)], [MANY + 1], samples=0)
     assert len(caught) == 1
+    narrow = r"window 0,0.01 is narrower than one negative in 1 of 2 rankings \(at least 0.5 of one, of 50 negatives\)"
+    with pytest.warns(UserWarning, match=narrow):
+        summarise_ranks([0, 0], [0, 0], [50, 200], [(0.0, 0.01)], [1], samples=0)
 
 
 @pytest.mark.parametrize("k", [10, 10**6])

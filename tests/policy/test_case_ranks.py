@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from recbench.data.interactions import TEST, VALIDATION, Cases, held_out_cases
+from recbench.errors import UserError
 from recbench.policy.beam import Beams
 from recbench.policy.ranking import beam_recall, exact_is_affordable, rank_cases
 from recbench.policy.trie import build_trie
@@ -164,3 +165,11 @@ def test_exact_scoring_is_the_default_for_small_tries_only(make_policy) -> None:
     row = np.arange(2 * 2100)
     pairs = np.stack([row // 2, row], axis=1)  # 2,100 first codes with two children each
     assert not exact_is_affordable(make_policy(pairs))
+
+
+@pytest.mark.parametrize("beam_width", [None, 3])
+def test_a_policy_of_nan_ranks_nothing_first(beam_width: int | None, make_interactions, make_policy) -> None:
+    policy = make_policy("atomic")
+    policy.embeddings.data.fill_(np.nan)
+    with pytest.raises(UserError, match="scores items as NaN: its weights are no numbers; train it with a lower"):
+        rank_cases(policy, *_case(make_interactions, 0, 5, 2), beam_width=beam_width)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from recbench.errors import UserError
 from recbench.policy.loop import TrainingLoop, learning_rate_factor, random_stream, stream_seed
 from recbench.schema import AlgoConfig
 
@@ -183,3 +184,13 @@ def test_resuming_without_a_checkpoint_starts_over(loops: Loops) -> None:
     loop = loops.make(steps=2)
     loop.resume()
     assert loop.run().step == 2
+
+
+@pytest.mark.parametrize("loss", [NAN, math.inf])
+def test_a_loss_that_is_no_number_ends_the_training(loss: float, tmp_path: Path) -> None:
+    loop = Loops(tmp_path).make()
+    update = loop.update
+    loop.update = lambda step, optimizer: {**update(step, optimizer), "loss": loss if step == 2 else 0.0}
+    with pytest.raises(UserError, match=f"the loss of step 3 is {loss} at learning rate 1: train with a lower one"):
+        loop.run()
+    assert loop.state.step == 2  # of the last checkpoint

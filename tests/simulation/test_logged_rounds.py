@@ -13,6 +13,7 @@ def test_temperature_1_shows_in_proportion_to_odds_and_0_the_best():
     np.testing.assert_allclose(softmax_policy(predicted, 1e-3)[0], [1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(softmax_policy(predicted, 1e9), 1 / 3)
     assert np.isfinite(softmax_policy(np.array([[0.0, 1.0]]), 0.5)).all()
+    np.testing.assert_allclose(softmax_policy(predicted, 1e-320), [[1, 0, 0], [0, 0.5, 0.5]])
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
