@@ -28,7 +28,7 @@ def read_answer(body: bytes) -> Caption | Failure:
     caption that is cut. Whatever the body is, nothing is raised.
     """
     try:
-        answer = json.loads(body)
+        answer = json.loads(body, strict=False)  # line breaks within texts, as models' servers leave them
     except (ValueError, RecursionError):
         return Failure("an answer that is no JSON", status=200, again=True)
     if not isinstance(answer, dict):

@@ -2,9 +2,11 @@
 
 import base64
 import io
+import ipaddress
 import json
 import os
 import threading
+import urllib.parse
 import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +54,7 @@ class EndpointCaptioner:
         self.headers = {"Content-Type": "application/json"}
         if config.key_variable:
             self.headers["Authorization"] = _authorization(config.key_variable)
+            _warn_of_plain_http(config.url)
         self.config, self.seed = config, seed
         self.url = config.url.rstrip("/") + "/chat/completions"
         self.name = f"endpoint:{config.model}"
@@ -174,6 +177,17 @@ class _Stop(threading.Event):
         if self.reason is None:
             self.reason, self.mistake = reason, mistake
         self.set()
+
+
+def _warn_of_plain_http(url: str) -> None:
+    """Say so where a key would go through the internet unencrypted."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        near = not ipaddress.ip_address(host).is_global
+    except ValueError:  # a name; one without a dot is of this network
+        near = "." not in host or host.endswith((".local", ".internal", ".localhost"))
+    if url.lower().startswith("http://") and not near:
+        say(f"warning: captioner.url={url}: the key is sent unencrypted; give https:// where the server takes it")
 
 
 def _authorization(variable: str) -> str:

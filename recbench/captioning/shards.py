@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from recbench.captioning.table import FILE, MODEL, SKIPPED, CaptionRow, read_rows, write_rows
-from recbench.captioning.writer import WriterStoppedError
+from recbench.captioning.writer import WriterStoppedError, again
 from recbench.runs import write_json
 
 FOLDER = "shards"
@@ -74,18 +74,24 @@ def begin_again(run_folder: Path, shards: Sequence[range]) -> int:
     found = 0
     for number in range(len(shards)):
         file = shard_file(run_folder, number)
-        again = sum(row.again for row in read_rows(file)) if file.is_file() else 0
-        if again:
+        lacking = sum(row.again for row in read_rows(file)) if file.is_file() else 0
+        if lacking:
             file.replace(begun_file(run_folder, number))
-        found += again
+        found += lacking
     return found
 
 
 def nothing_captioned(run_folder: Path, shards: Sequence[range]) -> str | None:
-    """Why the last item failed, where the captioner has answered none of all and one may still be asked again."""
-    rows = [row for number in range(len(shards)) for row in read_rows(shard_file(run_folder, number))]
-    again = [row.reason for row in rows if row.again]
-    return None if not again or any(row.origin == MODEL for row in rows) else again[-1]
+    """Why the last item failed where the captioner failed on all that it was asked for, which is asked again then."""
+    written = {number: read_rows(shard_file(run_folder, number)) for number in range(len(shards))}
+    rows = [row for entries in written.values() for row in entries]
+    failed = [row.reason for row in rows if row.asked and row.origin != MODEL]
+    if not failed or any(row.origin == MODEL for row in rows):
+        return None
+    for number, entries in written.items():
+        write_rows(begun_file(run_folder, number), [again(row) for row in entries], reasons=True)
+        shard_file(run_folder, number).unlink()
+    return failed[-1]
 
 
 def _begun(run_folder: Path, number: int, rows: range) -> dict[int, CaptionRow]:

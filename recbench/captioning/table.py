@@ -23,10 +23,11 @@ _TYPES = pa.schema(
         ("origin", pa.string()),
         ("cut", pa.bool_()),
         ("reason", pa.string()),
+        ("asked", pa.bool_()),
         ("again", pa.bool_()),
     ]
 )
-_OF_SHARDS = ["reason", "again"]
+_OF_SHARDS = ["reason", "asked", "again"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class CaptionRow:
     origin: str
     reason: str | None  # why the captioner itself wrote none; None where it did
     cut: bool = False  # whether an endpoint said that the caption ended at max_tokens
+    asked: bool = False  # whether the captioner was asked at all: not where the picture cannot be read
     again: bool = False  # whether a resumed run asks again: no fault of the item's
 
 

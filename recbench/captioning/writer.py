@@ -49,7 +49,8 @@ class CaptionWriter:
             try:
                 written += self._batch(batch)
             except WriterStoppedError as stopped:
-                raise WriterStoppedError(str(stopped), written + stopped.rows) from stopped.__cause__
+                rows_so_far = [again(row) for row in written + stopped.rows]  # what it failed of before may be the same
+                raise WriterStoppedError(str(stopped), rows_so_far) from stopped.__cause__
         return written
 
     def _batch(self, rows: Sequence[int]) -> list[CaptionRow]:
@@ -58,18 +59,19 @@ class CaptionWriter:
         reasons = {item.row: reason for item, reason in read if reason is not None}
         readable = [item for item, _ in read if item.row not in reasons]
         template = self.config.prompt if self.config.kind in PROMPTED else None
+        asked = {item.row for item in readable}
         stopped: CaptionerStoppedError | None = None
         try:
             entries = self._ask(self.captioner, readable, MODEL, template)
         except CaptionerStoppedError as problem:
             stopped = problem
             entries = self._entries(self.captioner, readable, problem.answers, MODEL, template)
-        again = set()
+        failed = set()  # through no fault of theirs
         for item in readable:
             answer = entries[item.row]
             if isinstance(answer, NoCaption):
                 reasons[item.row] = answer.reason
-                again |= {item.row} if answer.again else set()
+                failed |= {item.row} if answer.again else set()
         lacking = [replace(item, image=None) for item, _ in read if item.row in reasons]
         if self.fallback is not None and stopped is None:
             template = self.config.fallback_prompt if self.config.fallback == "text" else None
@@ -79,12 +81,12 @@ class CaptionWriter:
         for item, _ in read:
             entry, reason = entries.get(item.row), reasons.get(item.row)
             if isinstance(entry, CaptionRow):
-                result.append(replace(entry, seconds=seconds, reason=reason, again=item.row in again))
+                row = replace(entry, seconds=seconds, reason=reason)
             else:
                 if self.fallback is not None and isinstance(entry, NoCaption):
                     reason = f"{reason}; the fallback: {entry.reason}"
                 row = CaptionRow(item.id, None, self.captioner.name, "", 0, seconds, SKIPPED, reason)
-                result.append(replace(row, again=item.row in again or stopped is not None))
+            result.append(replace(row, asked=item.row in asked, again=item.row in failed))
         if stopped is not None:
             raise WriterStoppedError(str(stopped), result) from stopped
         return result
@@ -120,6 +122,11 @@ class CaptionWriter:
                 row = CaptionRow(item.id, text, captioner.name, hashed, answer.tokens, 0.0, origin, None, answer.cut)
                 entries[item.row] = row
         return entries
+
+
+def again(row: CaptionRow) -> CaptionRow:
+    """The entry of an item that a resumed run asks for again, unless the captioner has captioned it."""
+    return row if row.origin == MODEL else replace(row, again=True)
 
 
 def one_line(text: str) -> str:

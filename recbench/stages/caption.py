@@ -160,8 +160,9 @@ def _write(
 
 
 def _check_answered(config: CaptionStageConfig, run: Run, shards: list[range]) -> None:
-    """Raise UnfinishedError where the captioner failed on every item, fewer than `most_failures` in a row."""
-    reason = nothing_captioned(run.path, shards) if config.captioner.most_failures else None
+    """Raise UnfinishedError where an endpoint failed on every item, fewer than `most_failures` in a row."""
+    checked = config.captioner.kind == "endpoint" and config.captioner.most_failures
+    reason = nothing_captioned(run.path, shards) if checked else None
     if reason is not None:
         raise UnfinishedError(
             f"captioner={config.captioner.kind} captioned none of {sum(map(len, shards))} items, the last failed with: "

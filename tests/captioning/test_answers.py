@@ -35,10 +35,11 @@ def completion(message, finish_reason="stop", usage=None):
             "a red square",
         ),
         ("a < b and c > d", "a < b and c > d"),
+        ("a red\nsquare", "a red\nsquare"),
     ],
 )
 def test_the_caption_in_an_answer(content, caption):
-    answer = read_answer(completion({"content": content}))
+    answer = read_answer(completion({"content": content}).replace(b"\\n", b"\n"))
     assert isinstance(answer, Caption) and answer.text.strip() == caption
 
 
