@@ -43,7 +43,9 @@ def read_file(path: str | None) -> dict[str, str]:
     captions: dict[str, str] = {}
     try:
         table = open_table(existing_file(file), COLUMNS)
-        found = read_columns(table, COLUMNS, {"item": Names("item"), "caption": Described("caption")}, broken)
+        found = read_columns(
+            table, COLUMNS, {"item": Names("item"), "caption": Described("caption")}, broken, with_records=True
+        )
         (items,), _ = whole_numbers([found.values["item"]])
         for record, item, caption in zip(
             found.records, items.to_pylist(), found.values["caption"].to_pylist(), strict=True

@@ -15,6 +15,7 @@ from recbench.data.describe import content_fingerprint, describe, describe_image
 from recbench.data.impression_table import impression_rows, prepare_impressions
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions, user_of_interaction
+from recbench.data.ordering import stable_order
 from recbench.data.sources.names import dictionary_of, in_order
 from recbench.data.sources.raw import RawData, given_path
 from recbench.data.splits import global_time, leave_one_out
@@ -229,8 +230,10 @@ def prepare_sequences(
             f"({config.min_item_interactions}), or check the file"
         )
     chosen = np.flatnonzero(keep)
-    kept_users, user = np.unique(user[chosen], return_inverse=True)  # sorted codes: the order of first appearance
-    order = np.lexsort((timestamps[chosen], user)) if timestamps is not None else np.argsort(user, kind="stable")
+    user = user[chosen]
+    occurs = np.bincount(user, minlength=len(user_names)) > 0
+    kept_users, user = np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[user]  # codes: the order of first appearance
+    order = stable_order([user] if timestamps is None else [user, timestamps[chosen]])
     chosen, user = chosen[order], user[order]
     offsets = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(kept_users)))]).astype(np.int64)
     item = item[chosen]
@@ -291,11 +294,21 @@ def timestamps_of(rows: pa.Table, config: DataConfig) -> np.ndarray | None:
 
 def first_occurrences(user: np.ndarray, item: np.ndarray, timestamps: np.ndarray) -> np.ndarray:
     """True for the first of the rows that agree in user, item and timestamp: bool [N]."""
-    order = np.lexsort((timestamps, item, user))  # stable, so the first row of a group of equals comes first
+    first = np.ones(len(user), dtype=bool)
+    order = stable_order([user, timestamps])
+    tied = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for column in (user, timestamps):
+        ordered = column[order]
+        tied &= ordered[1:] == ordered[:-1]
+    # Few rows share user and time with another: only among them, items are compared.
+    among = np.zeros(len(order), dtype=bool)
+    among[1:] |= tied
+    among[:-1] |= tied
+    rows = np.sort(order[among])
+    order = rows[np.lexsort((timestamps[rows], item[rows], user[rows]))]  # stable: the first of equals comes first
     repeats = np.ones(max(len(order) - 1, 0), dtype=bool)
     for column in (user, item, timestamps):
         repeats &= column[order][1:] == column[order][:-1]
-    first = np.ones(len(order), dtype=bool)
     first[order[1:][repeats]] = False
     return first
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from recbench.data.image_paths import ADDRESS, EMPTY, IRREGULAR, MISSING, OUTSIDE, UNUSABLE, locate_image
 from recbench.data.impressions import Impressions, cold_rows
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Interactions, held_out_cases
+from recbench.data.ordering import count_distinct
 from recbench.reporting.visible import for_people
 
 LISTED_IMAGES = 20  # pictures that cannot be read and are named; all are counted
@@ -29,12 +30,12 @@ def describe(interactions: Interactions, catalogue_size: int) -> dict[str, Any]:
     if not len(interactions.items):
         return {"items": catalogue_size, "interactions": 0}
     lengths = np.diff(interactions.offsets)
-    distinct = len(np.unique(pair_codes(interactions, catalogue_size)))
+    distinct = count_distinct(pair_codes(interactions, catalogue_size))
     trained = np.bincount(interactions.items[interactions.split == TRAIN], minlength=catalogue_size)
     numbers: dict[str, Any] = {
         "users": len(interactions.users),
         "items": catalogue_size,
-        "items_with_interactions": len(np.unique(interactions.items)),
+        "items_with_interactions": int(np.count_nonzero(np.bincount(interactions.items))),
         "interactions": len(interactions.items),
         "density": distinct / (len(interactions.users) * catalogue_size),
         "interactions_per_user": {name: float(np.quantile(lengths, q)) for name, q in QUANTILES.items()}
@@ -67,13 +68,13 @@ def describe_impressions(impressions: Impressions) -> dict[str, Any]:
         "clicks": int(impressions.label.sum()),
         "click_rate": float(impressions.label.mean()),
         "users": len(impressions.users),
-        "items": len(np.unique(impressions.item)),
+        "items": int(np.count_nonzero(np.bincount(impressions.item))),
         "context": sorted(impressions.context),
         "user_fields": sorted(impressions.user_fields),
         "splits": {},
     }
     if impressions.query is not None:
-        numbers["queries"] = len(np.unique(impressions.query))
+        numbers["queries"] = int(np.count_nonzero(np.bincount(impressions.query)))
     for code, name in enumerate(SPLIT_NAMES):
         rows = impressions.split == code
         numbers["splits"][name] = {"rows": int(rows.sum())}

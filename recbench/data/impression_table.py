@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import SPLIT_NAMES
+from recbench.data.ordering import stable_order
 from recbench.data.sources.names import dictionary_of, in_order
 from recbench.errors import UserError
 
@@ -63,7 +64,7 @@ def prepare_impressions(
     known = (item >= 0) if query is None else (item >= 0) & (query >= 0)
     timestamp = _array(table["timestamp"]).astype(np.int64) if "timestamp" in table.column_names else None
     chosen = np.flatnonzero(known)
-    order = np.lexsort((split[chosen],) if timestamp is None else (timestamp[chosen], split[chosen]))
+    order = stable_order([split[chosen]] if timestamp is None else [split[chosen], timestamp[chosen]])
     chosen = chosen[order]
     if not np.any(split[chosen] == 0):
         raise UserError(f"data set {name} has no impressions for training ({len(chosen)} in all); change how it splits")

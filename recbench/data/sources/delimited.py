@@ -6,6 +6,7 @@ go by, so that a file is read once. From the first irregular place on, `recbench
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -18,7 +19,8 @@ from recbench.data.sources.compressed import open_bytes
 from recbench.data.sources.dialect import Dialect, Record, exact_records, is_text
 from recbench.errors import UserError
 
-BLOCK = 4 << 20  # bytes that Arrow parses at once
+BLOCK = 1 << 20  # bytes that Arrow parses at once
+GATHERED = 48 << 20  # bytes of parsed columns in a batch
 LONGEST_LINE = 1 << 20  # bytes; a file with a longer one goes to the exact reader
 EXACT_ROWS = 1 << 15  # records of a batch of the exact reader
 SEPARATOR = b"\x1f"  # stands for a delimiter of several bytes; Arrow takes but one
@@ -33,12 +35,22 @@ class Fault(NamedTuple):
     detail: str = ""
 
 
-class Batch(NamedTuple):
+@dataclass
+class Batch:
     """Some consecutive rows of a file."""
 
     columns: dict[str, pa.Array]  # field -> values
-    records: np.ndarray  # int64 [rows], each row's record
-    faults: list[Fault]  # of records between these that are no rows
+    count: int  # rows
+    start: int = 0  # the first row's record, if the rows are consecutive records
+    scattered: np.ndarray | None = None  # int64 [rows], each row's record, if they are not
+    faults: list[Fault] = field(default_factory=list)  # of records between these that are no rows
+
+    @property
+    def records(self) -> np.ndarray:
+        """Each row's record: int64 [rows]."""
+        if self.scattered is not None:
+            return self.scattered
+        return np.arange(self.start, self.start + self.count, dtype=np.int64)
 
 
 class Irregular(Exception):
@@ -82,7 +94,10 @@ class RegularBytes:
 
     def _next_lines(self) -> bytes:
         content = self._stream.read(BLOCK)
-        content += self._stream.readline(LONGEST_LINE)
+        rest = self._stream.readline(LONGEST_LINE)
+        if len(rest) == LONGEST_LINE and not rest.endswith(b"\n"):
+            raise Irregular
+        content += rest
         if self._at_start:
             content, self._at_start = content.removeprefix(b"\xef\xbb\xbf"), False
         if not content.isascii():
@@ -147,7 +162,7 @@ class DelimitedFile:
             try:
                 for batch in self._regular(columns):
                     yield batch
-                    done += len(batch.records) + len(batch.faults)
+                    done += batch.count + len(batch.faults)
                 return
             except (Irregular, pa.ArrowInvalid):  # Arrow's: a record longer than a block
                 pass
@@ -180,18 +195,19 @@ class DelimitedFile:
         try:
             reader = _open(content, delimiter, self.dialect.quotes, len(self.names), used, note)
             record = taken = 0
-            for batch in reader or ():
-                values = {field: batch.column(used.index(place)) for field, place in places.items()}
-                # The rows are the next records without those that Arrow handed to `note`.
-                left_out = np.array([fault.record for fault in wrong[taken:]], dtype=np.int64)
-                records = record + np.arange(batch.num_rows, dtype=np.int64)
-                before = np.searchsorted(left_out - np.arange(len(left_out)), records, side="right")
-                count = int(before[-1]) if len(before) else 0
-                yield Batch(values, records + before, wrong[taken : taken + count])
-                record, taken = record + batch.num_rows + count, taken + count
+            for rows in _gathered(reader):
+                values = {name: rows.column(used.index(place)).combine_chunks() for name, place in places.items()}
+                batch = Batch(values, rows.num_rows, record)
+                if taken < len(wrong):  # the rows are the next records without those that Arrow handed to `note`
+                    left_out = np.array([fault.record for fault in wrong[taken:]], dtype=np.int64)
+                    before = np.searchsorted(left_out - np.arange(len(left_out)), batch.records, side="right")
+                    batch.scattered = batch.records + before
+                    batch.faults = wrong[taken : taken + (int(before[-1]) if len(before) else 0)]
+                yield batch
+                record, taken = record + batch.count + len(batch.faults), taken + len(batch.faults)
             if taken < len(wrong):
                 empty = {field: pa.array([], pa.string()) for field in columns}
-                yield Batch(empty, np.zeros(0, np.int64), wrong[taken:])
+                yield Batch(empty, 0, faults=wrong[taken:])
         finally:
             content.close()
 
@@ -215,11 +231,33 @@ class DelimitedFile:
                     text = record.text or self.dialect.delimiter.join(record.fields)
                     faults.append(Fault(number, fault, text.encode("utf-8", "replace").decode()))
             values = {field: pa.array([row[place] for row in rows], pa.string()) for field, place in places.items()}
-            yield Batch(values, np.array(numbers, dtype=np.int64), faults)
+            yield Batch(values, len(numbers), scattered=np.array(numbers, dtype=np.int64), faults=faults)
 
     @property
     def _miscounted(self) -> str:
         return f"another number of fields than {'the header' if self.has_header else 'data.options.names'}"
+
+
+def _gathered(reader: pa_csv.CSVStreamingReader | None) -> Iterator[pa.Table]:
+    """Tables of about `GATHERED` bytes: distinct values are found faster in few large ones.
+
+    Raises:
+        Irregular, pa.ArrowInvalid: after all that could be read before.
+    """
+    batches, size = list[pa.RecordBatch](), 0
+    try:
+        for batch in reader or ():
+            batches.append(batch)
+            size += batch.nbytes
+            if size >= GATHERED:
+                yield pa.Table.from_batches(batches)
+                batches, size = [], 0
+    except (Irregular, pa.ArrowInvalid):
+        if batches:
+            yield pa.Table.from_batches(batches)
+        raise
+    if batches:
+        yield pa.Table.from_batches(batches)
 
 
 def _open(

@@ -38,7 +38,9 @@ class Names:
         given = encoded.dictionary
         texts, reasons = _texts(given, self.field)
         trimmed = pc.utf8_trim_whitespace(texts)
-        self.blanks += pc.sum(pc.not_equal(trimmed, texts)).as_py() or 0
+        changed = pc.sum(pc.not_equal(pc.binary_length(trimmed), pc.binary_length(texts))).as_py() or 0
+        self.blanks += changed
+        trimmed = trimmed if changed else texts
         indices = encoded.indices
         wrong: dict[str, np.ndarray] = {}
         stands_for_none = pc.is_in(trimmed, value_set=pa.array(["", *self.nulls], pa.string()))
@@ -60,8 +62,9 @@ class Names:
                     absent[rows] = False
             if self.required and absent.any():
                 wrong[f"no {self.field}"] = np.flatnonzero(absent)
-            kept = pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), trimmed)
-            trimmed = kept
+            trimmed = pc.if_else(pa.array(missing), pa.scalar(None, pa.string()), trimmed)
+        if trimmed is given:
+            return Parsed(encoded, wrong)
         return Parsed(recode(indices, trimmed), wrong)
 
 
@@ -113,7 +116,12 @@ def dictionary_of(column: pa.ChunkedArray) -> pa.DictionaryArray:
 
 def in_order(column: pa.DictionaryArray) -> tuple[pa.Array, np.ndarray]:
     """Distinct values in the order of their first row, unused ones left out, and every row's index: int64 [rows]."""
-    codes = column.indices.to_numpy().astype(np.int64)
+    codes = column.indices.to_numpy()
+    if len(codes):  # as encoding leaves them, if no row was left out since
+        highest = np.maximum.accumulate(codes)
+        if highest[0] == 0 and highest[-1] == len(column.dictionary) - 1 and (np.diff(highest) <= 1).all():
+            return column.dictionary, codes.astype(np.int64)
+    codes = codes.astype(np.int64)
     first = first_rows(codes, len(column.dictionary))
     used = np.flatnonzero(first >= 0)
     used = used[np.argsort(first[used])]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -41,7 +40,7 @@ class ParquetTable:
                     raise UserError(f"{self.path} is damaged ({reason}); write or fetch it again") from problem
                 if batch is None or values is None:
                     return
-                yield Batch(values, done + np.arange(batch.num_rows, dtype=np.int64), [])
+                yield Batch(values, batch.num_rows, done)
                 done += batch.num_rows
 
     def lines(self, records: Sequence[int]) -> dict[int, int]:

@@ -198,7 +198,7 @@ class Log:
     def facts(self, holds: str) -> dict[str, Any]:
         """How the file was read."""
         told = reading.facts(self.file, holds, self.found, self.wanted, self.parsers, self.table().slice(0, 0))
-        told["rows"] = len(self.found.records)
+        told["rows"] = self.found.rows
         if self.times is not None:
             told["time"] = reading.time_facts(self.columns["timestamp"], self.times)
         return told
@@ -250,7 +250,7 @@ def read_beside(
         encoding=options["encoding"],
     )
     parsers = description_parsers(given, key, tuple(str(one) for one in options["null_values"]))
-    return file, read_columns(file, given, parsers, broken), parsers, given
+    return file, read_columns(file, given, parsers, broken, with_records=True), parsers, given
 
 
 def mapping(given: dict[str, str | None], name: str, required: tuple[str, ...]) -> dict[str, str]:

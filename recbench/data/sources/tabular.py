@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recbench.data.sources.delimited import DelimitedFile, Fault
+from recbench.data.sources.delimited import Batch, DelimitedFile, Fault
 from recbench.data.sources.dialect import encoding_of, find_dialect, suffix_of
 from recbench.data.sources.names import Names, one_dictionary, text_of
 from recbench.data.sources.parquet import ParquetTable
@@ -81,7 +81,8 @@ class Columns:
     """What was read of a file."""
 
     values: dict[str, Any]  # field -> pa.Array, Times or pa.DictionaryArray, [rows]
-    records: np.ndarray  # int64 [rows], the record of each
+    rows: int
+    records: np.ndarray  # int64 [rows], the record of each, where asked for; else empty
     left_out: Counter[str] = field(default_factory=Counter)  # records, by reason
 
 
@@ -92,12 +93,14 @@ def read_columns(
     broken: BrokenLines,
     *,
     limit: int | None = None,
+    with_records: bool = False,
 ) -> Columns:
     """Every row of a file in which all columns are right.
 
     Args:
         parsers: field -> what makes a column of the file's values, for every field of `columns`.
         limit: at most so many rows, from the start.
+        with_records: whether to keep which record each row was.
 
     Raises:
         UserError: by its line, the first record that is wrong, unless broken lines are left out.
@@ -108,27 +111,28 @@ def read_columns(
         parsed = {
             name: _parse(file, name, columns[name], parser, batch.columns[name]) for name, parser in parsers.items()
         }
-        wrong = _faults(batch.columns, batch.records, parsed)
+        wrong = _faults(batch, parsed)
         found = sorted([*batch.faults, *wrong.values()])
-        keep = np.setdiff1d(np.arange(len(batch.records)), list(wrong)) if wrong else None
-        kept = batch.records if keep is None else batch.records[keep]
-        if limit is not None and rows + len(kept) >= limit:
-            kept = kept[: limit - rows]
-            found = [fault for fault in found if fault.record < kept[-1]]
-            keep = np.searchsorted(batch.records, kept)
+        keep = np.setdiff1d(np.arange(batch.count), list(wrong)) if wrong else None
+        count = batch.count - len(wrong)
+        if limit is not None and rows + count >= limit:
+            keep = (np.arange(batch.count) if keep is None else keep)[: limit - rows]
+            found = [fault for fault in found if fault.record < batch.records[keep[-1]]]
+            count = len(keep)
         broken.check(file, found)
         left_out.update(fault.reason for fault in found)
         faults += found[: broken.listed - len(faults)]
         for name, column in parsed.items():
             parts[name].append(column.values if keep is None else _take(column.values, keep))
-        records.append(kept)
-        rows += len(kept)
+        if with_records:
+            records.append(batch.records if keep is None else batch.records[keep])
+        rows += count
         if limit is not None and rows >= limit:
             break
     broken.add(file, faults, left_out)
     nothing = pa.array([], pa.string())
     joined = {name: _joined(parts[name] or [parser(nothing).values]) for name, parser in parsers.items()}
-    return Columns(joined, np.concatenate(records), left_out)
+    return Columns(joined, rows, np.concatenate(records), left_out)
 
 
 def _parse(file: TableFile, name: str, column: str, parser: Parser, values: pa.Array) -> Parsed:
@@ -140,14 +144,15 @@ def _parse(file: TableFile, name: str, column: str, parser: Parser, values: pa.A
     return parser(values)
 
 
-def _faults(values: Mapping[str, pa.Array], records: np.ndarray, parsed: Mapping[str, Parsed]) -> dict[int, Fault]:
+def _faults(batch: Batch, parsed: Mapping[str, Parsed]) -> dict[int, Fault]:
     """Row -> what is wrong with it first, in the order of the columns."""
     faults: dict[int, Fault] = {}
+    records = batch.records if any(column.wrong for column in parsed.values()) else np.zeros(0)
     for name, column in parsed.items():
         for reason, rows in column.wrong.items():
             for row in rows.tolist():
                 if row not in faults:
-                    value = values[name][row].as_py()
+                    value = batch.columns[name][row].as_py()
                     detail = "" if reason.startswith("no ") else shown(value)
                     faults[row] = Fault(int(records[row]), reason, detail)
     return faults
@@ -214,7 +219,7 @@ def read_descriptions(
         UserError: a missing column, or, by its line, a key that is missing or occurs twice.
     """
     file = open_table(path, columns, **dialect)
-    found = read_columns(file, columns, description_parsers(columns, key, nulls), broken)
+    found = read_columns(file, columns, description_parsers(columns, key, nulls), broken, with_records=True)
     return described(file, found, key, broken)
 
 

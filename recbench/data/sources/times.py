@@ -47,14 +47,24 @@ class Moment(NamedTuple):
 class Times:
     """A column of times, as `Moment` has it: arrays [rows]."""
 
-    numeric: np.ndarray  # bool
     whole: np.ndarray  # int64
-    billionths: np.ndarray  # int32
+    numeric: np.ndarray | None = None  # bool; None: all are numbers
+    billionths: np.ndarray | None = None  # int32; None: all are 0
     rounded: bool = False  # some were floating-point numbers too large to be exact
 
     def take(self, rows: np.ndarray) -> "Times":
         """The times of some rows."""
-        return Times(self.numeric[rows], self.whole[rows], self.billionths[rows], self.rounded)
+        numeric = None if self.numeric is None else self.numeric[rows]
+        billionths = None if self.billionths is None else self.billionths[rows]
+        return Times(self.whole[rows], numeric, billionths, self.rounded)
+
+    def is_numeric(self) -> np.ndarray:
+        """`numeric` as an array."""
+        return np.ones(len(self.whole), dtype=bool) if self.numeric is None else self.numeric
+
+    def fractions(self) -> np.ndarray:
+        """`billionths` as an array."""
+        return np.zeros(len(self.whole), dtype=np.int32) if self.billionths is None else self.billionths
 
 
 class Settled(NamedTuple):
@@ -67,14 +77,12 @@ class Settled(NamedTuple):
 
 def join(parts: list[Times]) -> Times:
     """Columns of times as one."""
-    if not parts:
-        return Times(np.zeros(0, bool), np.zeros(0, np.int64), np.zeros(0, np.int32))
-    return Times(
-        np.concatenate([part.numeric for part in parts]),
-        np.concatenate([part.whole for part in parts]),
-        np.concatenate([part.billionths for part in parts]),
-        any(part.rounded for part in parts),
+    numeric = None if all(one.numeric is None for one in parts) else np.concatenate([one.is_numeric() for one in parts])
+    whole = np.concatenate([part.whole for part in parts])
+    billionths = (
+        None if all(one.billionths is None for one in parts) else np.concatenate([one.fractions() for one in parts])
     )
+    return Times(whole, numeric, billionths, any(part.rounded for part in parts))
 
 
 # ---- one value
@@ -137,10 +145,10 @@ def times(values: pa.Array, timestamp_format: str | None = None) -> Parsed:
     if timestamp_format is None and pa.types.is_timestamp(kind):
         ticks, per = values.cast(pa.int64()), TICKS[kind.unit]
         whole, rest = np.divmod(ticks.fill_null(0).to_numpy(), per)
-        return _with_gaps(Times(_all(False, whole), whole, (rest * (BILLION // per)).astype(np.int32)), values)
+        return _with_gaps(Times(whole, _none(whole), (rest * (BILLION // per)).astype(np.int32)), values)
     if timestamp_format is None and pa.types.is_integer(kind) and kind != pa.uint64():
         whole = values.fill_null(0).cast(pa.int64()).to_numpy()
-        return _with_gaps(Times(_all(True, whole), whole, np.zeros(len(whole), np.int32)), values)
+        return _with_gaps(Times(whole), values)
     if timestamp_format is None and pa.types.is_floating(kind):
         return _of_floats(values)
     if timestamp_format is None and pa.types.is_string(kind):
@@ -148,8 +156,8 @@ def times(values: pa.Array, timestamp_format: str | None = None) -> Parsed:
     return _of_each(values, partial(moment, timestamp_format=timestamp_format))
 
 
-def _all(value: bool, like: np.ndarray) -> np.ndarray:
-    return np.full(len(like), value)
+def _none(whole: np.ndarray) -> np.ndarray:
+    return np.zeros(len(whole), dtype=bool)
 
 
 def _with_gaps(found: Times, values: pa.Array) -> Parsed:
@@ -166,7 +174,8 @@ def _of_floats(values: pa.Array) -> Parsed:
     # Seconds of today are exact to a quarter of a microsecond: what was written has no finer digits.
     millionths = np.round((plain - np.floor(plain)) * 10**6).astype(np.int64)
     whole, millionths = whole + millionths // 10**6, millionths % 10**6
-    found = Times(_all(True, whole), whole, (millionths * 1000).astype(np.int32), bool(np.any(np.abs(plain) >= 2**53)))
+    billionths = (millionths * 1000).astype(np.int32) if millionths.any() else None
+    found = Times(whole, None, billionths, bool(np.any(np.abs(plain) >= 2**53)))
     wrong = {}
     if np.isnan(number).any():
         wrong["no timestamp"] = np.flatnonzero(np.isnan(number))
@@ -179,10 +188,11 @@ def _of_text(values: pa.Array) -> Parsed:
     try:
         whole = values.cast(pa.int64()).to_numpy(zero_copy_only=False)
         if not values.null_count:
-            return Parsed(Times(_all(True, whole), whole, np.zeros(len(whole), np.int32)))
+            return Parsed(Times(whole))
     except pa.ArrowInvalid:
         pass
-    found = Times(np.ones(len(values), bool), np.zeros(len(values), np.int64), np.zeros(len(values), np.int32))
+    count = len(values)
+    found = Times(np.zeros(count, np.int64), np.ones(count, bool), np.zeros(count, np.int32))
     left = np.ones(len(values), bool)
     readers: tuple[tuple[str, Callable[[pa.Array], Times]], ...] = (
         (INTEGER, _integers),
@@ -208,12 +218,12 @@ def _of_text(values: pa.Array) -> Parsed:
 
 
 def _put(into: Times, rows: np.ndarray, part: Times) -> None:
-    into.numeric[rows], into.whole[rows], into.billionths[rows] = part.numeric, part.whole, part.billionths
+    assert into.numeric is not None and into.billionths is not None
+    into.whole[rows], into.numeric[rows], into.billionths[rows] = part.whole, part.is_numeric(), part.fractions()
 
 
 def _integers(values: pa.Array) -> Times:
-    whole = values.cast(pa.int64()).to_numpy()
-    return Times(_all(True, whole), whole, np.zeros(len(whole), np.int32))
+    return Times(values.cast(pa.int64()).to_numpy())
 
 
 def _decimals(values: pa.Array) -> Times:
@@ -221,13 +231,13 @@ def _decimals(values: pa.Array) -> Times:
     whole = pc.floor(fixed).cast(pa.decimal128(36, 0)).cast(pa.int64()).to_numpy()
     parts = pc.utf8_rpad(pc.list_element(pc.split_pattern(values, "."), 1), 9, "0").cast(pa.int64()).to_numpy()
     negative = pc.starts_with(values, "-").to_numpy(zero_copy_only=False) & (parts > 0)
-    return Times(_all(True, whole), whole, np.where(negative, BILLION - parts, parts).astype(np.int32))
+    return Times(whole, None, np.where(negative, BILLION - parts, parts).astype(np.int32))
 
 
 def _iso(values: pa.Array, zone: str | None) -> Times:
     ticks = values.cast(pa.timestamp("ns", zone)).cast(pa.int64()).to_numpy()
     whole, rest = np.divmod(ticks, BILLION)
-    return Times(_all(False, whole), whole, rest.astype(np.int32))
+    return Times(whole, _none(whole), rest.astype(np.int32))
 
 
 def _of_each(values: pa.Array, scalar: Callable[[Any], Moment]) -> Parsed:
@@ -242,8 +252,10 @@ def _of_each(values: pa.Array, scalar: Callable[[Any], Moment]) -> Parsed:
             reasons.append(str(problem))
     code = encoded.indices.to_numpy()
     columns = list(zip(*moments, strict=True)) or [(), (), ()]
-    dtypes = (np.bool_, np.int64, np.int32)
-    found = Times(*(np.array(column, dtype)[code] for column, dtype in zip(columns, dtypes, strict=True)))
+    numeric, whole, billionths = (
+        np.array(column, dtype)[code] for column, dtype in zip(columns, (np.bool_, np.int64, np.int32), strict=True)
+    )
+    found = Times(whole, numeric, billionths)
     wrong = {
         reason: np.flatnonzero(np.array([one == reason for one in reasons])[code])
         for reason in dict.fromkeys(reason for reason in reasons if reason)
@@ -264,26 +276,25 @@ def settle(found: Times, name: str, unit: str | None = None) -> Settled:
     Raises:
         UserError: the numbers' unit is not clear, or they are beyond int64 in the unit that they need.
     """
-    numbers = found.whole[found.numeric]
-    whole, billionths, written = found.whole, found.billionths, "ISO 8601, UTC where it names no zone"
+    numeric = None if found.numeric is None or found.numeric.all() else found.numeric
+    numbers = found.whole if numeric is None else found.whole[numeric]
+    billionths = found.billionths if found.billionths is not None and found.billionths.any() else None
+    whole, written = found.whole, "ISO 8601, UTC where it names no zone"
     if len(numbers):
-        parts = found.billionths[found.numeric]
-        dates = None if unit else _dates(numbers, parts, name)
+        dates = None if unit or billionths is not None else _dates(numbers, name)
         if dates is not None:
-            whole = whole.copy()
-            whole[found.numeric], written = dates
+            numbers, written, unit = *dates, "s"
         else:
             unit = unit or _unit_of(numbers, name)
             written = f"{UNIT_NAMES[unit]} since 1970"
-            per = TICKS[unit]
-            seconds, rest = np.divmod(whole, per)
-            finer = rest * (BILLION // per) + np.round(billionths / per).astype(np.int64)
-            whole = np.where(found.numeric, seconds + finer // BILLION, whole)
-            billionths = np.where(found.numeric, finer % BILLION, billionths)
-        if not found.numeric.all():
+        if numeric is None and billionths is None:
+            return Settled(*_coarsest(numbers, unit), _noted(written, found))
+        whole, billionths = _in_seconds(found, numbers, unit)
+        if numeric is not None:
             written += ", and ISO 8601"
-    if found.rounded:
-        written += "; floating-point numbers too large to be exact"
+    elif billionths is None:
+        return Settled(whole, "s", written)
+    billionths = found.fractions() if billionths is None else billionths
     finest = next(one for one in TICKS if not np.any(billionths % (BILLION // TICKS[one])))
     per = TICKS[finest]
     if len(whole) and max(abs(int(whole.min())), abs(int(whole.max()))) >= MOST // per:
@@ -291,13 +302,37 @@ def settle(found: Times, name: str, unit: str | None = None) -> Settled:
             f"the timestamps of {name} do not fit 64 bits in {UNIT_NAMES[finest]}; give their unit as "
             "data.options.time_unit (s, ms, us or ns), or correct them"
         )
-    return Settled(whole * per + billionths // (BILLION // per), finest, written)
+    return Settled(whole * per + billionths // (BILLION // per), finest, _noted(written, found))
+
+
+def _noted(written: str, found: Times) -> str:
+    return written + ("; floating-point numbers too large to be exact" if found.rounded else "")
+
+
+def _coarsest(ticks: np.ndarray, unit: str) -> tuple[np.ndarray, str]:
+    """Whole numbers of a unit in the coarsest one that loses nothing, and which it is."""
+    for coarser in list(TICKS)[: list(TICKS).index(unit)]:
+        per = TICKS[unit] // TICKS[coarser]
+        if not len(ticks) or (ticks[0] % per == 0 and not np.any(ticks % per)):
+            return ticks // per, coarser
+    return ticks, unit
+
+
+def _in_seconds(found: Times, numbers: np.ndarray, unit: str) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds and billionths of a column, in which `numbers` (of `unit`) stand for the numeric ones."""
+    numeric, per = found.is_numeric(), TICKS[unit]
+    whole, billionths = found.whole.copy(), found.fractions().astype(np.int64)
+    seconds, rest = np.divmod(numbers, per)
+    finer = rest * (BILLION // per) + np.round(billionths[numeric] / per).astype(np.int64)
+    whole[numeric], billionths[numeric] = seconds + finer // BILLION, finer % BILLION
+    return whole, billionths
 
 
 def _unit_of(numbers: np.ndarray, name: str) -> str:
     """s, ms, us or ns, by the size of all numbers but 0."""
-    sizes = np.abs(numbers[numbers != 0])
-    least, most = (int(sizes.min()), int(sizes.max())) if len(sizes) else (1, 1)
+    if numbers.min() <= 0:
+        numbers = np.abs(numbers[numbers != 0])
+    least, most = (int(numbers.min()), int(numbers.max())) if len(numbers) else (1, 1)
     units = list(TICKS)
 
     def place(size: int) -> int:
@@ -312,14 +347,14 @@ def _unit_of(numbers: np.ndarray, name: str) -> str:
     return units[place(most)]
 
 
-def _dates(numbers: np.ndarray, billionths: np.ndarray, name: str) -> tuple[np.ndarray, str] | None:
+def _dates(numbers: np.ndarray, name: str) -> tuple[np.ndarray, str] | None:
     """Seconds since 1970 of numbers that are dates such as 20200705, and how they are written; None if they are not.
 
     Raises:
         UserError: they can be read either way.
     """
     digits = len(str(int(numbers.max())))
-    if digits not in DATE_DIGITS or numbers.min() <= 0 or billionths.any():
+    if digits not in DATE_DIGITS or numbers.min() <= 0:
         return None
     scale = 10 ** (digits - 4)
     if numbers.min() // scale < YEARS[0] or numbers.max() // scale > YEARS[1]:
