@@ -1,5 +1,6 @@
 """From a command's overrides to runs: compose, run or multirun, show results, and tell errors in one line."""
 
+import errno
 import json
 import os
 import re
@@ -201,7 +202,7 @@ def one_line_errors(stage: str = "", debug: bool = False) -> Iterator[None]:
     except Exception as problem:
         if debug:
             typer.echo(visible(redacted(traceback.format_exc()), keep_lines=True), err=True, nl=False)
-        mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException)
+        mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException) or _is_no_path(problem)
         hint = "" if mistake or debug or isinstance(problem, StorageError) else "; --debug shows where"
         say(f"error: {explain(problem, stage)}{_where(problem)}{hint}")
         raise typer.Exit(MISTAKE if mistake else FAILED) from problem
@@ -217,6 +218,8 @@ def _explained(problem: BaseException, stage: str) -> str:
     text = _joined(problem)
     if isinstance(problem, UserError | StorageError):
         return text
+    if isinstance(problem, OSError) and _is_no_path(problem):
+        return f"{problem.filename}: no file can have this path ({problem.strerror}); give another"
     if not isinstance(problem, HydraException | OmegaConfBaseException):
         return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
     if isinstance(problem, OverrideParseException):
@@ -238,6 +241,11 @@ def _explained(problem: BaseException, stage: str) -> str:
     if problem.__cause__ is not None:
         text = f"{text}: {_joined(problem.__cause__)}"
     return re.sub(r" full_key: .*$", "", text)
+
+
+def _is_no_path(problem: BaseException) -> bool:
+    """Whether a path was looked for that no file can have: too long, or with a link that leads to itself."""
+    return isinstance(problem, OSError) and problem.errno in (errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def _where(problem: BaseException) -> str:

@@ -11,7 +11,10 @@ from pathlib import Path
 from torture.results import Row, table
 
 # Each is a module of this package with `run(scratch: Path, seed: int) -> list[Row]`; `scratch` is an empty folder.
-PARTS = ("kills",)
+PARTS = (
+    "kills",
+    "hostile",
+)
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ class Row:
     handled: int = 0  # as it should: the right numbers in the end, or one line that says what is wrong
     tracebacks: int = 0  # a traceback or a foreign exception on the screen
     silent: int = 0  # wrong, and nothing was said
+    leaked: int = 0  # a secret, or something of this machine, came where it must not; or a page or screen obeys data
     lost: int = 0  # work that was whole before is gone, or a status is not true
     examples: list[str] = field(default_factory=list)  # of what went wrong, each in one line
 
@@ -23,7 +24,7 @@ class Row:
         return self.handled < self.tried
 
     def add(self, outcome: str, example: str = "") -> Self:
-        """Count one attempt that ended as `outcome`: handled, tracebacks, silent or lost."""
+        """Count one attempt that ended as `outcome`: handled, tracebacks, silent, leaked or lost."""
         self.tried += 1
         setattr(self, outcome, getattr(self, outcome) + 1)
         if outcome != "handled":
@@ -31,7 +32,7 @@ class Row:
         return self
 
 
-COUNTS = ("tried", "handled", "tracebacks", "silent", "lost")
+COUNTS = ("tried", "handled", "tracebacks", "silent", "leaked", "lost")
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -11,12 +11,11 @@ from recbench.reporting.visible import for_people
 LONGEST_CAPTION = 20_000  # letters; a server that sends more has not kept to max_tokens
 MOST_TOKENS = 2**31 - 1  # what a column of 32 bits holds
 # How models mark what they think before they answer; a chat template may have written the opening itself.
-_THINKING = re.compile(
-    r"<(think|thinking|reasoning)>.*?</\1>|◁think▷.*?◁/think▷|\[THINK\].*?\[/THINK\]", re.DOTALL | re.IGNORECASE
+_OPENED = re.compile(r"<(?:think|thinking|reasoning)>|◁think▷|\[THINK\]|<\|channel\|>\s{0,9}analysis", re.IGNORECASE)
+_CLOSED = re.compile(
+    r"</(?:think|thinking|reasoning)>|◁/think▷|\[/THINK\]|<\|channel\|>\s{0,9}final[^<]{0,99}<\|message\|>",
+    re.IGNORECASE,
 )
-_OPENED = re.compile(r"<(?:think|thinking|reasoning)>|◁think▷|\[THINK\]|<\|channel\|>\s*analysis", re.IGNORECASE)
-_CLOSED = re.compile(r".*(?:</(?:think|thinking|reasoning)>|◁/think▷|\[/THINK\])", re.DOTALL | re.IGNORECASE)
-_FINAL = re.compile(r".*<\|channel\|>\s*final\s*(?:<\|[a-z_]+\|>[^<]*)*?<\|message\|>", re.DOTALL)
 _CONTROL = re.compile(r"<\|[A-Za-z_]{1,30}\|>")  # <|im_end|>, <|begin_of_box|>: tokens that a server left in
 UNFINISHED = "the answer ends within the model's thinking; raise captioner.max_tokens, or have the server turn it off"
 
@@ -88,12 +87,15 @@ def _empty(message: dict[str, Any], ended: Any) -> Failure:
 
 
 def _without_thinking(text: str) -> str | None:
-    """The text after what the model thought; None where it never came to an end with that."""
-    final = _FINAL.match(text)
-    text = text[final.end() :] if final else text
-    text = _THINKING.sub("", text)
-    text = _CLOSED.sub("", text)  # whose opening stands in the prompt
-    return None if _OPENED.search(text) else _CONTROL.sub("", text)
+    """What stands behind the last thought, or before the first where that is nothing; None where one has no end."""
+    closed = [found.end() for found in _CLOSED.finditer(text)]
+    after = text[closed[-1] :] if closed else text
+    if _OPENED.search(after):
+        return None
+    opened = _OPENED.search(text)
+    if closed and opened and not after.strip():
+        after = text[: opened.start()]
+    return _CONTROL.sub("", after)
 
 
 def _error(answer: dict[str, Any]) -> str | None:

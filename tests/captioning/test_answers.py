@@ -1,6 +1,7 @@
 """Chat completions as servers really send them."""
 
 import json
+import time
 
 import pytest
 
@@ -35,6 +36,8 @@ def completion(message, finish_reason="stop", usage=None):
             "a red square",
         ),
         ("a < b and c > d", "a < b and c > d"),
+        ("a red square<think>was it?</think>", "a red square"),
+        ("<think>a</think>no<think>b</think>a red square", "a red square"),
         ("a red\nsquare", "a red\nsquare"),
     ],
 )
@@ -85,3 +88,10 @@ def test_numbers_of_tokens_that_cannot_be_are_unknown(tokens):
 def test_an_answer_cut_at_max_tokens_is_kept_and_marked():
     answer = read_answer(completion({"content": "a red"}, "length", {"completion_tokens": 2, "prompt_tokens": 3.0}))
     assert answer == Caption("a red", 2, 3, cut=True)
+
+
+@pytest.mark.parametrize("piece", ["<think>", "</think>", "<|channel|>", "<|channel|>final", "word ", "<|a", "◁think▷"])
+def test_a_megabyte_of_anything_takes_no_time(piece):
+    started = time.monotonic()
+    assert isinstance(read_answer(completion({"content": piece * (1_000_000 // len(piece))})), Failure)
+    assert time.monotonic() - started < 1

@@ -170,10 +170,19 @@ def _check_range(key: str, value: float, option: Option) -> None:
 
 
 def given_path(text: str) -> Path:
-    """The path that a user wrote; `~` is the home folder, unless it begins the name of a file."""
+    """The path that a user wrote; `~` is the home folder, unless it begins the name of a file.
+
+    Raises:
+        UserError: no file can have it: it is too long, or a link in it leads to itself.
+    """
     path = Path(text)
     with suppress(RuntimeError):  # no such user: ~a.csv is a file
-        return path.expanduser()
+        path = path.expanduser()
+    try:
+        path.exists()
+    except (OSError, ValueError) as problem:
+        reason = getattr(problem, "strerror", None) or problem
+        raise UserError(f"{text}: no file can have this path ({reason}); give another") from problem
     return path
 
 
