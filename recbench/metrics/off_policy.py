@@ -68,6 +68,7 @@ def snips(
     if not weight.any():
         warnings.warn("the policy would have taken none of the logged actions: SNIPS is NaN", stacklevel=2)
         return PolicyValue(*[float("nan")] * 4)
+    weight = _scaled(weight)
     means, resampled = resampled_means(np.stack([weight * reward, weight], axis=1), samples, seed, groups)
     with np.errstate(invalid="ignore"):
         ratios = resampled[:, 0] / resampled[:, 1]
@@ -122,7 +123,7 @@ def effective_rounds(propensities: ArrayLike, target: ArrayLike) -> float:
     _, weight = _check(np.zeros(np.shape(target)), propensities, target)
     if not weight.any():
         return 0.0
-    scaled = np.ldexp(weight, -int(np.frexp(weight.max())[1]))  # by a power of two, so that no square overflows
+    scaled = _scaled(weight)
     return float(scaled.sum() ** 2 / (scaled @ scaled))
 
 
@@ -146,6 +147,11 @@ def _check(rewards: ArrayLike, propensities: ArrayLike, target: ArrayLike) -> tu
         row = int(np.flatnonzero(~np.isfinite(weight))[0])
         raise UserError(f"propensity {logged[row]} of round {row} is too small to divide by; leave such rounds out")
     return reward, weight
+
+
+def _scaled(weight: FloatArray) -> FloatArray:
+    """Weights over a power of two near the largest, for what has no scale: nothing ends at 0 or inf."""
+    return np.ldexp(weight, -int(np.frexp(weight.max())[1]))
 
 
 def _mean_of(values: FloatArray, groups: ArrayLike | None, samples: int, seed: int, confidence: float) -> PolicyValue:

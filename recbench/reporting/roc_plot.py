@@ -14,10 +14,10 @@ WINDOW_COLOURS = ("#e9b949", "#57a773", "#b07aa1", "#d1605e", "#6baed6")  # told
 def mean_roc(
     above: NDArray[np.int64], ties: NDArray[np.int64], negatives: NDArray[np.int64], rates: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """TPR at each false positive rate, averaged over cases by equation (2), and its standard error.
+    """TPR at each false positive rate, averaged over cases by equation (2), and its standard error (n - 1).
 
     `above`, `ties` and `negatives` are counts of shape [C], `rates` lie in [0, 1] and have shape [R]; both results have
-    shape [R]. Cases without negatives are left out; without any case both are NaN.
+    shape [R]. Cases without negatives are left out; without any case both are NaN, with one the error is.
     """
     defined = negatives > 0
     if not defined.any():
@@ -26,12 +26,14 @@ def mean_roc(
     total, squares, count = np.zeros(len(rates)), np.zeros(len(rates)), int(defined.sum())
     for start in range(0, count, 4096):  # [4096, R] at a time: memory does not grow with the cases
         block = slice(start, start + 4096)
-        passed = rates * n[block] - g[block]
-        tpr = np.where(m[block] > 0, np.clip(passed / np.maximum(m[block], 1), 0, 1), passed >= 0)
+        ramp = np.clip((rates * n[block] - g[block]) / np.maximum(m[block], 1), 0, 1)
+        tpr = np.where(m[block] > 0, ramp, rates >= g[block] / n[block])  # n (1 / n) may be less than 1
         total += tpr.sum(0)
         squares += (tpr**2).sum(0)
     mean = total / count
-    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0) / count)
+    if count < 2:
+        return mean, np.full(len(rates), np.nan)
+    return mean, np.sqrt(np.maximum(squares / count - mean**2, 0) / (count - 1))
 
 
 def plot_roc_head(

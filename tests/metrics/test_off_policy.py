@@ -99,6 +99,7 @@ def test_a_policy_that_shares_no_action_has_no_snips():
     assert ips([1, 0], [0.5, 0.5], [0, 0]).value == 0
     assert effective_rounds([0.5, 0.5], [0, 0]) == 0
     assert effective_rounds([1e-200] * 3, [1, 1, 0]) == 2  # whose squares overflow
+    assert snips([1, 0, 0], [1, 1, 1], [5e-324, 5e-324, 0], samples=0).value == 0.5  # whose means are 0
 
 
 def test_unknown_estimates_of_impossible_actions_are_fine():

@@ -8,21 +8,23 @@ ONE = (np.array([2]), np.array([2]), np.array([10]))  # two above, two tied, of 
 
 def test_a_tie_is_a_ramp():
     # by (2): TPR(u) = clip((10 u - 2) / 2, 0, 1), so 0 at 0.2, one half at 0.3, 1 from 0.4
-    mean, error = mean_roc(*ONE, np.array([0.1, 0.2, 0.3, 0.4, 1.0]))
+    mean, error = mean_roc(*(np.repeat(part, 2) for part in ONE), np.array([0.1, 0.2, 0.3, 0.4, 1.0]))
     assert mean == pytest.approx([0, 0, 0.5, 1, 1])
     assert error == pytest.approx([0] * 5, abs=1e-9)
+    assert np.isnan(mean_roc(*ONE, np.array([0.1]))[1]).all()  # one case has no spread
 
 
 def test_without_ties_it_is_a_step():
     mean, _ = mean_roc(np.array([2]), np.array([0]), np.array([10]), np.array([0.19, 0.2, 0.5]))
     assert mean.tolist() == [0, 1, 1]
+    assert mean_roc(np.array([1]), np.array([0]), np.array([49]), np.array([1 / 49]))[0].tolist() == [1]
 
 
 def test_the_mean_over_cases_and_its_standard_error():
-    # positives first and last of four: at u = 0.5 the TPRs are 1 and 0, mean 1/2, error sqrt(1/4) / sqrt(2)
+    # positives first and last of four: at u = 0.5 the TPRs are 1 and 0, mean 1/2, variance (1/4 + 1/4) / 1, over 2
     mean, error = mean_roc(np.array([0, 4]), np.array([0, 0]), np.array([4, 4]), np.array([0.5]))
     assert mean == pytest.approx([0.5])
-    assert error == pytest.approx([0.5 / 2**0.5])
+    assert error == pytest.approx([0.5])
 
 
 def test_cases_without_negatives_are_left_out():
