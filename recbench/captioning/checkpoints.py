@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import BitsAndBytesConfig, GenerationConfig
-from transformers.utils.logging import disable_progress_bar
 
 from recbench.errors import UserError
+from recbench.pretrained import load_pretrained, load_pretrained_model
 from recbench.schema import CaptionerConfig
 
 
@@ -28,7 +28,7 @@ def check_settings(config: CaptionerConfig, device: torch.device) -> None:
 
 
 def load(automatic: Any, path: str | None, config: CaptionerConfig, key: str, **keywords: Any) -> Any:
-    """`automatic.from_pretrained(path)`: of a processor, tokenizer or model.
+    """`automatic.from_pretrained(path)`: of a processor or tokenizer.
 
     Args:
         automatic: one of transformers' Auto classes.
@@ -37,14 +37,7 @@ def load(automatic: Any, path: str | None, config: CaptionerConfig, key: str, **
     Raises:
         UserError: no path, or nothing there that the class can load.
     """
-    if not path:
-        raise UserError(f"{key} is missing: give a checkpoint's folder or its name on the hub as {key}=PATH")
-    disable_progress_bar()
-    try:
-        return automatic.from_pretrained(path, trust_remote_code=config.trust_remote_code, **keywords)
-    except (OSError, ValueError, KeyError, ImportError) as problem:
-        reason = " ".join(str(problem).split())[:200]
-        raise UserError(f"{key}={path} cannot be loaded as {automatic.__name__} ({reason})") from problem
+    return load_pretrained(automatic, path, key, trust_remote_code=config.trust_remote_code, **keywords)
 
 
 def load_model(automatic: Any, path: str | None, config: CaptionerConfig, device: torch.device, key: str) -> Any:
@@ -59,7 +52,8 @@ def load_model(automatic: Any, path: str | None, config: CaptionerConfig, device
         keywords["device_map"] = config.device_map
     elif config.four_bit:
         keywords["device_map"] = {"": device}
-    model = load(automatic, path, config, key, **keywords)
+    keywords["trust_remote_code"] = config.trust_remote_code
+    model = load_pretrained_model(automatic, path, key, **keywords)
     return (model if "device_map" in keywords else model.to(device)).eval()
 
 

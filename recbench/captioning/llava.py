@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from recbench.captioning.chat_templates import ChatTemplate
 from recbench.captioning.checkpoints import generate, generation_settings, load, load_model
 from recbench.captioning.interface import Caption, Item
 from recbench.captioning.prompts import fill_prompt
@@ -38,6 +39,8 @@ class LlavaCaptioner:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.model = load_model(AutoModelForImageTextToText, config.path, config, device, "captioner.path")
         self.name = f"llava:{short_name(str(config.path))}"
+        chat, special = getattr(self.processor, "chat_template", None), self.tokenizer.special_tokens_map
+        self.template = ChatTemplate(chat, special, f"captioner.path={config.path}")
         self.settings = generation_settings(self.model, config, self.tokenizer.pad_token_id)
 
     def caption(self, items: Sequence[Item]) -> list[Caption]:
@@ -74,5 +77,4 @@ class LlavaCaptioner:
 
     def _chat(self, prompt: str) -> str:
         content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        turns = [{"role": "user", "content": content}]
-        return str(self.processor.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
+        return self.template.render(content)

@@ -24,9 +24,9 @@ from transformers import (
 )
 from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from recbench.captioning.checkpoints import load
 from recbench.captioning.word_tokenizer import IMAGE
 from recbench.errors import UserError
+from recbench.pretrained import load_pretrained_model
 from recbench.schema import CaptionerConfig
 
 
@@ -106,7 +106,10 @@ def _language_model(
         return text, None
     from transformers import AutoModelForCausalLM
 
-    weights = load(AutoModelForCausalLM, config.language_model, config, "captioner.language_model", dtype=torch.float32)
+    key, trusted = "captioner.language_model", config.trust_remote_code
+    weights = load_pretrained_model(
+        AutoModelForCausalLM, config.language_model, key, dtype=torch.float32, trust_remote_code=trusted
+    )
     if not isinstance(weights.config, LlamaConfig):
         raise UserError(
             f"captioner.language_model={config.language_model} is a {weights.config.model_type}: give a llama"

@@ -21,6 +21,7 @@ from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
 from recbench.captioning.muon import Muon
 from recbench.captioning.small_model import caption_losses, normalised
+from recbench.errors import damage_told
 from recbench.runs import atomic_path
 from recbench.schema import CaptionerConfig
 
@@ -218,6 +219,11 @@ def _load_state(folder: Path, parameters: dict[str, Tensor], optimizers: list[to
     """Restore what `_save_state` wrote, where it did; returns the steps that are done."""
     if not (folder / "state.json").is_file():
         return 0
+    with damage_told(folder, "start a new run"):
+        return _restore(folder, parameters, optimizers)
+
+
+def _restore(folder: Path, parameters: dict[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> int:
     with torch.no_grad():
         for name, value in load_file(folder / "weights.safetensors").items():
             parameters[name].copy_(value)

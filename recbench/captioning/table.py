@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recbench.errors import UserError
+from recbench.errors import UserError, damage_told
 from recbench.runs import atomic_path
 
 MODEL, FALLBACK, SKIPPED = "model", "fallback", "skipped"  # where a caption comes from
@@ -66,10 +66,11 @@ def read_captions(run_folder: Path) -> list[str | None]:
     """The captions of a finished caption run in catalogue order, None where an item was skipped.
 
     Raises:
-        UserError: the folder has no captions.parquet.
+        UserError: the folder has no captions.parquet, or a damaged one.
     """
     path = Path(run_folder) / FILE
     if not path.is_file():
         raise UserError(f"{run_folder} holds no {FILE}; give the run of a finished recbench caption")
-    captions: list[str | None] = pq.read_table(path, columns=["caption"])["caption"].to_pylist()
+    with damage_told(path, "make the captions again, or name another run"):
+        captions: list[str | None] = pq.read_table(path, columns=["caption"])["caption"].to_pylist()
     return captions

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from recbench.captioning.chat_templates import ChatTemplate
 from recbench.captioning.checkpoints import context_length, generate, generation_settings, load, load_model
 from recbench.captioning.interface import Caption, Item, NoCaption
 from recbench.captioning.prompts import fill_prompt
@@ -34,6 +35,7 @@ class TextCaptioner:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         if self.tokenizer.pad_token is None:
             raise UserError(f"{key}={path}: its tokenizer has neither a padding nor an end token; it cannot batch")
+        self.template = ChatTemplate(self.tokenizer.chat_template, self.tokenizer.special_tokens_map, f"{key}={path}")
         self.settings = generation_settings(self.model, config, self.tokenizer.pad_token_id)
         longest = context_length(self.model.config)
         self.room = None if longest is None else longest - config.max_tokens
@@ -57,8 +59,7 @@ class TextCaptioner:
     def _tokens(self, prompt: str) -> list[int]:
         if self.tokenizer.chat_template is None:
             return list(self.tokenizer(prompt)["input_ids"])
-        turns = [{"role": "user", "content": prompt}]
-        text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+        text = self.template.render(prompt)
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])  # the template has written them
 
     def _problem(self, prompt: list[int]) -> NoCaption | None:

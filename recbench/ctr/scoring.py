@@ -18,8 +18,9 @@ from recbench.ctr.rows import make_rows
 from recbench.ctr.training import predict
 from recbench.ctr.vocabulary import Categories, Numbers
 from recbench.data.dataset import RecommendationData
-from recbench.errors import UserError
+from recbench.errors import UserError, damage_told
 from recbench.schema import CtrModelConfig
+from recbench.strict_json import read_object
 
 
 class Scorer:
@@ -98,19 +99,20 @@ def load_scorer(run_folder: Path, data: RecommendationData, arm: str, seed: int)
 
 def read_scorer(folder: Path) -> tuple[Encoder, nn.Module, dict[str, Any]]:
     """Encoder, model and encoder.json of a folder that `save_scorer` wrote."""
-    about = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
-    arrays = load_arrays(folder / "encoder.safetensors")
-    encoder = Encoder(
-        tuple(Field(**field) for field in about["fields"]),
-        arrays["users"],
-        arrays["items"],
-        tuple(ListColumn(arrays[f"list_{n}"], arrays.get(f"weight_{n}")) for n in range(about["lists"])),
-        tuple(Categories(column["name"], tuple(column["values"])) for column in about["categories"]),
-        tuple(Numbers(**column) for column in about["numbers"]),
-    )
-    model = make_model(encoder, CtrModelConfig(**about["model"]), seed=0)
-    model.load_state_dict(load_file(folder / "model.safetensors"))
-    return encoder, model.eval(), about
+    with damage_told(folder, "make the ctr run again, or name another"):
+        about = read_object(folder / "encoder.json", "a click model's columns")
+        arrays = load_arrays(folder / "encoder.safetensors")
+        encoder = Encoder(
+            tuple(Field(**field) for field in about["fields"]),
+            arrays["users"],
+            arrays["items"],
+            tuple(ListColumn(arrays[f"list_{n}"], arrays.get(f"weight_{n}")) for n in range(about["lists"])),
+            tuple(Categories(column["name"], tuple(column["values"])) for column in about["categories"]),
+            tuple(Numbers(**column) for column in about["numbers"]),
+        )
+        model = make_model(encoder, CtrModelConfig(**about["model"]), seed=0)
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+        return encoder, model.eval(), about
 
 
 def encoder_arrays(encoder: Encoder) -> dict[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """A built data set as the later stages see it."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,8 @@ from recbench.data.image_paths import LocatedImage, locate_image
 from recbench.data.impression_table import read_impressions
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions
-from recbench.errors import UserError
+from recbench.errors import UserError, damage_told
+from recbench.strict_json import read_object
 
 
 @dataclass(frozen=True)
@@ -54,29 +54,30 @@ def load_data(folder: Path) -> RecommendationData:
     """Open the files of a data run; texts stay on disk and are memory-mapped, interactions take 13 bytes each.
 
     Raises:
-        UserError: the folder holds no complete data set.
+        UserError: the folder holds no complete data set, or a damaged one.
     """
     folder = Path(folder)
     if not (folder / "description.json").is_file():
         raise UserError(f"{folder} holds no complete data set (no description.json); make one with: recbench data")
-    description = json.loads((folder / "description.json").read_text(encoding="utf-8"))
-    interactions = NO_INTERACTIONS
-    if (folder / "interactions.parquet").is_file():
-        interactions = read_interactions(memory_mapped(folder / "interactions.parquet"))
-    best = None
-    if (folder / "best.parquet").is_file():
-        table = memory_mapped(folder / "best.parquet").with_format("arrow")[:]
-        best = {name: table[name].to_numpy() for name in table.column_names}
-    return RecommendationData(
-        name=description["name"],
-        catalogue=memory_mapped(folder / "catalogue.parquet"),
-        interactions=interactions,
-        fingerprint=description["fingerprint"],
-        best=best,
-        directory=folder,
-        images=Path(description["images"]) if description.get("images") else None,
-        images_outside=bool(description.get("images_outside")),
-    )
+    with damage_told(folder, "make the data set again: recbench data"):
+        description = read_object(folder / "description.json", "the description of a data set")
+        interactions = NO_INTERACTIONS
+        if (folder / "interactions.parquet").is_file():
+            interactions = read_interactions(memory_mapped(folder / "interactions.parquet"))
+        best = None
+        if (folder / "best.parquet").is_file():
+            table = memory_mapped(folder / "best.parquet").with_format("arrow")[:]
+            best = {name: table[name].to_numpy() for name in table.column_names}
+        return RecommendationData(
+            name=description["name"],
+            catalogue=memory_mapped(folder / "catalogue.parquet"),
+            interactions=interactions,
+            fingerprint=description["fingerprint"],
+            best=best,
+            directory=folder,
+            images=Path(description["images"]) if description.get("images") else None,
+            images_outside=bool(description.get("images_outside")),
+        )
 
 
 def memory_mapped(path: Path) -> Dataset:

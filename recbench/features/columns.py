@@ -1,6 +1,5 @@
 """Categorical columns of a catalogue, one list of ids an item, in memory and as files of a tokenize run."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from recbench.errors import UserError
+from recbench.errors import UserError, damage_told
 from recbench.runs import atomic_path, write_json
+from recbench.strict_json import parse
 
 PAD = 0  # fills short lists up in a batch; never stored
 OOV = 1  # a value that the vocabulary does not know
@@ -105,23 +105,27 @@ def load_features(folder: Path) -> list[FeatureColumn]:
     """The columns of a tokenize run, in the order in which they were made; rows are those of the catalogue.
 
     Raises:
-        UserError: the folder holds no features.
+        UserError: the folder holds no features, or damaged ones.
     """
     if not (folder / "columns.json").is_file():
         raise UserError(f"{folder} holds no features (no columns.json); give the run of a finished recbench tokenize")
-    columns = []
-    for key in json.loads((folder / "columns.json").read_text(encoding="utf-8")):
-        name = key["name"]
-        lists = pq.read_table(folder / "features.parquet", columns=[name])[name].combine_chunks()
-        offsets = offsets_of(pc.list_value_length(lists).to_numpy(zero_copy_only=False))
-        weights = None
-        if key["weighted"]:
-            weight = f"{name}.weight"
-            table = pq.read_table(folder / "features.parquet", columns=[weight])
-            weights = table[weight].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        ids = lists.flatten().to_numpy(zero_copy_only=False)
-        columns.append(FeatureColumn(name, key["kind"], key["size"], offsets, ids, weights))
-    return columns
+    with damage_told(folder, "make the run again, or name another"):
+        columns = []
+        keys = parse((folder / "columns.json").read_bytes())
+        if not isinstance(keys, list) or not keys:
+            raise ValueError("columns.json lists no columns")
+        for key in keys:
+            name = key["name"]
+            lists = pq.read_table(folder / "features.parquet", columns=[name])[name].combine_chunks()
+            offsets = offsets_of(pc.list_value_length(lists).to_numpy(zero_copy_only=False))
+            weights = None
+            if key["weighted"]:
+                weight = f"{name}.weight"
+                table = pq.read_table(folder / "features.parquet", columns=[weight])
+                weights = table[weight].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            ids = lists.flatten().to_numpy(zero_copy_only=False)
+            columns.append(FeatureColumn(name, key["kind"], key["size"], offsets, ids, weights))
+        return columns
 
 
 def _lists(offsets: np.ndarray, values: np.ndarray) -> pa.Array:

@@ -8,7 +8,7 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from recbench.errors import UserError
+from recbench.pretrained import load_pretrained
 
 BATCH = 1024  # captions tokenized together
 
@@ -19,14 +19,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     Raises:
         UserError: there is none.
     """
-    try:
-        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise UserError(
-            f"features.tokenizer={name} has no tokenizer to load ({reason}); give a checkpoint folder or hub name, or "
-            "null to train one on the captions"
-        ) from error
+    return load_pretrained(AutoTokenizer, name, "features.tokenizer", trust_remote_code=False)
 
 
 def saved_tokenizers(caption_run: Path) -> list[Path]:

@@ -13,11 +13,12 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from recbench.errors import UserError
+from recbench.errors import UserError, damage_told
 from recbench.policy.bpr_mf import BprMf
 from recbench.policy.item_tokens import ItemTokens
 from recbench.policy.kinds import Policy, new_policy
 from recbench.schema import PolicyConfig
+from recbench.strict_json import read_object
 
 
 def save_weights(folder: Path, policy: Policy) -> None:
@@ -44,14 +45,15 @@ def load_policy(folder: Path) -> tuple[Policy, ItemTokens]:
     """Read what `save_policy` wrote, on the CPU and in evaluation mode.
 
     Raises:
-        UserError: the folder holds no policy.
+        UserError: the folder holds no policy, or a damaged one.
     """
     if not (folder / "policy.json").is_file():
         raise UserError(f"{folder} holds no policy (no policy.json); give the run of a finished recbench train")
-    description = json.loads((folder / "policy.json").read_text(encoding="utf-8"))
-    tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
-    policy = new_policy(tokens.trie(), PolicyConfig(**description["policy"]), description.get("users", 0))
-    load_weights(folder, policy)
+    with damage_told(folder, "train the policy again, or name another run"):
+        description = read_object(folder / "policy.json", "a policy's settings")
+        tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
+        policy = new_policy(tokens.trie(), PolicyConfig(**description["policy"]), description.get("users", 0))
+        load_weights(folder, policy)
     return policy.eval(), tokens
 
 
@@ -92,7 +94,18 @@ def save_training_state(
 def load_training_state(
     folder: Path, policy: Policy, optimizer: torch.optim.Optimizer, tracked: dict[str, Tensor] | None = None
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
-    """Restore what `save_training_state` wrote, in place; returns the average and the numbers."""
+    """Restore what `save_training_state` wrote, in place; returns the average and the numbers.
+
+    Raises:
+        UserError: the files are damaged.
+    """
+    with damage_told(folder, "start a new run"):
+        return _load_training_state(folder, policy, optimizer, tracked)
+
+
+def _load_training_state(
+    folder: Path, policy: Policy, optimizer: torch.optim.Optimizer, tracked: dict[str, Tensor] | None
+) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
     load_weights(folder, policy)
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in load_file(folder / "optimizer.safetensors").items():
@@ -104,4 +117,4 @@ def load_training_state(
             tracked[name].copy_(value)
     average_file = folder / "average.safetensors"
     average = load_file(average_file, device=str(policy.device)) if average_file.is_file() else None
-    return average, json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    return average, read_object(folder / "state.json", "a training's numbers")

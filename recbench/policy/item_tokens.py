@@ -3,7 +3,6 @@
 Semantic IDs are made here from texts or interactions, or taken over from a tokenize run, made from captions.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from recbench.errors import UserError
 from recbench.policy.item_vectors import item_vectors
 from recbench.policy.trie import NO_CODE, ItemTrie, build_trie
 from recbench.schema import ItemTokensConfig
+from recbench.strict_json import read_object
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,13 @@ def read_index_file(
     Raises:
         UserError: no such file, no JSON object of lists of texts, or items without an entry.
     """
+    expected = "a JSON object of item id -> list of tokens"
     if not path.is_file():
-        raise UserError(f"item_tokens.path={path}: no such file; expected a JSON object of item id -> list of tokens")
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); expected an object of item id -> list of tokens") from error
-    if not isinstance(index, dict) or not all(isinstance(tokens, list) and tokens for tokens in index.values()):
-        raise UserError(f"{path}: expected a JSON object of item id -> non-empty list of tokens")
+        raise UserError(f"item_tokens.path={path}: no such file; expected {expected}")
+    index = read_object(path, expected)
+    for item, tokens in index.items():
+        if not isinstance(tokens, list) or not tokens or not all(type(token) in (str, int) for token in tokens):
+            raise UserError(f"{path}: item {item[:60]!r}: expected a non-empty list of tokens, each a text or a number")
     missing = [item for item in items if item not in index]
     if missing:
         raise UserError(

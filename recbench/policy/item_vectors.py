@@ -118,16 +118,19 @@ def encoder_vectors(texts: list[str], folder: Path) -> np.ndarray:
     """Mean-pooled sentence embeddings of a Hugging Face encoder folder, unit length, float64 [N, width].
 
     Raises:
-        UserError: the folder is missing.
+        UserError: the folder is missing, or holds no whole encoder.
     """
     import torch
     from transformers import AutoModel, AutoTokenizer
+
+    from recbench.pretrained import load_pretrained, load_pretrained_model
 
     if not (folder / "config.json").is_file():
         raise UserError(
             f"{folder}: expected the folder of a sentence encoder (with config.json, tokenizer and weights)"
         )
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    tokenizer = load_pretrained(AutoTokenizer, str(folder), "the sentence encoder")
+    model = load_pretrained_model(AutoModel, str(folder), "the sentence encoder").eval()
     pooled = []
     with torch.no_grad():
         for start in range(0, len(texts), 64):

@@ -23,11 +23,7 @@ def soft_top_k(values: Tensor, valid: Tensor, count: int, temperature: float) ->
     thresholds = sums[:, : len(cut)] - (count - cut).double().log()
     # Of the m for which no value that is left exceeds the threshold, the smallest.
     fewest = (ordered[:, : len(cut)] <= thresholds).int().argmax(dim=1, keepdim=True)
-    # Measured from the largest that is left: where all are far from 0, the threshold itself is rounded.
-    first = ordered.gather(1, fewest)
-    places = torch.arange(values.shape[1], device=values.device)
-    rest = (ordered - first).masked_fill(places < fewest, -torch.inf).logsumexp(dim=1, keepdim=True)
-    shares = (scaled - first - rest + (count - fewest).double().log()).exp().clamp(max=1.0)
+    shares = (scaled - thresholds.gather(1, fewest)).exp().clamp(max=1.0)
     few = valid.sum(dim=1, keepdim=True) <= count
     return torch.where(few, 1.0, shares).masked_fill(~valid, 0.0)
 

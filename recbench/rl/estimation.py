@@ -137,8 +137,6 @@ def inclusion_probabilities(sizes: Tensor, budget: int) -> Tensor:
     left = budget - torch.arange(len(sizes), device=sizes.device, dtype=sizes.dtype)  # behind so many that are certain
     tails = ordered.flip(0).cumsum(0).flip(0)
     certain = int((left.clamp(min=0.0) * ordered >= tails * (1.0 - ROUNDING)).sum())
-    if certain < len(sizes):
-        certain = min(certain, max(budget - 1, 0))  # however small the others are, they have a chance
     probabilities = torch.ones_like(sizes)
     rest = order[certain:]
     if len(rest):

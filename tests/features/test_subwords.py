@@ -88,6 +88,6 @@ def test_without_a_tokenizer_one_is_trained_on_training_items_only(tmp_path) -> 
 
 @pytest.mark.parametrize("name", ["nothing here", "/nowhere/at/all"])
 def test_a_missing_tokenizer_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(UserError, match=f"features.tokenizer={name} has no tokenizer") as told:
+    with pytest.raises(UserError, match=f"features.tokenizer={name} cannot be loaded as AutoTokenizer") as told:
         load_tokenizer(name)
     assert "\n" not in str(told.value)

@@ -4,13 +4,11 @@ import math
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbench.rl.advantages import group_advantages, pair_scale
-from recbench.rl.anchor import soft_top_k
 from recbench.rl.baselines import llpauc_advantages, softmax_advantages
-from recbench.rl.estimation import inclusion_probabilities
 from recbench.rl.loss import FAR, kl_to_reference, pairwise_advantages, policy_loss, probability_ratio
 from recbench.rl.surrogates import surrogate_pull, surrogate_value
 from recbench.rl.windows import (
@@ -134,32 +132,6 @@ def test_soft_windows_are_finite_for_any_scores_and_temperature(scores: list[flo
     k = data.draw(st.integers(1, len(scores)))
     ranks = torch.stack([thresholds(ordered, count, count, torch.tensor([r])) for r in range(k + 1)], dim=1)
     assert not inside_metric(ordered, ranks, metric_coefficients("ndcg", k), t).isnan().any()
-
-
-@given(
-    st.lists(st.one_of(st.integers(-20, 0).map(float), st.floats(-1e6, 0)), min_size=1, max_size=8),
-    st.integers(1, 9),
-    st.sampled_from([1e-6, 1e-3, 1.0, 1e6]),
-)
-@example([-17180.0, -17180.0], 1, 1e-6)
-def test_a_soft_top_k_holds_k_wherever_ranks_and_temperature_lie(values: list[float], count: int, t: float) -> None:
-    row = torch.tensor([values], dtype=torch.float64)
-    shares = soft_top_k(row, torch.ones_like(row, dtype=torch.bool), count, t)[0]
-    assert ((shares >= 0) & (shares <= 1)).all()
-    assert float(shares.sum()) == pytest.approx(min(count, len(values)), rel=1e-9)
-    assert (shares[row[0].argsort()].diff() >= -1e-12).all()
-
-
-@given(st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=30), st.integers(1, 35))
-@example([5e8, 0.5], 1)
-def test_every_item_has_a_chance_to_be_scored(sizes: list[float], budget: int) -> None:
-    """In proportion to its size, or 1, and as many as are to be drawn."""
-    given_sizes = torch.tensor(sizes, dtype=torch.float64)
-    found = inclusion_probabilities(given_sizes, budget)
-    assert ((found > 0) & (found <= 1)).all()
-    assert float(found.sum()) == pytest.approx(min(budget, len(sizes)), rel=1e-7)
-    free = (found / given_sizes)[found < 1 - 1e-8]
-    assert not len(free) or float(free.max() / free.min()) == pytest.approx(1.0, rel=1e-9)
 
 
 @given(st.integers(2, 10**9), st.data())

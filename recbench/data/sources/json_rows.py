@@ -50,7 +50,7 @@ def json_rows(path: Path, broken: BrokenLines, most_expansion: float) -> Iterato
         try:
             row = parse(line)
         except json.JSONDecodeError:
-            row = _literal(line)
+            row = literal(line.strip()) if line.startswith("{'") else None
         except ValueError as found:
             row, problem = None, str(found)
         if isinstance(row, dict):
@@ -79,14 +79,14 @@ def _array(path: Path, most_expansion: float) -> list[Any] | None:
     return rows if isinstance(rows, list) else None
 
 
-def _literal(line: str) -> Any:
-    """The value of a Python literal; None for anything else."""
-    if len(line) > LONGEST_LITERAL or not line.startswith("{'"):
+def literal(text: str) -> Any:
+    """The value of a Python literal, in which nothing is run; None for anything else, and for a very long one."""
+    if len(text) > LONGEST_LITERAL:
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of backslashes
-            return ast.literal_eval(line.strip())
+            return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
 

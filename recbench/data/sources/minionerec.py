@@ -4,18 +4,19 @@ A row holds the last ten items before an interaction and the interaction itself.
 sequences can be rebuilt from them even where a file is missing: see `rebuild_sequences`.
 """
 
-import ast
-import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from recbench.data.sources.json_rows import literal, texts_of
 from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
 from recbench.data.sources.tabular import read_rows
 from recbench.errors import UserError
 from recbench.schema import DataConfig
+from recbench.strict_json import HALF_CHARACTER, kind_of, read_object, whole_characters
 
 OPTIONS = {
     "train_file": "train.csv",  # used if it is there
@@ -41,10 +42,13 @@ def read(config: DataConfig) -> RawData:
     options = read_options(config, OPTIONS)
     folder = source_path(config)
     broken = BrokenLines(options["skip_bad_lines"])
-    index = read_json(source_file(folder, options["index_file"]))
-    described = read_json(source_file(folder, options["item_file"]))
+    if options["history"] < 1:
+        raise UserError(f"data.options.history is {options['history']}, expected at least 1")
+    index = read_object(source_file(folder, options["index_file"]), "an object of item -> semantic ID")
+    described = read_object(source_file(folder, options["item_file"]), "an object of item -> what it is")
+    check_items(folder / options["index_file"], index)
     files = [source_file(folder, options[name]) for name in ("valid_file", "test_file")]
-    if options["train_file"] and (folder / options["train_file"]).is_file():
+    if options["train_file"] and os.path.lexists(folder / options["train_file"]):
         files.insert(0, source_file(folder, options["train_file"]))
     rows = [row for path in files for row in parse_rows(path, set(index), broken)]
     sequences, cut = rebuild_sequences(rows, options["history"], broken)
@@ -57,32 +61,16 @@ def read(config: DataConfig) -> RawData:
             "item": pa.array([item for items in sequences.values() for item in items], pa.string()),
         }
     )
-    return RawData(describe_items(index, described), interactions, problems, dict(broken.skipped))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object.
-
-    Raises:
-        UserError: something else.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as problem:
-        raise UserError(f"{path} is not JSON ({problem}); fetch the file again") from problem
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__}, expected an object with items as keys")
-    return content
+    return RawData(
+        describe_items(index, described, folder / options["item_file"]), interactions, problems, dict(broken.skipped)
+    )
 
 
 def parse_rows(path: Path, catalogue: set[str], broken: BrokenLines) -> Iterable[Row]:
     """The rows of one file that parse."""
     for line, row in read_rows(path, COLUMNS, broken):
-        try:
-            history = ast.literal_eval(row["history"])
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            history = None
-        if not isinstance(history, list):
+        history = literal(str(row["history"]))
+        if not isinstance(history, list) or not all(isinstance(item, int | str) for item in history):
             broken.report(path, line, "history_item_id is no list", row["history"])
             continue
         items = [str(item) for item in [*history, row["item"]]]
@@ -115,15 +103,29 @@ def rebuild_sequences(rows: Iterable[Row], history: int, broken: BrokenLines) ->
     return sequences, cut
 
 
-def describe_items(index: dict[str, Any], described: dict[str, Any]) -> pa.Table:
-    """The catalogue in the index's order: title, description as text, brand."""
+def check_items(path: Path, index: dict[str, Any]) -> None:
+    """Raise UserError for an item of no name, or of one that no file can hold."""
+    for item in index:
+        if not item.strip() or HALF_CHARACTER.search(item):
+            raise UserError(f"{path} has the item {ascii(item)[:60]}, expected a name; correct it")
+
+
+def describe_items(index: dict[str, Any], described: dict[str, Any], path: Path) -> pa.Table:
+    """The catalogue in the index's order: title, description as text, brand.
+
+    Raises:
+        UserError: an item that is described by something else than an object.
+    """
     rows = [described.get(item, {}) for item in index]
+    for item, row in zip(index, rows, strict=True):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}: item {item!r} is {kind_of(row)}, expected an object with a title")
     return pa.table(
         {
             "item": pa.array(index, pa.string()),
-            "title": pa.array([str(row.get("title") or "") for row in rows], pa.string()),
+            "title": pa.array([text_of(row.get("title")) for row in rows], pa.string()),
             "text": pa.array([plain_text(row.get("description")) for row in rows], pa.string()),
-            "brand": pa.array([row.get("brand") or None for row in rows], pa.string()),
+            "brand": pa.array([text_of(row.get("brand")) or None for row in rows], pa.string()),
         }
     )
 
@@ -131,10 +133,13 @@ def describe_items(index: dict[str, Any], described: dict[str, Any]) -> pa.Table
 def plain_text(description: Any) -> str:
     """A description as text: some are lists, and some the Python text of a list."""
     if isinstance(description, str) and description.startswith("["):
-        try:
-            description = ast.literal_eval(description)
-        except (ValueError, SyntaxError):
-            return description
-    if isinstance(description, list):
-        return " ".join(str(part) for part in description)
-    return str(description or "")
+        parts = literal(description)
+        description = description if parts is None else parts
+    return text_of(description)
+
+
+def text_of(value: Any) -> str:
+    """A text as it stands; of a list its texts, with blanks between; of anything else what text there is."""
+    if isinstance(value, list):
+        return " ".join(text_of(part) for part in value)
+    return whole_characters(value) if isinstance(value, str) else " ".join(texts_of(value))
