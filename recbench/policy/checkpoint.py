@@ -117,4 +117,4 @@ def _load_training_state(
             tracked[name].copy_(value)
     average_file = folder / "average.safetensors"
     average = load_file(average_file, device=str(policy.device)) if average_file.is_file() else None
-    return average, read_object(folder / "state.json", "a training's numbers")
+    return average, json.loads((folder / "state.json").read_text(encoding="utf-8"))  # the best so far may be -Infinity
