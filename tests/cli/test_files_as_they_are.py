@@ -168,6 +168,15 @@ def test_blanks_around_values_and_names_of_columns(built, tmp_path):
     assert sequences(data) == {"ann": ["x", "x", "y"]} and "blanks around 3 values of item were taken off" in told
 
 
+def test_quotes_escaped_by_backslashes(built, refused, tmp_path):
+    table(everyone(), tmp_path / "clicks.csv")
+    (tmp_path / "items.csv").write_text('item,title\na,"say \\"hi\\", twice"\nb,"x"\nc,y\nd,z\n')
+    said = refused("clicks.csv", "data.options.items_file=items.csv")
+    assert "items.csv line 2: text after a closing quote" in said and "data.options.escapes=true" in said
+    data, _, _ = built("clicks.csv", "data.options.items_file=items.csv", "data.options.escapes=true")
+    assert data.catalogue["title"][:] == ['say "hi", twice', "x", "y", "z"]
+
+
 def test_encodings(built, refused, tmp_path):
     (tmp_path / "clicks.csv").write_bytes("user,item\nann,café\nann,thé\nann,jus\n".encode("latin-1"))
     assert "clicks.csv line 2: not UTF-8 text" in refused("clicks.csv")
@@ -261,8 +270,8 @@ def test_ways_to_write_times(built, tmp_path, name, times, expected, written):
         (["2014102100", "2014102101", "2014102102"], "are seconds since 1970 or dates with the hour; say which"),
         (["99999999999999999999"], "line 2: the timestamp is beyond what 64 bits hold ('99999999999999999999')"),
         (["1.58869E+12"], "line 2: the timestamp lost its last digits (scientific notation)"),
-        (["5", "soon"], "line 3: the timestamp is neither a number nor an ISO 8601 time ('soon')"),
-        (["5", "2020-02-30"], "line 3: the timestamp is neither a number nor an ISO 8601 time ('2020-02-30')"),
+        (["5", "soon"], "line 3: the timestamp is neither a number nor an ISO 8601 time; say its form in"),
+        (["5", "2020-02-30"], "line 3: the timestamp is neither a number nor an ISO 8601 time; say its form in"),
         (["5", "NULL"], "line 3: no timestamp: NULL stands for none"),
     ],
 )
@@ -327,6 +336,33 @@ def test_null_and_its_spellings_are_no_user_and_no_item(refused, built, tmp_path
     }
 
 
+def test_what_may_be_a_category_stays_one(built, tmp_path):
+    table(everyone(), tmp_path / "clicks.csv")
+    table({"item": ITEMS, "title": ITEMS, "country": ["NA", "None", "\\N", "FR"]}, tmp_path / "items.csv")
+    files = ("data.options.items_file=items.csv", "+data.options.item_columns.country=country")
+    assert built("clicks.csv", *files)[0].catalogue["country"][:] == ["NA", "None", None, "FR"]
+    given = "data.options.null_values=[NA,None]"
+    assert built("clicks.csv", *files, given)[0].catalogue["country"][:] == [None, None, "\\N", "FR"]
+
+
+def test_names_that_a_spreadsheet_rounded_are_told(built, tmp_path):
+    table(everyone(["1.23457E+11", "5", "6", "7"]), tmp_path / "clicks.csv")
+    assert "1 ITEMS OF A FILE LOOK LIKE NUMBERS THAT WERE ROUNDED, such as '1.23457E+11'" in built("clicks.csv")[2]
+
+
+def test_names_beyond_what_floating_point_holds(refused, tmp_path):
+    pq.write_table(pa.table({"user": [2.0**53], "item": [1]}), tmp_path / "clicks.parquet")
+    assert "row 1: the user is a floating-point number beyond 2^53, which is not exact" in refused("clicks.parquet")
+
+
+def test_times_that_single_precision_rounded_are_told(built, tmp_path):
+    times = pa.array([978300760.0, 978302109.0, 978301968.0]).cast(pa.float32(), safe=False)
+    pq.write_table(pa.table({"user": ["u"] * 3, "item": list("abc"), "timestamp": times}), tmp_path / "c.parquet")
+    assert (
+        "FLOATING-POINT NUMBERS TOO LARGE TO BE EXACT" in built("c.parquet", columns=("user", "item", "timestamp"))[2]
+    )
+
+
 def test_a_user_called_null_can_be_had(built, tmp_path):
     table(everyone(users=["NULL", "ann"]), tmp_path / "clicks.csv")
     data, _, _ = built("clicks.csv", "data.options.null_values=[]")
@@ -364,7 +400,7 @@ def test_keys_that_hardly_meet_are_a_warning_in_capitals(built, tmp_path):
     _, description, told = built("clicks.csv", "data.options.items_file=items.csv")
     assert description["warnings"] == [
         "THE ITEMS OF THE LOG HARDLY OCCUR IN items.csv: 1 of 4 do; the log has such as '0101', '0102', '0103', the "
-        "file '101', '102', '103'"
+        "file '101', '102', '103'; without leading zeros, 4 would"
     ]
     assert "note: THE ITEMS OF THE LOG HARDLY OCCUR" in told
 

@@ -108,6 +108,8 @@ class RegularBytes:
             content = content if self._dialect.encoding == "utf-8" else text.encode()
         if b"\0" in content or content.count(b"\r") != content.count(b"\r\n"):
             raise Irregular
+        if self._dialect.escapes and b'\\"' in content:
+            raise Irregular
         if self._dialect.quotes and b'"' in content:
             self._check_quotes(np.frombuffer(content, np.uint8))
         if len(self._delimiter) > 1:

@@ -34,9 +34,11 @@ class Dialect:
     delimiter: str
     quotes: bool  # whether values may stand in quotes; else a quote is a character like any other
     encoding: str = "utf-8"
+    escapes: bool = False  # whether a backslash before a quote makes it a character
 
     def __str__(self) -> str:
         quotes = "quotes enclose values" if self.quotes else "quotes are characters"
+        quotes += ", backslashes escape them" if self.quotes and self.escapes else ""
         return f"delimiter {spoken(self.delimiter)}, {quotes}, {self.encoding}"
 
 
@@ -99,6 +101,7 @@ def find_dialect(
     delimiter: str | None = None,
     fallback: str | None = None,
     quotes: bool | None = None,
+    escapes: bool = False,
     encoding: str = "utf-8",
 ) -> Dialect:
     """The dialect of a file: what is given, else what its name says, if the first line agrees.
@@ -121,7 +124,7 @@ def find_dialect(
     usual = delimiter or BY_SUFFIX.get(suffix) or fallback or ","
     candidates = [usual] if delimiter else [usual, *([fallback] if fallback else []), *CANDIDATES]
     fitting = [
-        Dialect(one, one in QUOTED if quotes is None else quotes and len(one) == 1, encoding)
+        Dialect(one, one in QUOTED if quotes is None else quotes and len(one) == 1, encoding, escapes)
         for one in dict.fromkeys(candidates)
     ]
 
@@ -198,7 +201,8 @@ def _quoted_record(lines: _Lines, line: str, dialect: Dialect) -> Record:
                 return
             yield another
 
-    reader = csv.reader(chain([line], following()), delimiter=dialect.delimiter, strict=True)
+    escape = "\\" if dialect.escapes else None
+    reader = csv.reader(chain([line], following()), delimiter=dialect.delimiter, escapechar=escape, strict=True)
     try:
         return Record(start, next(reader))
     except csv.Error as problem:
@@ -209,4 +213,7 @@ def _quoted_record(lines: _Lines, line: str, dialect: Dialect) -> Record:
             fault = "a quote opens a value here and is closed amid a value below"
         else:
             fault = "text after a closing quote"
-        return Record(start, [], line.rstrip("\r\n"), f'{fault}; inside quotes, a quote is written ""')
+        remedy = 'inside quotes, a quote is written ""'
+        if '\\"' in line and not dialect.escapes:
+            remedy += ', or \\" with data.options.escapes=true'
+        return Record(start, [], line.rstrip("\r\n"), f"{fault}; {remedy}")

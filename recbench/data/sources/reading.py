@@ -15,6 +15,7 @@ from recbench.data.sources.values import shown
 SHOWN_ROWS = 3
 HARDLY = 0.5  # of the names of a log; fewer that have a description are no accident
 EXAMPLES = 3
+SCIENTIFIC = r"^\d(\.\d+)?[eE]\+\d+$"  # as spreadsheets write long numbers
 
 
 def facts(
@@ -83,9 +84,34 @@ def keys_met(kind: str, log: pa.DictionaryArray, names: pa.Array, file: str) -> 
     of_file = ", ".join(shown(name) for name in names[:EXAMPLES].to_pylist()) or "none"
     warning = (
         f"THE {kind.upper()}S OF THE LOG HARDLY OCCUR IN {file}: {met:,} of {len(used):,} do; the log has such as "
-        f"{of_log}, the file {of_file}"
+        f"{of_log}, the file {of_file}{_remedy(used, names, met)}"
     )
     return numbers, warning
+
+
+def _remedy(used: pa.Array, names: pa.Array, met: int) -> str:
+    """What would let more keys meet, in words; nothing where nothing does."""
+    for change, words in (
+        (lambda texts: pc.utf8_ltrim(texts, "0"), "; without leading zeros"),
+        (pc.utf8_lower, "; in small letters"),
+    ):
+        would = pc.sum(pc.is_in(change(used), value_set=change(names))).as_py() or 0
+        if would > met:
+            return f"{words}, {would:,} would"
+    return ""
+
+
+def rounded_names(kind: str, columns: Sequence[pa.DictionaryArray]) -> list[str]:
+    """A warning where names are numbers that a spreadsheet rounded."""
+    for column in columns:
+        found = column.dictionary.filter(pc.match_substring_regex(column.dictionary, SCIENTIFIC))
+        if len(found):
+            example = shown(found[0].as_py())
+            return [
+                f"{len(found):,} {kind.upper()}S OF A FILE LOOK LIKE NUMBERS THAT WERE ROUNDED, such as {example}: "
+                "several may have become one; export them as text"
+            ]
+    return []
 
 
 def whole_number_note(kind: str, example: str | None) -> list[str]:

@@ -31,7 +31,16 @@ from recbench.data.sources.tabular import (
     read_columns,
 )
 from recbench.data.sources.times import TICKS, Settled, settle, times
-from recbench.data.sources.values import DESCRIPTIONS, NULLS, labels, numbers, numbers_or_none, positions, splits
+from recbench.data.sources.values import (
+    DESCRIPTIONS,
+    DOUBTFUL_NULLS,
+    NULLS,
+    labels,
+    numbers,
+    numbers_or_none,
+    positions,
+    splits,
+)
 from recbench.data.splits import at_random, global_time
 from recbench.data.splits import in_order as split_in_order
 from recbench.errors import UserError
@@ -70,6 +79,7 @@ OPTIONS: dict[str, Option] = {
     "names": Option(list, "of all columns, where the file has no header"),
     "delimiter": Option(str, "between values: , ; | :: tab ...; none: as the file's name or first line tells"),
     "quotes": Option(bool, "whether values may stand in quotes; none: where the delimiter is a comma or a semicolon"),
+    "escapes": Option(False, "whether a backslash before a quote makes it a character, as Spark and MySQL write them"),
     "encoding": Option("utf-8", "of delimited text, in all files"),
     "rows": Option(int, "at most so many are read, from the start; none: all", least=1),
     "timestamp_format": Option(str, "as datetime.strptime reads it; none: numbers, or ISO 8601"),
@@ -132,6 +142,7 @@ def read(config: DataConfig) -> RawData:
         whole, example = whole_numbers(columns_of_key)
         log.values.update(zip(in_log, whole, strict=False))
         telling[0]["notes"] += reading.whole_number_note(key, example)
+        warnings += reading.rounded_names(key, whole)
         if file is None or found is None:
             continue
         found.values[key] = whole[-1]
@@ -181,6 +192,7 @@ class Log:
             names=options["names"],
             delimiter=None if options["delimiter"] is None else delimiter_of(options["delimiter"]),
             quotes=options["quotes"],
+            escapes=options["escapes"],
             encoding=options["encoding"],
         )
         self.wanted, self.parsers = wanted, log_parsers(columns, context, options)
@@ -216,13 +228,13 @@ def log_parsers(
     columns: Mapping[str, str], context: Mapping[str, list[str]], options: Mapping[str, Any]
 ) -> dict[str, Parser]:
     """What reads each column of a log."""
-    nulls = tuple(str(one) for one in options["null_values"])
+    nulls, of_categories = null_values(options)
     parsers: dict[str, Parser] = {}
     for name in columns:
         if name in ("user", "item", "query"):
             parsers[name] = Names(name, nulls)
         elif name in DESCRIPTIONS:
-            parsers[name] = Described(name, nulls)
+            parsers[name] = Described(name, of_categories)
         elif name == "timestamp":
             parsers[name] = partial(times, timestamp_format=options["timestamp_format"])
         else:
@@ -230,8 +242,14 @@ def log_parsers(
     for name in context["numeric"]:
         parsers[f"context {name}"] = partial(numbers_or_none, name, nulls=nulls)
     for name in context["categorical"]:
-        parsers[f"context {name}"] = Names(name, nulls, required=False)
+        parsers[f"context {name}"] = Names(name, of_categories, required=False)
     return parsers
+
+
+def null_values(options: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What stands for no user, item or number, and for no category: without what may be one, unless it is asked for."""
+    nulls = tuple(str(one) for one in options["null_values"])
+    return nulls, tuple(one for one in nulls if one not in DOUBTFUL_NULLS) if nulls == NULLS else nulls
 
 
 def read_beside(
@@ -247,9 +265,10 @@ def read_beside(
         delimiter=None if own is None else delimiter_of(own, f"data.options.{key}s_delimiter"),
         fallback=None if options["delimiter"] is None else delimiter_of(options["delimiter"]),
         quotes=options["quotes"],
+        escapes=options["escapes"],
         encoding=options["encoding"],
     )
-    parsers = description_parsers(given, key, tuple(str(one) for one in options["null_values"]))
+    parsers = description_parsers(given, key, *null_values(options))
     return file, read_columns(file, given, parsers, broken, with_records=True), parsers, given
 
 

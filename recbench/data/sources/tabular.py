@@ -33,6 +33,7 @@ def open_table(
     delimiter: str | None = None,
     fallback: str | None = None,
     quotes: bool | None = None,
+    escapes: bool = False,
     encoding: str = "utf-8",
 ) -> TableFile:
     """A file whose format its name tells, its columns checked.
@@ -43,6 +44,7 @@ def open_table(
         delimiter: between values; none: as the file's name ends. A name may end in .gz besides.
         fallback: the delimiter where the name does not tell it.
         quotes: whether values may stand in quotes; none: where the delimiter is a comma or a semicolon.
+        escapes: whether a backslash before a quote makes it a character.
 
     Raises:
         UserError: another format, a column that is missing or there twice, or a file that its format's reader rejects.
@@ -57,6 +59,7 @@ def open_table(
             delimiter=delimiter,
             fallback=fallback,
             quotes=quotes,
+            escapes=escapes,
             encoding=encoding_of(encoding),
         )
         file = DelimitedFile(path, dialect, names)
@@ -219,13 +222,19 @@ def read_descriptions(
         UserError: a missing column, or, by its line, a key that is missing or occurs twice.
     """
     file = open_table(path, columns, **dialect)
-    found = read_columns(file, columns, description_parsers(columns, key, nulls), broken, with_records=True)
+    found = read_columns(file, columns, description_parsers(columns, key, nulls, nulls), broken, with_records=True)
     return described(file, found, key, broken)
 
 
-def description_parsers(columns: Mapping[str, str], key: str, nulls: Sequence[str]) -> dict[str, Parser]:
-    """What reads each column of descriptions."""
-    return {name: Names(key, nulls) if name == key else Described(name, nulls) for name in columns}
+def description_parsers(
+    columns: Mapping[str, str], key: str, nulls: Sequence[str], of_categories: Sequence[str]
+) -> dict[str, Parser]:
+    """What reads each column of descriptions.
+
+    Args:
+        nulls: what stands for no key, besides blanks; `of_categories` for no category.
+    """
+    return {name: Names(key, nulls) if name == key else Described(name, of_categories) for name in columns}
 
 
 def described(file: TableFile, found: Columns, key: str, broken: BrokenLines) -> pa.Table:

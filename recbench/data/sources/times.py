@@ -115,7 +115,9 @@ def moment(value: Any, timestamp_format: str | None = None) -> Moment:
         try:
             return _since_1970(datetime.fromisoformat(text))
         except ValueError as problem:
-            raise ValueError("the timestamp is neither a number nor an ISO 8601 time") from problem
+            raise ValueError(
+                "the timestamp is neither a number nor an ISO 8601 time; say its form in data.options.timestamp_format"
+            ) from problem
     if not number.is_finite() or abs(number) > MOST:
         raise ValueError("the timestamp is beyond what 64 bits hold")
     whole = int(number // 1) if number >= 0 or number == int(number) else int(number) - 1
@@ -175,7 +177,8 @@ def _of_floats(values: pa.Array) -> Parsed:
     millionths = np.round((plain - np.floor(plain)) * 10**6).astype(np.int64)
     whole, millionths = whole + millionths // 10**6, millionths % 10**6
     billionths = (millionths * 1000).astype(np.int32) if millionths.any() else None
-    found = Times(whole, None, billionths, bool(np.any(np.abs(plain) >= 2**53)))
+    digits = {pa.float16(): 11, pa.float32(): 24}.get(values.type, 53)  # binary ones that such a number holds
+    found = Times(whole, None, billionths, bool(np.any(np.abs(plain) >= 2**digits)))
     wrong = {}
     if np.isnan(number).any():
         wrong["no timestamp"] = np.flatnonzero(np.isnan(number))
@@ -306,7 +309,7 @@ def settle(found: Times, name: str, unit: str | None = None) -> Settled:
 
 
 def _noted(written: str, found: Times) -> str:
-    return written + ("; floating-point numbers too large to be exact" if found.rounded else "")
+    return written + ("; FLOATING-POINT NUMBERS TOO LARGE TO BE EXACT" if found.rounded else "")
 
 
 def _coarsest(ticks: np.ndarray, unit: str) -> tuple[np.ndarray, str]:

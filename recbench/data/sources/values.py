@@ -19,6 +19,8 @@ DESCRIPTIONS = ("title", "text", "image")  # may be missing
 BOOLEANS = {"true": 1.0, "false": 0.0}
 # What files say where there is no value, besides nothing and blanks. Never a user or an item, unless asked for.
 NULLS = ("NULL", "Null", "null", "\\N", "nan", "NaN", "NAN", "None", "NA", "N/A", "<NA>", "#N/A", "NaT")
+# Of these, what may be the name of a category: Namibia, North America, a pattern called None.
+DOUBTFUL_NULLS = ("None", "NA", "N/A")
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 RANGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "propensity": lambda number: (number > 0) & (number <= 1),
