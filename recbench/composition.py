@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+import yaml  # type: ignore[import-untyped]
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -27,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench import schema
+from recbench.errors import UserError
 from recbench.overrides import as_typed
 
 
@@ -37,12 +39,49 @@ def config_folder() -> Path:
 
 
 def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
-    """The config of `conf/<stage>.yaml` with overrides; raises Hydra's own errors. A multirun's job may call it."""
+    """The config of `conf/<stage>.yaml` with overrides. A multirun's job may call it.
+
+    Raises:
+        UserError: a file of the config is no yaml, or of a kind that cannot be composed; else Hydra's own errors.
+    """
+    typed = as_typed(stage, overrides)
+    with _unreadable_told():
+        _check_experiments(typed)
+        try:
+            config = _composed(stage, typed, str(config_folder()))
+        except (HydraException, OmegaConfBaseException):
+            config = None  # Hydra says what is wrong, and in which file
+        return config if config is not None else compose_by_hydra(stage, overrides)
+
+
+@contextmanager
+def _unreadable_told() -> Iterator[None]:
+    """What Hydra raises beside its own errors is about what it was given: a file of no yaml, a value out of place."""
     try:
-        config = _composed(stage, as_typed(stage, overrides), str(config_folder()))
+        yield
     except (HydraException, OmegaConfBaseException):
-        config = None  # Hydra says what is wrong, and in which file
-    return config if config is not None else compose_by_hydra(stage, overrides)
+        raise
+    except RecursionError as problem:
+        raise UserError(
+            "the config refers to itself, or is nested too deeply; correct its file or override"
+        ) from problem
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, OSError) as problem:
+        reason = " ".join(str(problem).split())
+        raise UserError(f"the config cannot be composed: {reason}; correct the file or override") from problem
+
+
+def _check_experiments(overrides: Sequence[str]) -> None:
+    """Refuse aliases in an experiment's file: a dozen lines of them are expanded to more than any memory holds."""
+    for override in overrides:
+        key, _, name = override.partition("=")
+        file = config_folder() / "experiment" / f"{name}.yaml"
+        if key.lstrip("+") != "experiment" or not name.strip() or not file.is_file():
+            continue
+        with file.open(encoding="utf-8", errors="replace") as text:
+            for event in yaml.parse(text, yaml.SafeLoader):
+                if isinstance(event, yaml.AliasEvent):
+                    line = event.start_mark.line + 1
+                    raise UserError(f"{file} line {line}: *{event.anchor} is an alias; write the value out there")
 
 
 def compose_by_hydra(stage: str, overrides: Sequence[str] = ()) -> DictConfig:

@@ -51,7 +51,7 @@ def read(config: DataConfig) -> RawData:
     metas = packed_first([name for name in names if name.startswith("meta_")])
     meta = options["meta_file"] or meta_of(folder, reviews, metas)
     expansion = checked_expansion(options["most_expansion"])
-    interactions = read_reviews(existing_file(folder / reviews), options["positive_rating"], broken, expansion)
+    interactions, unit = read_reviews(existing_file(folder / reviews), options["positive_rating"], broken, expansion)
     if not interactions.num_rows:
         raise UserError(
             f"{folder / reviews} holds no reviews; expected one JSON object a line, so fetch the file again"
@@ -65,7 +65,7 @@ def read(config: DataConfig) -> RawData:
             )
     else:
         catalogue = pa.table({"item": interactions["item"].unique()})
-    return RawData(catalogue, interactions, broken.problems, dict(broken.skipped))
+    return RawData(catalogue, interactions, broken.problems, dict(broken.skipped), time_unit=unit)
 
 
 def packed_first(names: list[str]) -> list[str]:
@@ -106,11 +106,10 @@ def _start(path: Path) -> str:
         return text.read(1 << 16)
 
 
-def read_reviews(path: Path, positive_rating: float, broken: BrokenLines, most_expansion: float) -> pa.Table:
-    """user, item, timestamp (seconds), rating (stars) and label of every review.
-
-    Where times have milliseconds, the oldest comes first: reviews within a second keep their order.
-    """
+def read_reviews(
+    path: Path, positive_rating: float, broken: BrokenLines, most_expansion: float
+) -> tuple[pa.Table, str]:
+    """user, item, timestamp, rating (stars) and label of every review; and the times' unit, s or ms."""
     columns: dict[str, list[Any]] = {name: [] for name in ("user", "item", "time", "rating")}
     keys: tuple[str, str, str, str] | None = None
     for number, row in json_rows(path, broken, most_expansion):
@@ -125,17 +124,19 @@ def read_reviews(path: Path, positive_rating: float, broken: BrokenLines, most_e
             continue
         for column, value in zip(columns.values(), values, strict=True):
             column.append(value)
-    times = np.array(columns["time"], dtype=np.int64)
+    times, unit = np.array(columns["time"], dtype=np.int64), "ms"
+    if not np.any(times % 1000):
+        times, unit = times // 1000, "s"
     table = pa.table(
         {
             "user": pa.array(columns["user"], pa.string()),
             "item": pa.array(columns["item"], pa.string()),
-            "timestamp": pa.array(times // 1000),
+            "timestamp": pa.array(times),
             "rating": pa.array(columns["rating"], pa.float64()),
             "label": pa.array([int(stars >= positive_rating) for stars in columns["rating"]], pa.int8()),
         }
     )
-    return table.take(pa.array(np.argsort(times, kind="stable"))) if np.any(times % 1000) else table
+    return table, unit
 
 
 def keys_of(row: dict[str, Any]) -> tuple[str, str, str, str] | None:

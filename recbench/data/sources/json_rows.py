@@ -11,6 +11,7 @@ from typing import Any
 
 from recbench.data.sources.compressed import open_text, text_lines
 from recbench.data.sources.raw import BrokenLines
+from recbench.data.sources.values import NULLS
 from recbench.errors import UserError
 from recbench.strict_json import HALF_CHARACTER, parse, whole_characters
 
@@ -41,7 +42,7 @@ def json_rows(path: Path, broken: BrokenLines, most_expansion: float) -> Iterato
             if isinstance(row, dict):
                 yield number, row
             else:
-                broken.report(path, number, ONE_A_LINE, json.dumps(row)[:200])
+                broken.report(path, number, ONE_A_LINE, json.dumps(row)[:200], place="entry")
         return
     for number, line in text_lines(path, most_expansion):
         if not line.strip():
@@ -105,6 +106,8 @@ def name_of(row: dict[str, Any], key: str) -> str:
         return str(value)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"no {key}")
+    if value.strip() in NULLS:
+        raise ValueError(f"no {key}: {value.strip()} stands for none")
     if HALF_CHARACTER.search(value):
         raise ValueError(f"{key} is not UTF-8 text")
     return value.strip()

@@ -190,7 +190,9 @@ def _of_floats(values: pa.Array) -> Parsed:
 def _of_text(values: pa.Array) -> Parsed:
     try:
         whole = values.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        if not values.null_count:
+        if (
+            not values.null_count and not pc.any(pc.match_substring(values, "x", ignore_case=True)).as_py()
+        ):  # 0x10 is none
             return Parsed(Times(whole))
     except pa.ArrowInvalid:
         pass

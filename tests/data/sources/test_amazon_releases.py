@@ -44,16 +44,6 @@ def made(workspace, folder, files: dict, *arguments: str):
     return load_data(workspace.made("data", *CORE, f"data.path={folder}", *arguments).path)
 
 
-def described(workspace, tmp_path, first: dict, reviews: list = OLD) -> dict:
-    """The catalogue's row of the first item, with `first` as its metadata."""
-    key = "asin" if reviews is OLD else "parent_asin"
-    metas = [{key: item, "title": f"Toy {item}"} for item in ITEMS[1:]]
-    data = made(
-        workspace, tmp_path / "d", {"Toys.json.gz": reviews, "meta_Toys.json.gz": [{key: ITEMS[0]} | first, *metas]}
-    )
-    return data.catalogue[0]
-
-
 def test_2023_is_read_as_2018(tmp_path, fresh_workspace) -> None:
     metas = [
         {
@@ -111,37 +101,41 @@ def test_2014_has_dictionaries_of_python(tmp_path, fresh_workspace) -> None:
     assert data.catalogue[0]["title"] == f"Anna's toy {ITEMS[0]}" and data.catalogue[0]["category"] == "Toys > Games"
 
 
-@pytest.mark.parametrize(
-    ("meta", "field", "expected"),
-    [
-        ({"description": "A fine wooden toy &amp; more"}, "text", "A fine wooden toy & more"),
-        ({"description": ["A fine", "", None, "toy"]}, "text", "A fine toy"),
-        ({"description": [["A", "fine"], ["toy"]]}, "text", "A fine toy"),
-        ({"description": {"a": 1}}, "text", ""),
-        ({"description": None}, "text", ""),
-        ({"description": float("nan")}, "text", ""),
-        ({"description": "Tom &amp;amp; Jerry, 3 &lt; 5"}, "text", "Tom &amp; Jerry, 3 < 5"),  # once
-        ({"description": "half \ud83d a smile"}, "text", "half \ufffd a smile"),
-        ({"title": "Blocks, ages <3 years"}, "title", "Blocks, ages <3 years"),
-        ({"title": "a <b and c> d"}, "title", "a <b and c> d"),
-        ({"title": "<b>Bold</b> toy<br />"}, "title", "Bold toy"),
-        ({"title": '<span class="a-size-medium a-color-secondary"'}, "title", ""),
-        ({"title": "<span id=\"t\" class='x'>Toy</span>"}, "title", "Toy"),
-        ({"title": "&lt;b&gt; is a tag"}, "title", "<b> is a tag"),
-        ({"title": 1984}, "title", "1984"),
-        ({"title": ["Toy", "Game"]}, "title", "Toy Game"),
-        ({"category": "Toys"}, "category", "Toys"),
-        ({"category": ["Toys", "Games &amp; more"]}, "category", "Toys > Games & more"),
-        ({"category": None}, "category", None),
-        ({"brand": ["Acme"]}, "brand", "Acme"),
-        ({"brand": 3}, "brand", "3"),
-        ({"brand": " "}, "brand", None),
-        ({"price": "$12.99", "imageURL": ["https://m.example/1.jpg"], "images": {"large": [None]}}, "title", ""),
-    ],
-    ids=str,
-)
-def test_shapes_of_values(meta, field, expected, tmp_path, fresh_workspace) -> None:
-    assert described(fresh_workspace, tmp_path, meta)[field] == expected
+SHAPES = [
+    ({"description": "A fine wooden toy &amp; more"}, "text", "A fine wooden toy & more"),
+    ({"description": ["A fine", "", None, "toy"]}, "text", "A fine toy"),
+    ({"description": [["A", "fine"], ["toy"]]}, "text", "A fine toy"),
+    ({"description": {"a": 1}}, "text", ""),
+    ({"description": None}, "text", ""),
+    ({"description": float("nan")}, "text", ""),
+    ({"description": "Tom &amp;amp; Jerry, 3 &lt; 5"}, "text", "Tom &amp; Jerry, 3 < 5"),  # once
+    ({"description": "half \ud83d a smile"}, "text", "half \ufffd a smile"),
+    ({"title": "Blocks, ages <3 years"}, "title", "Blocks, ages <3 years"),
+    ({"title": "a <b and c> d"}, "title", "a <b and c> d"),
+    ({"title": "<b>Bold</b> toy<br />"}, "title", "Bold toy"),
+    ({"title": '<span class="a-size-medium a-color-secondary"'}, "title", ""),
+    ({"title": "<span id=\"t\" class='x'>Toy</span>"}, "title", "Toy"),
+    ({"title": "&lt;b&gt; is a tag"}, "title", "<b> is a tag"),
+    ({"title": 1984}, "title", "1984"),
+    ({"title": ["Toy", "Game"]}, "title", "Toy Game"),
+    ({"category": "Toys"}, "category", "Toys"),
+    ({"category": ["Toys", "Games &amp; more"]}, "category", "Toys > Games & more"),
+    ({"category": None}, "category", None),
+    ({"brand": ["Acme"]}, "brand", "Acme"),
+    ({"brand": 3}, "brand", "3"),
+    ({"brand": " "}, "brand", None),
+    ({"price": "$12.99", "imageURL": ["https://m.example/1.jpg"], "images": {"large": [None]}}, "title", "x"),
+]
+
+
+def test_shapes_of_values(tmp_path, fresh_workspace) -> None:
+    items = [f"C{number:09d}" for number in range(len(SHAPES))]
+    metas = [{"asin": item, "title": "x"} | meta for item, (meta, _, _) in zip(items, SHAPES, strict=True)]
+    files = {"Toys.json.gz": OLD, "meta_Toys.json.gz": [*metas, {"asin": ITEMS[0]}]}
+    catalogue = made(fresh_workspace, tmp_path / "d", files).catalogue
+    for row, (meta, field, expected) in enumerate(SHAPES):
+        assert catalogue[row]["item"] == items[row]
+        assert catalogue[row][field] == expected, meta
 
 
 @pytest.mark.parametrize(
@@ -153,6 +147,7 @@ def test_shapes_of_values(meta, field, expected, tmp_path, fresh_workspace) -> N
         ({"unixReviewTime": [1]}, "line 2: no unixReviewTime"),
         ({"reviewerID": None}, "line 2: no reviewerID"),
         ({"reviewerID": ["U"]}, "line 2: no reviewerID"),
+        ({"reviewerID": "NULL"}, "line 2: no reviewerID: NULL stands for none"),
         ({"asin": "\ud800"}, "line 2: asin is not UTF-8 text"),
         (
             '{"reviewerID": "U", "asin": "B", "overall": 1e999, "unixReviewTime": 1}',
