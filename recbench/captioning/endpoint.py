@@ -136,8 +136,8 @@ class EndpointCaptioner:
             if kind in self._told:
                 return
             self._told.add(kind)
-        asked = f", as the server asks for {failure.wait:.0f}" if kind == "wait" else ""
-        say(f"{self.config.url}: {failure.reason}; asked again after {wait:.0f} seconds{asked}")
+        asked = f" after {wait:.0f} seconds, as the server wishes" if kind == "wait" else ""
+        say(f"{self.config.url}: {failure.reason}; asked again{asked}, an item up to {self.config.retries} times")
 
     def _many_failed(self, reason: str) -> str:
         return (

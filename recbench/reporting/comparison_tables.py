@@ -76,8 +76,13 @@ def as_csv(comparisons: Sequence[Comparison], relative: bool = False) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [*columns, *TESTED, "mark"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(plain(rows))
+    writer.writerows({key: _no_formula(value) for key, value in row.items()} for row in plain(rows))
     return text.getvalue()
+
+
+def _no_formula(value: Any) -> Any:
+    """A cell of a csv; a text that a spreadsheet would run as a formula has an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 FORMATS: dict[str, tuple[str, Callable[[Sequence[Comparison], bool], str]]] = {

@@ -35,6 +35,7 @@ from recbench.schema import CaptionStageConfig
 from recbench.stages.device import autocast, choose_device, use_threads
 from recbench.stages.upstream import require
 
+MOST_REASONS = 30  # that are counted one by one; a server may give each item one of its own
 SHEET_ORDER = 0x5EE7  # random stream of the sheet's items
 
 
@@ -79,7 +80,7 @@ def run(config: CaptionStageConfig, run: Run) -> dict[str, Any]:
         "captioner": next((row.captioner for row in rows if row.origin == MODEL), None),
         "items": len(rows),
         "origins": {origin: sum(row.origin == origin for row in rows) for origin in (MODEL, FALLBACK, SKIPPED)},
-        "reasons": dict(Counter(entry["reason"] for entry in skipped)),
+        "reasons": _most_common(Counter(entry["reason"] for entry in skipped)),
         "cut_off": cut_off,
         "tokens": sum(row.tokens for row in rows),
         "quality": caption_quality(judged, data, config.data.attributes, parts),
@@ -196,6 +197,13 @@ def _parts(config: CaptionStageConfig, data: RecommendationData) -> dict[str, np
     known = np.array([caption is not None for caption in reference_captions(data)], dtype=bool)
     seen = known & ((fold != 0) | (folds == 1))
     return {"seen": seen, "unseen": ~seen}
+
+
+def _most_common(reasons: Counter[str]) -> dict[str, int]:
+    """The most frequent reasons with their counts, and the sum of the others."""
+    common = dict(reasons.most_common(MOST_REASONS))
+    others = sum(reasons.values()) - sum(common.values())
+    return common | ({"other reasons": others} if others else {})
 
 
 def _tell_skipped(run: Run, rows: list[CaptionRow], skipped: list[dict[str, Any]]) -> None:

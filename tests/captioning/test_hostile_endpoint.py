@@ -178,6 +178,13 @@ def test_a_small_catalogue_of_failures_is_not_done(status, shop, serve, fresh_wo
     assert json.loads(result.out)["metrics"]["origins"] == {"model": 14, "fallback": 0, "skipped": 6}
 
 
+def test_reasons_without_end_are_summed(shop, serve, fresh_workspace, monkeypatch):
+    monkeypatch.setattr("recbench.stages.caption.MOST_REASONS", 4)
+    server = serve(lambda number, body: (400, {}, f"request {number}") if number else (200, {}, "a square"))
+    run = fresh_workspace.made("caption", *shop.overrides, *endpoint(server, "captioner.most_failures=0"))
+    assert len(run.metrics["reasons"]) == 5 and sum(run.metrics["reasons"].values()) == 19
+
+
 def test_captions_that_were_cut_are_counted(shop, serve, fresh_workspace):
     body = {"choices": [{"message": {"content": "<think>hm</think> a red"}, "finish_reason": "length"}]}
     server = serve(lambda number, _: (200, {}, json.dumps(body).encode()))

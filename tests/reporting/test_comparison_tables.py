@@ -9,7 +9,7 @@ import pytest
 
 from recbench.errors import UserError
 from recbench.reporting.comparison import comparison_grids, terminal_grids
-from recbench.reporting.comparison_tables import as_csv, as_latex, as_markdown, write_tables
+from recbench.reporting.comparison_tables import _no_formula, as_csv, as_latex, as_markdown, write_tables
 from recbench.reporting.latex import CHARACTERS, escaped
 from recbench.reporting.tables import folded, show
 
@@ -224,3 +224,10 @@ def test_a_place_that_cannot_be_written_to(tmp_path, taken) -> None:
     with pytest.raises(UserError, match=f"--save {folder}"):
         write_tables(folder, [improved()])
     assert not list(tmp_path.rglob("*partial*")) and not (folder / "table.md").exists()
+
+
+@pytest.mark.parametrize(
+    "text, cell", [("=1+1", "'=1+1"), ("@SUM(A1)", "'@SUM(A1)"), ("-x", "'-x"), ("sft", "sft"), (-0.5, -0.5)]
+)
+def test_no_cell_of_a_csv_is_a_formula(text, cell):
+    assert _no_formula(text) == cell
