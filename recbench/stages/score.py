@@ -1,9 +1,8 @@
 """Metrics of anyone's scores: `recbench score FILE`, and `from recbench import score_file`."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +11,25 @@ from recbench.errors import UserError
 from recbench.metrics.summary import Summary, summarise_ranks, summarise_scores
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from recbench.data.sources.delimited import Fault
+    from recbench.data.sources.tabular import Parser, TableFile
 
 FloatArray = NDArray[np.float64]
 
 _SCORES = ("label", "score")
 _COUNTS = ("user", "above", "ties", "n")
+_WHOLE = (
+    "must be a whole number of at least 0",
+    lambda numbers: np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)),
+)
+# What each column takes, in words and as a test of numbers; NaN passes none.
+_RULES: dict[str, tuple[str, Callable[[FloatArray], NDArray[np.bool_]]]] = {
+    "label": ("must be 0 or 1", lambda numbers: (numbers == 0) | (numbers == 1)),
+    "score": ("must be a number", lambda numbers: numbers == numbers),
+    "above": _WHOLE,
+    "ties": _WHOLE,
+    "n": _WHOLE,
+}
 _EXPECTED = "(user, label, score), (label, score) or (user, above, ties, n)"
 
 
@@ -82,73 +94,98 @@ def read_scores(path: str | Path) -> LabelledScores | NegativeCounts:
         raise UserError(f"{file} is not a file; give one csv or parquet file with columns {_EXPECTED}")
     if file.stat().st_size == 0:
         raise UserError(f"{file} is empty; expected columns {_EXPECTED}")
-    rows = _Rows(file)
-    if "label" in rows.columns:
-        labels = rows.numbers("label", "must be 0 or 1")
-        rows.refuse("label", labels, (labels != 0) & (labels != 1), "must be 0 or 1")
-        return LabelledScores(labels, rows.numbers("score"), rows.users() if "user" in rows.columns else None)
-    counts = NegativeCounts(rows.numbers("above"), rows.numbers("ties"), rows.numbers("n"), rows.users())
-    for name, column in (("above", counts.above), ("ties", counts.ties), ("n", counts.negatives)):
-        whole = np.isfinite(column) & (column >= 0) & (column == np.floor(column))
-        rows.refuse(name, column, ~whole, "must be a whole number of at least 0")
-    beyond = counts.above + counts.ties > counts.negatives
-    rows.refuse("n", counts.negatives, beyond, "must be at least above + ties")
+    names, table = _open(file)
+    layout = _columns_of_layout(file, names)
+    columns, line_of = _read(table, layout)
+    if "label" in layout:
+        return LabelledScores(columns["label"], columns["score"], columns.get("user"))
+    counts = NegativeCounts(columns["above"], columns["ties"], columns["n"], columns["user"])
+    if len(beyond := np.flatnonzero(counts.above + counts.ties > counts.negatives)):
+        found = counts.negatives[beyond[0]]
+        raise UserError(f"{file} {line_of(int(beyond[0]))}: n must be at least above + ties, found {found:g}")
     return counts
 
 
-class _Rows:
-    """The columns of one file that make a layout, and where each row stands in it."""
+def _open(file: Path) -> tuple[list[str], "TableFile"]:
+    """The names of a file's columns, and the file; UserError where it is neither csv nor Parquet, or has no header."""
+    from recbench.data.sources.delimited import DelimitedFile
+    from recbench.data.sources.dialect import find_dialect, suffix_of
+    from recbench.data.sources.parquet import ParquetTable
 
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        if file.suffix in (".parquet", ".pq"):
-            self.place, self.table = "row", _read_parquet(file)
-            self.first = 1
-        elif ".csv" in file.suffixes:
-            self.place, self.table = "line", _read_csv(file)
-            self.first = 2  # line 1 is the header
-        else:
-            raise UserError(f"{file} is neither .csv nor .parquet by its name; rename or convert it")
-        self.columns = list(self.table.columns)
-        if self.table.empty:
-            raise UserError(f"{file} has columns {', '.join(self.columns)} but no rows; give at least one")
+    if suffix_of(file) in (".parquet", ".pq"):
+        table: TableFile = ParquetTable(file)
+    elif ".csv" in file.suffixes:
+        dialects = (find_dialect(file, {name: name for name in wanted}, None) for wanted in (_SCORES, _COUNTS))
+        tables = [DelimitedFile(file, dialect) for dialect in dialects]
+        table = next((one for one in tables if len(one.names) > 1), tables[0])
+    else:
+        raise UserError(f"{file} is neither .csv nor .parquet by its name; rename or convert it")
+    if not any(table.names):
+        raise UserError(f"{file} is empty; expected columns {_EXPECTED}")
+    return table.names, table
 
-    def numbers(self, name: str, rule: str = "must be a number") -> FloatArray:
-        """A column as float64; UserError, stating `rule`, at the first value that is no number or missing."""
-        import pandas as pd
 
-        column = self.table[name]
-        if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
-            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            values = np.array([_number(value) for value in column.to_numpy(dtype=object)])
-        self.refuse(name, column, np.isnan(values), rule)
-        return values
+def _read(table: "TableFile", layout: list[str]) -> tuple[dict[str, Any], Callable[[int], str]]:
+    """Columns as float64, users as numbers 0..U-1, [N]; and what says where a row stands in the file.
 
-    def users(self) -> NDArray[np.int64]:
-        """The column `user` as numbers 0..U-1, whatever its type; UserError where it is missing."""
-        import pandas as pd
+    Raises:
+        UserError: by its line, the first row in which a value is missing or not what its column takes; no rows.
+    """
+    from recbench.data.sources.names import Names
+    from recbench.data.sources.raw import BrokenLines
+    from recbench.data.sources.tabular import read_columns
 
-        column = self.table["user"]
-        try:
-            codes = pd.factorize(column)[0].astype(np.int64)
-        except TypeError:
-            raise UserError(f"{self.file}: column 'user' holds {column.dtype} values that cannot be compared") from None
-        self.refuse("user", column, (codes < 0) | (column == "").to_numpy(dtype=bool, na_value=False), "is missing")
-        return codes
+    class Refusal(BrokenLines):
+        """Tells the first wrong line in this command's own words."""
 
-    def refuse(self, name: str, values: "FloatArray | pd.Series", wrong: NDArray[np.bool_], rule: str) -> None:
-        """Raise UserError for the first row where `wrong` holds."""
-        if not wrong.any():
-            return
-        row = int(np.flatnonzero(wrong)[0])
-        value = np.asarray(values, dtype=object)[row]
-        if str(value) in ("", "nan", "None", "<NA>"):
-            shown = "no value (NaN)"
-        else:
-            shown = f"{value:g}" if isinstance(value, float) else repr(value)
-        line = self.table.index[row] + self.first
-        raise UserError(f"{self.file} {self.place} {line}: {name} {rule}, found {shown}")
+        def check(self, file: "TableFile", faults: Sequence["Fault"]) -> None:
+            if faults:
+                line = file.lines([faults[0].record])[faults[0].record]
+                reason = "user is missing" if faults[0].reason == "no user" else faults[0].reason
+                raise UserError(f"{file.path} {file.place} {line}: {reason}")
+
+    parsers = {name: Names("user", ()) if name == "user" else _numbers(name) for name in layout}
+    found = read_columns(table, {name: name for name in layout}, parsers, Refusal(skip=False), with_records=True)
+    if not found.rows:
+        raise UserError(f"{table.path} has columns {', '.join(layout)} but no rows; give at least one")
+    columns = dict(found.values)
+    if "user" in layout:
+        columns["user"] = columns["user"].indices.to_numpy().astype(np.int64)
+
+    def line_of(row: int) -> str:
+        record = int(found.records[row])
+        return f"{table.place} {table.lines([record])[record]}"
+
+    return {name: one if name == "user" else one.to_numpy() for name, one in columns.items()}, line_of
+
+
+def _numbers(name: str) -> "Parser":
+    """What reads a column of numbers, float64, each within its column's rule."""
+    import pyarrow as pa
+
+    from recbench.data.sources.values import Parsed, each_distinct, floats
+
+    rule, holds = _RULES[name]
+
+    def scalar(value: object) -> float:
+        number = _number(value)
+        if number != number:
+            found = "no value (NaN)" if value is None or str(value).strip() in ("", "nan") else repr(value)
+            raise ValueError(f"{name} {rule if name == 'label' else 'must be a number'}, found {found}")
+        if not holds(np.array([number]))[0]:
+            raise ValueError(f"{name} {rule}, found {number:g}")
+        return number
+
+    def parse(values: pa.Array) -> Parsed:
+        numbers = floats(values)
+        rest = np.flatnonzero(~holds(numbers))  # NaN is in no range
+        if not len(rest):
+            return Parsed(pa.array(numbers))
+        slow = each_distinct(values.take(pa.array(rest)), scalar, pa.float64())
+        numbers[rest] = slow.values.to_numpy(zero_copy_only=False)
+        return Parsed(pa.array(numbers), {reason: rest[rows] for reason, rows in slow.wrong.items()})
+
+    return parse
 
 
 def _number(value: object) -> float:
@@ -156,7 +193,7 @@ def _number(value: object) -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        return {"true": 1.0, "false": 0.0}.get(str(value).lower(), float("nan"))
+        return {"true": 1.0, "false": 0.0}.get(str(value).strip().lower(), float("nan"))
 
 
 def _columns_of_layout(file: Path, found: list[str]) -> list[str]:
@@ -173,50 +210,3 @@ def _columns_of_layout(file: Path, found: list[str]) -> list[str]:
     if has_scores:
         return [name for name in ("user", *_SCORES) if name in found]
     raise UserError(f"{file} has columns {', '.join(map(repr, found))}; expected {_EXPECTED}")
-
-
-def _read_csv(file: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    try:
-        names = pd.read_csv(file, header=None, nrows=1, dtype=str, encoding="utf-8-sig", skip_blank_lines=False)
-        wanted = _columns_of_layout(file, [str(name) for name in names.fillna("").iloc[0]])
-        with warnings.catch_warnings():
-            # pandas only warns when it cuts a line that is longer than the header.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                file,
-                encoding="utf-8-sig",
-                index_col=False,
-                # All as text. 7 and 007 stay two users, and one called NA is no missing value; scores are read by
-                # float(), which is exact in every version: equal ones must read as equal, unequal ones as unequal.
-                dtype=dict.fromkeys(wanted, str),
-                keep_default_na=False,
-                # Kept, so that a row's position gives its line; dropped below.
-                skip_blank_lines=False,
-                low_memory=False,
-            )[wanted]
-    except pd.errors.EmptyDataError:
-        raise UserError(f"{file} is empty or starts with a blank line; expected columns {_EXPECTED}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text ({error.reason}); save it as UTF-8 csv") from None
-    except pd.errors.ParserWarning:
-        raise UserError(f"{file} line 2 has more fields than the header; quote the values that hold commas") from None
-    except (pd.errors.ParserError, OSError) as error:
-        reason = str(error).strip().splitlines()[-1].removeprefix("Error tokenizing data. C error: ")
-        raise UserError(f"{file} cannot be read as csv: {reason}") from None
-    blank = (table.isna() | (table == "")).all(axis=1)
-    return table[~blank]
-
-
-def _read_parquet(file: Path) -> "pd.DataFrame":
-    import pandas as pd
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        found = pyarrow.parquet.read_schema(file).names
-        return pd.read_parquet(file, columns=_columns_of_layout(file, found)).reset_index(drop=True)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{file} cannot be read as parquet: {reason}") from None

@@ -148,6 +148,9 @@ class DelimitedFile:
         first = next(records, Record(1, []))
         if first.fault:
             raise UserError(f"{path.name} line {first.line}: {first.fault} ({first.text[:60]}); correct the header")
+        if not all(map(is_text, first.fields)):
+            encoding = dialect.encoding.upper()
+            raise UserError(f"{path} line {first.line}: not {encoding} text; save it as UTF-8, or name its encoding")
         self.names = [name.strip() for name in first.fields]
         # A header of several lines is rare: what follows it then is left to the exact reader.
         several = any("\n" in name or "\r" in name for name in first.fields)

@@ -144,7 +144,7 @@ def numbers_or_none(name: str, values: pa.Array, nulls: tuple[str, ...] = NULLS)
 
 
 def _numbers(name: str, values: pa.Array, scalar: Callable[[Any], Any]) -> Parsed:
-    quick = _floats(values)
+    quick = floats(values)
     fine = np.isfinite(quick)
     if name in RANGES:
         fine &= RANGES[name](quick)
@@ -158,7 +158,7 @@ def _numbers(name: str, values: pa.Array, scalar: Callable[[Any], Any]) -> Parse
     return Parsed(pa.array(quick, mask=missing), {reason: rest[rows] for reason, rows in slow.wrong.items()})
 
 
-def _floats(values: pa.Array) -> np.ndarray:
+def floats(values: pa.Array) -> np.ndarray:
     """Numbers of the usual forms, NaN for everything else: float64 [rows]."""
     if pa.types.is_string(values.type):
         try:
