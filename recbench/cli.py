@@ -4,6 +4,7 @@ Everything but Typer is imported inside the commands, so that help and completio
 """
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -236,18 +237,18 @@ def list_runs(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """List runs, oldest first."""
+    """List runs, what ended last last."""
     from recbench.dispatch import one_line_errors, print_json
 
     with one_line_errors("runs", debug):
-        from recbench.reporting.tables import show
-        from recbench.stages.runs import run_grid, run_rows
+        from recbench.reporting.tables import show_lines
+        from recbench.stages.runs import run_lines, run_rows
 
         rows = run_rows(runs, stage, data)
         if as_json:
             print_json({"runs": rows})
         else:
-            show([run_grid(rows)])
+            show_lines(run_lines(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
 
 
 @app.command()

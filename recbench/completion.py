@@ -50,7 +50,7 @@ def complete_words(*words: str) -> Any:
 
 def complete_run(incomplete: str) -> list[str]:
     """Ids of runs under `runs/`, newest first."""
-    from recbench.runs import find_runs
+    from recbench.runs import read_runs
 
-    ids = [run.id for run in reversed(find_runs("runs"))]
+    ids = [run.id for run in reversed(read_runs("runs")[0])]
     return [name for name in ["latest", *ids] if name.startswith(incomplete)]

@@ -1,11 +1,21 @@
 """Run folders: create, finish, find and resolve them; files appear in them whole or not at all."""
 
 from recbench.runs.files import atomic_path, plain, storage_errors, write_json
-from recbench.runs.finding import find_runs, newest, origin, require_finished, resolve_run
+from recbench.runs.finding import (
+    find_runs,
+    newest,
+    origin,
+    passing_over,
+    read_runs,
+    require_finished,
+    resolve_run,
+)
 from recbench.runs.machine import library_versions
+from recbench.runs.reading import DamagedRunError
 from recbench.runs.run import Run, create_run
 
 __all__ = [
+    "DamagedRunError",
     "Run",
     "atomic_path",
     "create_run",
@@ -13,7 +23,9 @@ __all__ = [
     "library_versions",
     "newest",
     "origin",
+    "passing_over",
     "plain",
+    "read_runs",
     "require_finished",
     "resolve_run",
     "storage_errors",

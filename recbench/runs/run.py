@@ -2,11 +2,9 @@
 
 import errno
 import hashlib
-import json
 import logging
 import os
 import platform
-import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -22,35 +20,34 @@ from recbench.redaction import redacted
 from recbench.reporting.visible import LogFormatter, for_people
 from recbench.runs.files import (
     PARTIAL,
-    is_unfinished,
     overwrite_json,
     settle_all,
     storage_errors,
     write_json,
 )
+from recbench.runs.integrity import FILES, artifacts, hash_files, require_intact, written
 from recbench.runs.locks import is_locked, lock
 from recbench.runs.machine import library_versions, peak_memory_mb, processor
 from recbench.runs.order import STEP, end_of, now
+from recbench.runs.reading import NAME, DamagedRunError, read_config, read_manifest, read_metrics, read_overrides
 
 if TYPE_CHECKING:
     from recbench.reporting.progress import Progress
-
-# Written by the machinery, or for people only: everything else in a run folder is an artifact.
-NOT_ARTIFACTS = {"config.yaml", "overrides.yaml", "manifest.json", "metrics.json", "log.txt", "report.md"}
 
 
 class Run:
     """One run folder, new or old: `runs/<stage>/<data name>/<time>-<hash>/`.
 
     A stage receives a running one and calls `use`, `note`, `record`, `progress` and `write_json`; anyone may open an
-    old one by `Run(path)` and read `config`, `manifest` and `metrics`.
+    old one by `Run(path)` and read `config`, `manifest` and `metrics`. A folder that does not say what a run's says
+    raises DamagedRunError, a UserError, wherever it is read.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self.log = logging.Logger(f"recbench.{self.path.name}")  # outside logging's registry: it ends with the run
         self.log.addHandler(logging.NullHandler())
-        self.manifest: dict[str, Any] = json.loads((self.path / "manifest.json").read_text(encoding="utf-8"))
+        self.manifest = read_manifest(self.path)
         self._started = time.monotonic()
         self._log_file: IO[str] | None = None  # open and locked while the run is alive
 
@@ -93,18 +90,25 @@ class Run:
     @property
     def config(self) -> DictConfig:
         """The config that it ran with, as config.yaml has it."""
-        return cast(DictConfig, OmegaConf.load(self.path / "config.yaml"))
+        return OmegaConf.create(read_config(self.path))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The config as plain values, interpolations resolved."""
+        config = read_config(self.path)
+        return (
+            cast(dict[str, Any], OmegaConf.to_container(self.config, resolve=True)) if "${" in str(config) else config
+        )
 
     @property
     def overrides(self) -> list[str]:
         """The overrides that it was asked for, as they were written: interpolations stay as they are."""
-        written = OmegaConf.load(self.path / "overrides.yaml")
-        return [str(override) for override in cast(list[str], OmegaConf.to_container(written, resolve=False))]
+        return read_overrides(self.path)
 
     @property
     def metrics(self) -> dict[str, Any]:
         """What metrics.json has; null stands for an undefined number."""
-        return cast(dict[str, Any], json.loads((self.path / "metrics.json").read_text(encoding="utf-8")))
+        return read_metrics(self.path)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -135,7 +139,13 @@ class Run:
         self.record(notes=[*self.manifest["notes"], text])
 
     def use(self, other: "Run") -> None:
-        """Record `other` as an input of this run, by its id and the hash of its content."""
+        """Record `other` as an input of this run, by its id and the hash of its content.
+
+        Raises:
+            UserError: it is done, and its files are not those that it wrote.
+        """
+        if other.manifest["status"] == "done":
+            other.require_intact()
         entry = {"stage": other.stage, "data": other.data_name, "id": other.id, "content_hash": other.content_hash()}
         if entry not in self.manifest["inputs"]:
             self.record(inputs=[*self.manifest["inputs"], entry])
@@ -157,30 +167,17 @@ class Run:
 
     def artifacts(self) -> list[str]:
         """The files that the stage made, as paths relative to the run folder, sorted; logs and reports are none."""
-        files = (path for path in self.path.rglob("*") if path.is_file())
-        names = (path.relative_to(self.path).as_posix() for path in files)
-        return sorted(
-            name
-            for name in names
-            if name not in NOT_ARTIFACTS
-            and not name.startswith("events/")
-            and not is_unfinished(name)
-            and not name.endswith((".png", ".html"))
-        )
+        return artifacts(self.path)
 
     def content_hash(self) -> str:
         """SHA-256 in hex over metrics.json and the artifacts: equal for runs that made the same things."""
         if "content_hash" in self.manifest:
             return str(self.manifest["content_hash"])
-        digest = hashlib.sha256()
-        for name in ["metrics.json", *self.manifest.get("artifacts", self.artifacts())]:
-            file = self.path / name
-            digest.update(f"{name}\0".encode())
-            if file.is_file():
-                with file.open("rb") as stream:
-                    while block := stream.read(1 << 20):
-                        digest.update(block)
-        return digest.hexdigest()
+        return hash_files(self.path, ["metrics.json", *self.manifest.get("artifacts", self.artifacts())], ())[0]
+
+    def require_intact(self) -> None:
+        """Raise a UserError that names a file which is not as the run wrote it: changed, deleted or added."""
+        require_intact(self.path, self.manifest)
 
     # what the dispatcher calls
 
@@ -208,7 +205,7 @@ class Run:
         self.manifest["artifacts"] = self.artifacts()
         self.manifest.pop("content_hash", None)
         if status == "done":
-            self.manifest["content_hash"] = self.content_hash()
+            self.manifest["content_hash"] = self._write_files()
         seconds = self.manifest.get("seconds", 0.0) + time.monotonic() - self._started  # a resumed run adds up
         finished = now()
         last = self._last_end()
@@ -255,6 +252,14 @@ class Run:
         if not self.exists():  # else writing to it would make a folder without config
             raise StorageError(self.gone)
 
+    def _write_files(self) -> str:
+        """Write files.json, by which `require_intact` tells whether anything has changed; returns the content hash."""
+        content = ["metrics.json", *self.manifest["artifacts"]]
+        others = ["config.yaml", "overrides.yaml", *(name for name in written(self.path) if name not in content)]
+        content_hash, entries = hash_files(self.path, content, others)
+        write_json(self.path / FILES, entries)
+        return content_hash
+
     def _hold(self) -> None:
         """Open and lock log.txt, which tells a live run from a killed one, and two processes from one."""
         if self._log_file is not None:
@@ -270,9 +275,9 @@ class Run:
         """When the last of the other runs beside this one ended, by what their manifests say."""
         last = end_of({}, "")
         for file in self.root.glob("*/*/*/manifest.json"):
-            with suppress(OSError, ValueError):
-                manifest = json.loads(file.read_bytes())
-                if file.parent.name != self.id and isinstance(manifest, dict) and "finished" in manifest:
+            with suppress(DamagedRunError):
+                manifest = read_manifest(file.parent)
+                if file.parent.name != self.id and "finished" in manifest:
                     last = max(last, end_of(manifest, file.parent.name))
         return last
 
@@ -294,7 +299,7 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), ma
         StorageError: the disk refuses.
     """
     name = str(config.data.name)
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+    if not NAME.fullmatch(name):
         raise UserError(f"data.name={name!r} cannot name a folder: use letters, digits, '.', '_' and '-'")
     text = redacted(OmegaConf.to_yaml(config))
     folder = Path(config.runs) / stage / name

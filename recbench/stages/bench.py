@@ -10,14 +10,14 @@ from omegaconf import DictConfig
 from recbench.errors import UserError
 from recbench.execution import differences, execute, prepare
 from recbench.reporting.progress import say
-from recbench.runs import Run, find_runs
+from recbench.runs import Run, find_runs, passing_over
 from recbench.schema import with_defaults
 from recbench.schema.experiments import SCRATCH, SFT
 from recbench.stages.compare import compare_runs
 from recbench.stages.comparison_metrics import METRICS
 from recbench.stages.evaluations import arm_label
 from recbench.stages.experiments import changeable, composed, design, training, written
-from recbench.stages.upstream import find, is_sft_for, obtain, require, require_sft
+from recbench.stages.upstream import find, is_sft_for, obtain, require, require_sft, values_of
 
 REFERENCE = "grpo_beam"  # whose step the others' cost is relative to
 
@@ -318,8 +318,9 @@ def _seconds_by_kind(root: Path) -> dict[tuple[Any, ...], float]:
     taken: dict[tuple[Any, ...], list[float]] = {}
     for stage, kind in (("train", _train_kind), ("eval", _eval_kind)):
         for run in find_runs(root, stage):
-            if run.status == "done":
-                taken.setdefault(kind(_values_of(stage, run.config)), []).append(float(run.manifest["seconds"]))
+            with passing_over(run):
+                if run.status == "done":
+                    taken.setdefault(kind(values_of(run)), []).append(float(run.manifest.get("seconds", 0)))
     return {kind: statistics.median(seconds) for kind, seconds in taken.items()}
 
 

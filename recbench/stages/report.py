@@ -12,4 +12,6 @@ def report(root: Path, name: str) -> Path:
     run = resolve_run(root, name, statuses=("done", "failed", "interrupted"))
     if name == "latest" and origin(run):
         say(f"latest: {run.stage} run {run.id}{origin(run)}")
+    if run.status == "done":
+        run.require_intact()
     return write_report(run.path)

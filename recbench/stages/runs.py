@@ -1,43 +1,83 @@
-"""recbench runs: what has been run, oldest first."""
+"""recbench runs: what has been run, what ended last last."""
 
+import os
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from recbench.errors import UserError
-from recbench.reporting.tables import Grid, headline, number
-from recbench.runs import find_runs
+from recbench.reporting.tables import headline, number
+from recbench.reporting.visible import for_people
+from recbench.runs import DamagedRunError, Run, read_runs
+from recbench.runs.reading import check_config
 
 SHOWN_METRICS = 3  # numbers a row; `recbench report RUN` has all of them
 
 
 def run_rows(root: Path, stage: str | None = None, data: str | None = None) -> list[dict[str, Any]]:
-    """One dict a run: id, stage, data, status, started, seconds, overrides, metrics (the headline numbers)."""
+    """One dict a run, what ended last last: id, stage, data, status, started, seconds, overrides, headline metrics.
+
+    Runs that cannot be read come first, with status `unreadable` and a reason. `made_for` is the id of the run that had
+    this one made as its input.
+    """
     if not root.is_dir():
         raise UserError(f"there is no folder {root}: run something first, or name the folder with --runs FOLDER")
+    runs, damaged = read_runs(root, stage, data)
     rows = []
-    for run in find_runs(root, stage, data):
-        finished = (run.path / "metrics.json").is_file()
-        rows.append(
-            {
-                "id": run.id,
-                "stage": run.stage,
-                "data": run.data_name,
-                "status": run.status,
-                "started": run.manifest["started"],
-                "seconds": run.manifest.get("seconds"),
-                "overrides": run.overrides,
-                "metrics": headline(run.metrics) if finished else {},
-            }
-        )
-    return rows
+    for run in runs:
+        try:
+            rows.append(_row(run))
+        except DamagedRunError as problem:
+            damaged.append(problem)
+    return [*(_damaged_row(problem) for problem in damaged), *rows]
 
 
-def run_grid(rows: list[dict[str, Any]]) -> Grid:
-    """The rows as a table, with the first few metrics of each run."""
-    cells = []
+def _row(run: Run) -> dict[str, Any]:
+    check_config(run.path)
+    finished = run.status == "done" or os.path.lexists(run.path / "metrics.json")
+    return {
+        "id": run.id,
+        "stage": run.stage,
+        "data": run.data_name,
+        "status": run.status,
+        "started": run.manifest["started"],
+        "seconds": run.manifest.get("seconds"),
+        "overrides": run.overrides,
+        "metrics": headline(run.metrics) if finished else {},
+        **({"made_for": run.made_for["id"]} if run.made_for is not None else {}),
+    }
+
+
+def _damaged_row(problem: DamagedRunError) -> dict[str, Any]:
+    """A row in the same columns for a run that cannot be read, with the reason in place of its overrides."""
+    folder = problem.folder
+    place = {"id": folder.name, "stage": folder.parent.parent.name, "data": folder.parent.name}
+    return {**place, "status": "unreadable", "started": None, "seconds": None, "overrides": [], "metrics": {}} | {
+        "reason": problem.reason
+    }
+
+
+def run_lines(rows: list[dict[str, Any]], width: int | None = None) -> list[str]:
+    """The rows as lines in columns, with the first few metrics of each run and what was asked for.
+
+    width: letters of a line, as on a terminal, beyond which that goes on below; None: a run is one line.
+    """
+    table = [["run", "stage", "data", "status", "took"]]
+    rest = ["metrics  overrides"]
     for row in rows:
-        metrics = ", ".join(f"{key} {number(value)}" for key, value in list(row["metrics"].items())[:SHOWN_METRICS])
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
-        overrides = " ".join(text for text in row["overrides"] if not text.startswith("runs="))
-        cells.append([row["id"], row["stage"], row["data"], row["status"], seconds, metrics, overrides])
-    return Grid("", ["run", "stage", "data", "status", "took", "metrics", "overrides"], cells, prose=True)
+        table.append([row["id"], row["stage"], row["data"], row["status"], seconds])
+        metrics = ", ".join(f"{key} {number(value)}" for key, value in list(row["metrics"].items())[:SHOWN_METRICS])
+        asked = " ".join(text for text in row["overrides"] if not text.startswith("runs="))
+        rest.append("  ".join(filter(None, [metrics, row.get("reason") or asked])))
+    places = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for cells, text in zip(table, rest, strict=True):
+        line = for_people("  ".join(cell.ljust(place) for cell, place in zip(cells, places, strict=True)))
+        text = for_people(text)
+        if width is None or len(line) + 2 + len(text) <= width:
+            lines.append(f"{line}  {text}".rstrip())
+        else:
+            lines.append(line.rstrip())
+            lines += wrap(text, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+    return lines

@@ -16,6 +16,7 @@ from recbench.errors import UserError
 from recbench.execution import RESUME_KEYS, differences, execute, prepare, replace
 from recbench.reporting.progress import say
 from recbench.runs import Run, library_versions, newest, origin, require_finished, resolve_run
+from recbench.runs.reading import about
 from recbench.schema import with_defaults
 
 # Settings that change no number of a run: one made with others is the same.
@@ -106,7 +107,7 @@ def is_sft_for(config: DictConfig, any_settings: bool = False) -> Callable[[Run]
     wanted = with_defaults("train", config)
 
     def fits(candidate: Run) -> bool:
-        theirs = _values(candidate)
+        theirs = values_of(candidate)
         return (
             theirs["algo"]["name"] == "sft"
             and theirs["input"] is None
@@ -122,7 +123,7 @@ def agreeing(stage: str, config: DictConfig, nodes: Sequence[str]) -> Callable[[
     """Whether a run has the `nodes` of `config`; those that `config` of `stage` has by default may be any."""
     default, wanted = with_defaults(stage, compose(stage)), with_defaults(stage, config)
     asked = [node for node in nodes if wanted[node] != default[node]]
-    return lambda candidate: all(_values(candidate)[node] == wanted[node] for node in asked)
+    return lambda candidate: all(values_of(candidate)[node] == wanted[node] for node in asked)
 
 
 def reuse(stage: str, overrides: Sequence[str], run: Run, *, force: bool = False) -> Run:
@@ -170,13 +171,13 @@ def find(
     if match is None:
         return _newest(stage, config, _of_just(stage, config), fingerprint)
     data = with_defaults(stage, config)["data"]
-    return _newest(stage, config, lambda other: _values(other)["data"] == data and match(other), fingerprint)
+    return _newest(stage, config, lambda other: values_of(other)["data"] == data and match(other), fingerprint)
 
 
 def _of_just(stage: str, config: DictConfig) -> Callable[[Run], bool]:
     """Whether a run has this config, but for settings without effect."""
     wanted = _effective(with_defaults(stage, config))
-    return lambda other: _effective(_values(other)) == wanted
+    return lambda other: _effective(values_of(other)) == wanted
 
 
 def _newest(
@@ -192,15 +193,16 @@ def _effective(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
 
 
-def _values(run: Run) -> dict[str, Any]:
+def values_of(run: Run) -> dict[str, Any]:
     """The config of a run, with today's defaults for the keys that are younger than it."""
     file = run.path / "config.yaml"
-    return _read_values(run.stage, file, file.stat().st_mtime_ns)
+    return _read_values(run.stage, file, file.stat().st_mtime_ns if file.is_file() else 0)
 
 
 @lru_cache(maxsize=4096)  # an experiment asks for hundreds of runs among hundreds
 def _read_values(stage: str, file: Path, changed: int) -> dict[str, Any]:
-    return with_defaults(stage, Run(file.parent).config)
+    with about(file.parent, file.name):
+        return with_defaults(stage, Run(file.parent).values)
 
 
 def _make(stage: str, config: DictConfig, make: Mapping[str, Any], fingerprint: str | None) -> Run:
@@ -234,7 +236,7 @@ def _completed(stage: str, config: DictConfig, overrides: Sequence[str], fingerp
 
 
 def _same_data(other: Run, config: DictConfig, run: Run) -> bool:
-    if _values(other)["data"] != with_defaults("data", config)["data"]:
+    if values_of(other)["data"] != with_defaults("data", config)["data"]:
         return False
     mine, theirs = run.data_fingerprint, other.data_fingerprint
     return mine is None or theirs is None or mine == theirs
