@@ -16,6 +16,7 @@ from recbench.runs.reading import read_files
 FOR_PEOPLE = {"log.txt", "report.md"}
 OF_THE_RUN = {"config.yaml", "overrides.yaml", "manifest.json", "metrics.json", "files.json"}
 FILES = "files.json"
+DISPENSABLE = "checkpoints/"  # may be deleted to free a disk: what needs one of them says so
 SLACK = 2.0  # seconds by which a file's time may be after the end of an older run, whose end is in whole seconds
 
 
@@ -50,7 +51,7 @@ def require_intact(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Check that a finished run's files are those that it wrote; a copy of the folder, whose times are new, is fine.
 
     Raises:
-        UserError: a file is gone, was added, or has other content, which is named.
+        UserError: a file is gone (but for checkpoints), was added, or has other content, which is named.
     """
     entries = read_files(folder)
     problem = _fault_of_older(folder, manifest) if entries is None else _fault(folder, entries)
@@ -67,6 +68,8 @@ def _fault(folder: Path, entries: Mapping[str, tuple[int, int, str]]) -> str:
     for name, (size, changed, digest) in entries.items():
         file = folder / name
         if not file.is_file():
+            if name.startswith(DISPENSABLE):
+                continue
             return f"{name} is gone"
         found = file.stat()
         if found.st_size != size:
@@ -88,11 +91,17 @@ def _fault(folder: Path, entries: Mapping[str, tuple[int, int, str]]) -> str:
 def _fault_of_older(folder: Path, manifest: Mapping[str, Any]) -> str:
     """The same of a run that has no files.json: its one hash is for all of its files."""
     names = ["metrics.json", *manifest.get("artifacts", [])]
-    if gone := [name for name in names if not (folder / name).is_file()]:
-        return f"{gone[0]} is gone"
+    gone = [name for name in names if not (folder / name).is_file()]
+    if needed := [name for name in gone if not name.startswith(DISPENSABLE)]:
+        return f"{needed[0]} is gone"
     end = end_of(manifest, folder.name).timestamp() + SLACK
-    changed = [name for name in names if (folder / name).stat().st_mtime > end]
-    if changed and "content_hash" in manifest and hash_files(folder, names, ())[0] != manifest["content_hash"]:
+    changed = [name for name in names if name not in gone and (folder / name).stat().st_mtime > end]
+    if (
+        changed
+        and not gone
+        and "content_hash" in manifest
+        and hash_files(folder, names, ())[0] != manifest["content_hash"]
+    ):
         return f"{' or '.join(changed[:3])} has other content"
     return ""
 

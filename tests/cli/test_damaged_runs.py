@@ -220,3 +220,18 @@ def test_what_a_report_or_a_person_adds_is_no_change(command, chain, tmp_path):
     for name in ("roc.png", ".DS_Store", "policy/.hidden", "report.md"):
         (run.path / name).write_text("x")
     assert command("eval").code == 0
+
+
+def test_checkpoints_may_be_deleted_and_not_changed(command, chain, stub, tmp_path):
+    def train(config, run):
+        for name in ("policy", "checkpoints/last"):
+            (run.path / name).mkdir(parents=True)
+            (run.path / name / "model.safetensors").write_bytes(b"weights")
+        return {"auc": 0.5}
+
+    stub("train", train)
+    run = trained(command, tmp_path)
+    (run.path / "checkpoints/last/model.safetensors").write_bytes(b"WEIGHTS")
+    assert "checkpoints/last/model.safetensors has other content" in command("eval").err
+    shutil.rmtree(run.path / "checkpoints")
+    assert command("eval").code == 0

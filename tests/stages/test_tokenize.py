@@ -179,5 +179,6 @@ def test_a_run_that_cannot_serve_is_told(workspace, captioned, tokenized, sft_ru
     index = json.loads((tokenized.path / "semantic_ids.json").read_text())
     fewer = dict(list(index.items())[1:])
     words.write_json("semantic_ids.json", fewer)  # as a run on another catalogue has it
+    words.finish("done", words.metrics)
     refuse(train(words.path), f"no tokens for 1 of {len(index)} items")
     refuse(train(words.path), "the tokenize run has another catalogue: make one on data bazaar")
