@@ -38,6 +38,8 @@ from recbench.reporting.visible import LONGEST_LINE, for_people, visible
 from recbench.runs import Run, plain, write_json
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
+NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)  # too long, or with a link that leads to itself
+NO_RIGHTS = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR)
 LONGEST = 1500  # characters of an error line
 # What a multirun asks of Hydra: to compose and to sweep, and to write nothing of its own.
 OF_HYDRA = (
@@ -108,6 +110,8 @@ def sweep(stage: str, overrides: Sequence[str], *, as_json: bool = False) -> Non
             hydra.multirun(stage, task, [*settings, *overrides])
     finally:
         jobs = _collect(folder)
+    if not jobs:
+        raise UserError(f"-m {' '.join(overrides)}: there is nothing to run; an override has no values")
     named = [(job["name"], Run(Path(job["path"])).metrics) for job in jobs if job["status"] == "done"]
     grid = comparison_grid(f"{stage}: {len(named)} of {len(jobs)} jobs", named, "overrides")
     if as_json:
@@ -202,7 +206,7 @@ def one_line_errors(stage: str = "", debug: bool = False) -> Iterator[None]:
     except Exception as problem:
         if debug:
             typer.echo(visible(redacted(traceback.format_exc()), keep_lines=True), err=True, nl=False)
-        mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException) or _is_no_path(problem)
+        mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException) or _is_of_a_path(problem)
         hint = "" if mistake or debug or isinstance(problem, StorageError) else "; --debug shows where"
         say(f"error: {explain(problem, stage)}{_where(problem)}{hint}")
         raise typer.Exit(MISTAKE if mistake else FAILED) from problem
@@ -218,7 +222,9 @@ def _explained(problem: BaseException, stage: str) -> str:
     text = _joined(problem)
     if isinstance(problem, UserError | StorageError):
         return text
-    if isinstance(problem, OSError) and _is_no_path(problem):
+    if isinstance(problem, OSError) and _is_of_a_path(problem):
+        if problem.errno in NO_RIGHTS:
+            return f"{problem.filename}: {problem.strerror}; give another path, or change its rights"
         return f"{problem.filename}: no file can have this path ({problem.strerror}); give another"
     if not isinstance(problem, HydraException | OmegaConfBaseException):
         return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
@@ -243,9 +249,9 @@ def _explained(problem: BaseException, stage: str) -> str:
     return re.sub(r" full_key: .*$", "", text)
 
 
-def _is_no_path(problem: BaseException) -> bool:
-    """Whether a path was looked for that no file can have: too long, or with a link that leads to itself."""
-    return isinstance(problem, OSError) and problem.errno in (errno.ENAMETOOLONG, errno.ELOOP)
+def _is_of_a_path(problem: BaseException) -> bool:
+    """Whether a path was given that no file can have, that may not be read, or that is no file or no folder."""
+    return isinstance(problem, OSError) and problem.filename is not None and problem.errno in (*NO_PATH, *NO_RIGHTS)
 
 
 def _where(problem: BaseException) -> str:

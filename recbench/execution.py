@@ -55,6 +55,8 @@ def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictCon
     """Take over what `input=RUN` settles, then check every value; raises UserError. Makes no folder."""
     if config.get("input") is not None and stage in INPUT_STAGES:
         _adopt(stage, config, overrides)
+    elif config.get("input") is not None:
+        raise UserError(f"input={config.input}: a {stage} run starts from no other; leave input out")
     schema.validate(stage, config)
     if stage == "train" and config.item_tokens.kind == "semantic_ids" and config.input is None:
         _settle_item_tokens(config)

@@ -49,7 +49,7 @@ def _as_typed(stage: str, override: str, multirun: bool) -> str:
     name = key.lstrip("~+")
     try:
         parsed = OverridesParser.create().parse_override(override)
-    except HydraException:
+    except (HydraException, ValueError):  # ValueError: a number of thousands of digits
         if multirun and "," in text and not text.startswith(("[", "{", "'", '"')):
             return f"{key}={','.join(_part(part) for part in text.split(','))}"
         return f"{key}={_quoted(text)}"

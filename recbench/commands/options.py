@@ -114,10 +114,14 @@ def parse_windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, 
 
 
 def parse_metrics(texts: Sequence[str]) -> list[str]:
-    """Metric names from comma-separated texts; commas inside brackets belong to a name."""
+    """Metric names from comma-separated texts; commas inside brackets belong to a name. Raises UserError for none."""
     import re
 
+    from recbench.errors import UserError
+
     names = [name.strip() for text in texts for name in re.split(r",(?![^(]*\))", text)]  # not inside wpauc(a,b)
+    if not any(names):
+        raise UserError("--metrics is empty: give names such as auc,hr@10, or leave it out")
     return [re.sub(r"\s+", "", name) for name in names if name]
 
 

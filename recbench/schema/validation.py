@@ -79,7 +79,7 @@ def validate(stage: str, config: DictConfig) -> None:
         for window in config.windows:
             check_window("windows", window)
         for k in config.ks:
-            if k < 1:
+            if type(k) is not int or k < 1:
                 raise UserError(f"ks={list(config.ks)}: expected whole numbers of at least 1, as in --k 1,5,10")
 
 
@@ -160,7 +160,7 @@ def _check_value(key: str, value: Any, item: Field[Any]) -> None:
     one_of, least, most = (item.metadata.get(name) for name in ("one_of", "least", "most"))
     if value is None:
         return
-    if value == "" and item.type == str | None:
+    if value == "" and (item.type == str | None or key == "runs"):
         raise UserError(f"{key}='' is empty: give a value, or leave {key} out")
     if isinstance(value, list | ListConfig):
         for entry in value:

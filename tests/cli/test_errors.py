@@ -1,9 +1,11 @@
 """Every mistake is told in one line, with status 2, and leaves nothing half made."""
 
 import json
+import shutil
 
 import pytest
 
+from recbench import composition
 from recbench.errors import UserError
 from recbench.runs import find_runs
 
@@ -160,3 +162,57 @@ def test_the_same_command_twice_writes_the_same_bytes(command, trained, tmp_path
         assert command("train", "seed=4").code == 0
     first, second = (run.path / "metrics.json" for run in find_runs(tmp_path / "runs"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_file_that_may_not_be_read_is_told_by_its_path(command, stub, tmp_path):
+    def train(config, run):
+        raise PermissionError(13, "Permission denied", "/data/shop/clicks.csv")
+
+    stub("train", train)
+    result = command("train")
+    assert result.code == 2
+    assert result.err.startswith("error: /data/shop/clicks.csv: Permission denied; give another path, or change its")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "seed=" + "9" * 5000], "could not be converted to Integer"),
+        (["train", "data=null"], "the config cannot be composed"),
+        (["train", "runs="], "runs='' is empty"),
+        (["data", "input=nothing"], "a data run starts from no other"),
+        (["eval", "ks=[[1]]"], "ks=[[1]]"),
+        (["data", "-m", "seed=range(2,1)"], "there is nothing to run"),
+        (["compare", "x", "--metrics", ""], "--metrics is empty"),
+        (["data", "data=table", "data.path=x.csv", "data.options.items_file="], "data.options.items_file='' is empty"),
+        (["data", "data=table", "data.path=x.csv", "data.options.names=[[a]]"], "data.options.names has ['a']"),
+    ],
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+)
+def test_values_that_no_message_was_written_for(arguments, words, command, tmp_path):
+    result = command(*arguments)
+    assert result.code == 2 and words in result.err, result
+    assert result.err.count("error: ") == 1 and "Traceback" not in result.err
+    assert not list(tmp_path.rglob("manifest.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [1, 2\n", "expected ',' or ']'"),
+        ("# @package _global_\nalgo: &a {steps: 1}\nsft: *a\n", "mine.yaml line 3: *a is an alias"),
+        ("!!python/object/apply:os.system ['touch owned']\n", "could not determine a constructor"),
+        ("# @package _global_\ndefaults:\n  - /experiment: mine\n", "the config refers to itself"),
+        ("# @package _global_\ndefaults: 5\n", "defaults must be a list"),
+        ("# @package _global_\nseed: 1\nseed: 2\n", "found duplicate key seed"),
+    ],
+    ids=["yaml", "alias", "tag", "itself", "defaults", "twice"],
+)
+def test_experiments_that_are_none(text, words, command, tmp_path, monkeypatch):
+    folder = tmp_path / "conf"
+    shutil.copytree(composition.config_folder(), folder)
+    (folder / "experiment" / "mine.yaml").write_text(text)
+    monkeypatch.setattr(composition, "config_folder", lambda: folder)
+    result = command("train", "experiment=mine")
+    assert result.code == 2 and words in result.err, result
+    assert result.err.count("\n") == 1 and not list(tmp_path.rglob("owned"))

@@ -73,7 +73,7 @@ def log_files() -> Iterator[Case]:
         yield table(f"log: gzip {name}", "log.csv.gz", {"log.csv.gz": content}, TIMED)
     tabs = log.replace(b",", b"\t")
     yield table("log: tsv", "log.tsv", {"log.tsv": tabs}, TIMED, **same)
-    yield table("log: tabs named csv", "log.csv", {"log.csv": tabs}, TIMED)
+    yield table("log: tabs named csv", "log.csv", {"log.csv": tabs}, TIMED, **same)
     for sign, mark in ((";", "semicolons"), ("|", "bars"), ("::", "double colons"), ("\t", "tabs")):
         content = log.replace(b",", sign.encode())
         yield table(f"log: {mark}", "log.dat", {"log.dat": content}, TIMED, f"data.options.delimiter='{sign}'", **same)
@@ -99,7 +99,8 @@ def log_values() -> Iterator[Case]:
 
     time = "1400000100"
     for word in ("9" * 30, "1e400", "-1e400", "nan", "inf", "-inf", "yesterday", "1e999999999", "0x10", "२०२०", "--1"):
-        yield changed(f"time {word}", time, word, words="line 3")
+        expect = "either" if word.startswith("२") else "refuse"  # digits of another script are digits
+        yield changed(f"time {word}", time, word, words="line 3", expect=expect)
     for word in ("9223372036854775808", "99999999999999999999999999", "-99999999999999999999"):
         yield changed(f"time {word}", time, word)
     for word in ("", "2", "-1", "maybe", "0.5", "nan", "1e99", "9" * 400):
@@ -163,8 +164,10 @@ def log_values() -> Iterator[Case]:
         "an expansion below 1": "+data.options.most_expansion=-1",
         "an expansion that is NaN": "+data.options.most_expansion=nan",
     }
+    # More rows than there are are all; impressions need no sequences, so that a core may leave none.
+    lenient = ("rows beyond int64", "a core that leaves nothing", "a core beyond int64")
     for name, option in options.items():
-        yield changed(name, "u0", "u0", *LABELLED, option)
+        yield changed(name, "u0", "u0", *LABELLED, option, expect="either" if name in lenient else "refuse")
     yield changed("a path of nothing", "u0", "u0", TIMED, "data.path=''")
     yield changed("a path that is a folder", "u0", "u0", TIMED, "data.path=.")
     yield changed("a path with a NUL", "u0", "u0", TIMED, "data.path='a\0b.csv'")

@@ -148,6 +148,12 @@ def _checked(key: str, value: Any, option: Option) -> Any:
         value = str(value)
     if type(value) is not expected and default is not None:
         raise UserError(f"{key} is {value!r}, expected a value of type {expected.__name__}")
+    if value == "":
+        raise UserError(f"{key}='' is empty: give a value, or leave {key} out")
+    if isinstance(value, list):
+        value = [str(one) if type(one) is int else one for one in value]  # columns called 0, 1, ...
+        if wrong := [one for one in value if not isinstance(one, str)]:
+            raise UserError(f"{key} has {wrong[0]!r}, expected texts only")
     if option.one_of and value not in option.one_of:
         near = did_you_mean(str(value), option.one_of)
         raise UserError(f"{key} is {value!r}, expected one of {', '.join(option.one_of)}{near}")
