@@ -76,7 +76,14 @@ def run_stage(
             from recbench.schema import describe
 
             rows = [list(row) for row in describe(stage)]
-            show([Grid(f"options of recbench {stage}", ["key", "default", "takes", "what it is"], rows, prose=True)])
+            titles = ["key", "default", "takes", "what it is"]
+            grids = [Grid(f"options of recbench {stage}", titles, rows, prose=True)]
+            if stage == "data":
+                from recbench.data.source_options import describe_options
+
+                rows = [list(row) for row in describe_options()]
+                grids.append(Grid("data.options, by source", ["source", *titles], rows, prose=True, names=2))
+            show(grids)
             return
         given = overrides or []
         keys = {override.partition("=")[0] for override in given}

@@ -442,6 +442,20 @@ def test_options_that_are_none(refused, tmp_path, option, message):
     assert message in refused("clicks.csv", option)
 
 
+def test_help_lists_the_options_of_every_source(command):
+    shown = command("data", "--help-config").out
+    for source, key in (("table", "time_unit"), ("bazaar", "size"), ("hm", "negatives"), ("sequences", "items_file")):
+        assert any(line.split()[:2] == [source, f"data.options.{key}"] for line in shown.splitlines()), key
+
+
+def test_a_misspelt_option_of_another_source(command):
+    result = command("data", "+data.options.sized=tiny")
+    assert (
+        result.code == 2
+        and "data.options.sized is no option of source bazaar; it knows: seed, size; did you mean 'si" in result.err
+    )
+
+
 def test_the_report_says_how_files_were_read(command, tmp_path):
     table(everyone(["x|y", "<b>", "c", "d"]) | {"ts": [1588687728923 + k for k in range(24)]}, tmp_path / "clicks.csv")
     given = ("data.path=clicks.csv", "data.options.columns.timestamp=ts")

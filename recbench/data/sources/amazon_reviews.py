@@ -11,16 +11,16 @@ import pyarrow as pa
 
 from recbench.data.sources.compressed import MOST_EXPANSION, checked_expansion, open_text
 from recbench.data.sources.json_rows import json_rows, name_of, number_of, texts_of, without_tags
-from recbench.data.sources.raw import BrokenLines, RawData, existing_file, read_options, source_path
+from recbench.data.sources.raw import BrokenLines, Option, RawData, existing_file, read_options, source_path
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
 OPTIONS = {
-    "reviews_file": str,  # none: the one file of reviews that does not begin with meta_
-    "meta_file": str,  # none: the one that begins with meta_, if there is one
-    "positive_rating": 1.0,  # of 5 stars: with 1 every review is an interaction, as most papers have it
-    "most_expansion": MOST_EXPANSION,  # times that a packed file may grow when it is unpacked
-    "skip_bad_lines": False,
+    "reviews_file": Option(str, "none: the one file of reviews that does not begin with meta_"),
+    "meta_file": Option(str, "none: the one that begins with meta_, if there is one"),
+    "positive_rating": Option(1.0, "of 5 stars: with 1 every review is an interaction, as most papers have it"),
+    "most_expansion": Option(MOST_EXPANSION, "times that a packed file may grow when it is unpacked"),
+    "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
 }
 # What names of files end in; where some end as the first group has it, the others are something else.
 SUFFIXES = ((".json.gz", ".jsonl.gz"), (".jsonl",), (".json",))

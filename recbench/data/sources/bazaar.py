@@ -28,11 +28,14 @@ from recbench.data.market import (
     with_arrivals,
 )
 from recbench.data.pictures import Look, caption, render
-from recbench.data.sources.raw import RawData, read_options
+from recbench.data.sources.raw import Option, RawData, read_options
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
-OPTIONS = {"size": "small", "seed": 0}
+OPTIONS = {
+    "size": Option("small", "how many users and items", one_of=tuple(SIZES)),
+    "seed": Option(0, "of the market itself; the stage's seed leaves it as it is", least=0),
+}
 FIRST_SECOND = 1_672_531_200  # 2023-01-01, when the first users arrive
 ARRIVAL_DAYS, GAP_DAYS = 365, 3  # users arrive over a year and buy every few days on average
 DAY = 86_400  # seconds
@@ -57,10 +60,6 @@ def read(config: DataConfig) -> RawData:
         UserError: an unknown size, a negative seed, or an item filter, under which the optimum would no longer hold.
     """
     options = read_options(config, OPTIONS)
-    if options["size"] not in SIZES:
-        raise UserError(f"data.options.size is {options['size']!r}, expected one of {', '.join(SIZES)}")
-    if options["seed"] < 0:
-        raise UserError(f"data.options.seed is {options['seed']}, expected 0 or more")
     if config.min_item_interactions > 1:
         raise UserError(
             f"data.min_item_interactions is {config.min_item_interactions}, but bazaar's known optimum holds for its "

@@ -14,18 +14,20 @@ import numpy as np
 import pyarrow as pa
 
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION
-from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
+from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
 from recbench.data.sources.tabular import read_descriptions, read_rows
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
 OPTIONS = {
-    "negatives": 4,  # drawn for each positive
-    "popularity_power": 1.0,  # negatives are drawn by (count as bought_with in training + 1) to this power
-    "validation": 0.1,  # share of the queries' product codes
-    "test": 0.2,
-    "seed": 0,  # of split and negatives; the stage's seed leaves them as they are
-    "skip_bad_lines": False,
+    "negatives": Option(4, "drawn for each positive", least=1),
+    "popularity_power": Option(
+        1.0, "negatives are drawn by (count as bought_with in training + 1) to this power", least=0
+    ),
+    "validation": Option(0.1, "share of the queries' product codes", least=0),
+    "test": Option(0.2, "share of the queries' product codes", least=0),
+    "seed": Option(0, "of split and negatives; the stage's seed leaves them as they are", least=0),
+    "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
 }
 NAMES = (
     "product_type_name",
@@ -82,11 +84,6 @@ def read(config: DataConfig) -> RawData:
 
 def check_options(options: dict[str, float]) -> None:
     """Raise UserError for an option out of its range."""
-    if options["negatives"] < 1:
-        raise UserError(f"data.options.negatives is {options['negatives']}, expected at least 1")
-    for name in ("seed", "popularity_power", "validation", "test"):
-        if options[name] < 0:
-            raise UserError(f"data.options.{name} is {options[name]}, expected 0 or more")
     if options["popularity_power"] > MOST_POWER:
         raise UserError(
             f"data.options.popularity_power is {options['popularity_power']}, expected at most {MOST_POWER}: beyond "

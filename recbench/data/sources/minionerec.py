@@ -12,20 +12,20 @@ from typing import Any
 import pyarrow as pa
 
 from recbench.data.sources.json_rows import literal, texts_of
-from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
+from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
 from recbench.data.sources.tabular import read_rows
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 from recbench.strict_json import HALF_CHARACTER, kind_of, read_object, whole_characters
 
 OPTIONS = {
-    "train_file": "train.csv",  # used if it is there
-    "valid_file": "valid.csv",
-    "test_file": "test.csv",
-    "index_file": "index.json",  # item -> semantic ID; its items are the catalogue
-    "item_file": "item.json",  # item -> title, description, brand
-    "history": 10,  # histories are cut to this many items
-    "skip_bad_lines": False,
+    "train_file": Option("train.csv", "used if it is there"),
+    "valid_file": Option("valid.csv", "rows of validation"),
+    "test_file": Option("test.csv", "rows of test"),
+    "index_file": Option("index.json", "item -> semantic ID; its items are the catalogue"),
+    "item_file": Option("item.json", "item -> title, description, brand"),
+    "history": Option(10, "histories are cut to this many items"),
+    "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
 }
 COLUMNS = {"user": "user_id", "history": "history_item_id", "item": "item_id"}
 

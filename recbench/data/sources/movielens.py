@@ -18,7 +18,15 @@ import pyarrow.compute as pc
 from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources.names import Names
 from recbench.data.sources.parquet import open_parquet
-from recbench.data.sources.raw import BrokenLines, RawData, existing_file, read_options, source_file, source_path
+from recbench.data.sources.raw import (
+    BrokenLines,
+    Option,
+    RawData,
+    existing_file,
+    read_options,
+    source_file,
+    source_path,
+)
 from recbench.data.sources.tabular import Parser, check_columns, open_table, read_columns
 from recbench.data.sources.times import settle, times
 from recbench.data.sources.values import SPLIT_WORDS, numbers
@@ -27,13 +35,13 @@ from recbench.errors import UserError
 from recbench.schema import DataConfig
 
 OPTIONS = {
-    "ratings_file": str,  # none: ratings.parquet if it is there, else ratings.dat
-    "movies_file": "movies.dat",
-    "users_file": "users.dat",  # gender, age, occupation; used if it is there
-    "posters": "posters",  # folder of <movie>.jpg; used if it is there
-    "positive_rating": 4.0,  # this and more is positive, less is an impression without a click
-    "seed": 0,  # of the places of ratings without a time
-    "skip_bad_lines": False,
+    "ratings_file": Option(str, "none: ratings.parquet if it is there, else ratings.dat"),
+    "movies_file": Option("movies.dat", "titles and genres"),
+    "users_file": Option("users.dat", "gender, age, occupation; used if it is there"),
+    "posters": Option("posters", "folder of <movie>.jpg; used if it is there"),
+    "positive_rating": Option(4.0, "this and more is positive, less is an impression without a click"),
+    "seed": Option(0, "of the places of ratings without a time", least=0),
+    "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
 }
 COLUMNS = {"user": "user_id", "item": "movie_id", "rating": "rating", "timestamp": "timestamp"}
 

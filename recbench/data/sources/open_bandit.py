@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources.names import Names
-from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
+from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
 from recbench.data.sources.tabular import Parser, open_table, read_columns, read_descriptions
 from recbench.data.sources.times import TICKS, settle, times
 from recbench.data.sources.values import labels, numbers, positions
@@ -21,14 +21,14 @@ from recbench.data.splits import global_time
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
-OPTIONS = {
-    "policy": "random",  # that logged: random, or bts (Bernoulli Thompson sampling)
-    "campaign": "all",  # all, men, women
-    "train": 0.5,  # share of the impressions, the earliest
-    "validation": 0.1,  # share of the impressions, the next
-    "skip_bad_lines": False,
-}
 POLICIES, CAMPAIGNS = ("random", "bts"), ("all", "men", "women")
+OPTIONS = {
+    "policy": Option("random", "that logged; bts is Bernoulli Thompson sampling", one_of=POLICIES),
+    "campaign": Option("all", "whose items", one_of=CAMPAIGNS),
+    "train": Option(0.5, "share of the impressions, the earliest"),
+    "validation": Option(0.1, "share of the impressions, the next"),
+    "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+}
 ITEM_FEATURES = tuple(f"item_feature_{number}" for number in range(4))  # the first is a number, the others are hashes
 USER_FEATURES = tuple(f"user_feature_{number}" for number in range(4))
 ROLES = {
@@ -48,9 +48,6 @@ def read(config: DataConfig) -> RawData:
             column; and, by its line, a value that is no number, or a propensity outside (0, 1].
     """
     options = read_options(config, OPTIONS)
-    for name, known in (("policy", POLICIES), ("campaign", CAMPAIGNS)):
-        if options[name] not in known:
-            raise UserError(f"data.options.{name} is {options[name]!r}, expected one of {', '.join(known)}")
     train, validation = options["train"], options["validation"]
     if train <= 0 or validation < 0 or train + validation >= 1:
         raise UserError(

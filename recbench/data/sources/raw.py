@@ -109,11 +109,8 @@ class Option:
     one_of: tuple[str, ...] = ()
 
 
-def read_options(config: DataConfig, known: Mapping[str, Any]) -> dict[str, Any]:
+def read_options(config: DataConfig, known: Mapping[str, Option]) -> dict[str, Any]:
     """The source's options with defaults filled in, mappings' keys included.
-
-    Args:
-        known: option -> Option, or its default.
 
     Raises:
         UserError: an option that the source does not know, of another type than its default's, or out of its range.
@@ -124,14 +121,13 @@ def read_options(config: DataConfig, known: Mapping[str, Any]) -> dict[str, Any]
     return _filled("data.options", given, known, f"option of source {config.source}")
 
 
-def _filled(prefix: str, given: Mapping[str, Any], known: Mapping[str, Any], what: str) -> dict[str, Any]:
-    options = {name: one if isinstance(one, Option) else Option(one, "") for name, one in known.items()}
+def _filled(prefix: str, given: Mapping[str, Any], known: Mapping[str, Option], what: str) -> dict[str, Any]:
     for name in given:
-        if name not in options:
-            near = did_you_mean(name, list(options))
-            raise UserError(f"{prefix}.{name} is no {what}; it knows: {', '.join(sorted(options))}{near}")
+        if name not in known:
+            near = did_you_mean(name, list(known))
+            raise UserError(f"{prefix}.{name} is no {what}; it knows: {', '.join(sorted(known))}{near}")
     return {
-        name: _checked(f"{prefix}.{name}", given.get(name, option.default), option) for name, option in options.items()
+        name: _checked(f"{prefix}.{name}", given.get(name, option.default), option) for name, option in known.items()
     }
 
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from recbench.data.sources.raw import BrokenLines, RawData, read_options, source_file, source_path
+from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
 from recbench.data.sources.tabular import read_descriptions
 from recbench.schema import DataConfig
 
 OPTIONS = {
-    "sequence_file": "user_sequence.txt",
-    "items_file": str,  # csv with a header; none: the catalogue is the items that occur
-    "item_column": "item",
-    "title_column": "title",
-    "skip_bad_lines": False,
+    "sequence_file": Option("user_sequence.txt", "one user a line, oldest item first"),
+    "items_file": Option(str, "csv with a header; none: the catalogue is the items that occur"),
+    "item_column": Option("item", "of the items file"),
+    "title_column": Option("title", "of the items file"),
+    "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
 }
 
 

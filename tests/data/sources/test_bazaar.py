@@ -145,7 +145,7 @@ def test_best_also_covers_a_split_by_time(tmp_path):
         ({"options": {"size": "huge"}}, "size is 'huge', expected one of tiny, small, medium, large"),
         ({"options": {"size": 3}}, "size is 3, expected a value of type str"),
         ({"options": {"seed": None}}, "seed is None, expected a value of type int"),
-        ({"options": {"seed": -1}}, "seed is -1, expected 0 or more"),
+        ({"options": {"seed": -1}}, "seed is -1, expected at least 0"),
         ({"options": {"sise": "tiny"}}, "data.options.sise is no option of source bazaar; it knows: seed, size"),
         ({"min_item_interactions": 2}, "known optimum"),
     ],

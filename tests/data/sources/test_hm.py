@@ -141,7 +141,7 @@ def test_mistakes_are_one_line(folder):
         ({"negatives": 0}, "negatives is 0, expected at least 1"),
         ({"negatives": 30}, "too many: a query with 3 positives needs a catalogue of at least 94 articles"),
         ({"test": 0.9, "validation": 0.1}, "nothing is left for training"),
-        ({"popularity_power": -1}, "popularity_power is -1.0, expected 0 or more"),
+        ({"popularity_power": -1}, "popularity_power is -1.0, expected at least 0"),
         ({"popularity_power": 5}, "popularity_power is 5.0, expected at most 4"),
     ):
         with pytest.raises(UserError, match=message):
