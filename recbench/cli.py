@@ -378,22 +378,35 @@ def bench(
 
 @app.command()
 def demo(
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="seed, runs, threads or device, as of every stage: threads=1.",
+            show_default=False,
+        ),
+    ] = None,
     runs: RunsFolder = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of training and evaluation.")] = 0,
     force: Force = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Run both chains on the embedded data set, captions to clicks and SFT to TAWin, and report them together."""
-    from recbench.dispatch import one_line_errors
+    from recbench.dispatch import one_line_errors, print_json
     from recbench.reporting.progress import say
     from recbench.reporting.results import result_grids
     from recbench.reporting.tables import show
 
     with one_line_errors("demo", debug):
+        from recbench.overrides import quote
         from recbench.stages.demo import demo as run_demo
 
-        run = run_demo(runs=str(runs), seed=seed, force=force)
-        show(result_grids("demo", run.metrics))
+        run = run_demo([f"runs={quote(str(runs))}", f"seed={seed}", *(overrides or [])], force=force)
+        if as_json:
+            print_json({"run": run.id, "path": str(run.path), "stage": "demo", "metrics": run.metrics})
+        else:
+            show(result_grids("demo", run.metrics))
         say(f"report: {run.path / 'report.html'}")
 
 

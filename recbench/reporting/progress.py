@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -128,6 +128,62 @@ class Progress:
         say(line)
         if self.log is not None:
             self.log.info(line)
+
+
+class Steps:
+    """Where a command of several steps is: "stage 3 of 6: click models, about 2 minutes left", said as each begins.
+
+    `expected` says for every step, in order, how long it takes relative to the others. What finished steps took tells
+    the pace; until one has been made nothing is said of the time left.
+    """
+
+    def __init__(self, kind: str, expected: Mapping[str, float], log: logging.Logger | None = None) -> None:
+        self.kind, self.expected, self.log = kind, dict(expected), log
+        self.begun = 0
+        self._seconds, self._weight = 0.0, 0.0  # of the steps that were made
+        self._since = time.monotonic()
+
+    def begin(self) -> None:
+        """Say which step begins now."""
+        name = list(self.expected)[self.begun]
+        left = self.seconds_left()
+        self.begun += 1
+        line = f"== {self.kind} {self.begun} of {len(self.expected)}: {name}"
+        line += f", {about(left)} left" if left is not None else ""
+        say(line)
+        if self.log is not None:
+            self.log.info(line)
+        self._since = time.monotonic()
+
+    def end(self, run_seconds: float) -> None:
+        """The step that began last is done, by a run that took so long.
+
+        One that took longer than the step was there before, at least in part: that says nothing of the pace.
+        """
+        taken = time.monotonic() - self._since
+        if run_seconds <= taken:
+            self._seconds += taken
+            self._weight += list(self.expected.values())[self.begun - 1]
+
+    def seconds_left(self) -> float | None:
+        """Seconds that the steps which have not begun take by the pace of those made, or None before any was."""
+        if self._weight <= 0:
+            return None
+        return self._seconds / self._weight * sum(list(self.expected.values())[self.begun :])
+
+
+def about(seconds: float) -> str:
+    """A duration as roughly as it is known: half minutes below five, minutes below ninety, then half hours."""
+    if seconds < 15:
+        return "a few seconds"
+    if seconds < 300:
+        halves = max(1, round(seconds / 30))
+        if halves == 1:
+            return "about half a minute"
+        return f"about {halves / 2:g} minute{'s' if halves > 2 else ''}"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} minutes"
+    return f"about {round(seconds / 1800) / 2:g} hours"
 
 
 def _make_bars() -> Any:

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from recbench.errors import UserError
 from recbench.execution import differences, execute, prepare
-from recbench.reporting.progress import say
+from recbench.reporting.progress import Steps, say
 from recbench.runs import Run, find_runs, passing_over
 from recbench.schema import with_defaults
 from recbench.schema.experiments import SCRATCH, SFT
@@ -59,14 +59,16 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
         failures.append({**where, "error": error, "mistake": isinstance(problem, UserError)})
         problems.append(problem)
 
+    steps = Steps("arm", _expected(config), run.log)
     for seed, data, arm in _arms_of(config):
-        say(f"== seed {seed}: {data}: {arm}")
+        steps.begin()
         try:
             trained, scored = runs.trained(data, arm, seed), runs.scored(data, arm, seed)
         except Exception as problem:  # whatever an arm dies of, the next one runs
             failed(problem, data=data, arm=arm, seed=seed)
             continue
         assert trained is not None and scored is not None
+        steps.end(trained.manifest["seconds"] + scored.manifest["seconds"])
         made.append({"data": data, "name": arm, "seed": seed, "train": trained, "eval": scored})
     comparisons: dict[str, dict[str, Any]] = {}
     for data in map(str, config.on):
@@ -311,6 +313,17 @@ def _seconds_a_step(trained: Sequence[Run]) -> float | None:
 
 
 # ---- how long runs take
+
+
+def _expected(config: DictConfig) -> dict[str, float]:
+    """How long each arm takes with each seed, by what finished runs of its kind took; else as long as the others."""
+    seconds = _seconds_by_kind(Path(config.runs))
+    known: dict[str, list[float]] = {}
+    for seed, data, arm in _arms_of(config):
+        kinds = _kinds(config, data, arm)
+        known[f"seed {seed}: {data}: {arm}"] = [seconds[kind] for kind in kinds] if seconds.keys() >= {*kinds} else []
+    usual = statistics.mean([sum(parts) for parts in known.values() if parts] or [1.0])
+    return {name: sum(parts) or usual for name, parts in known.items()}
 
 
 def _seconds_by_kind(root: Path) -> dict[tuple[Any, ...], float]:

@@ -1,8 +1,10 @@
 import logging
 import warnings
 
+import pytest
+
 from recbench.reporting import progress
-from recbench.reporting.progress import Progress, say, short_warnings
+from recbench.reporting.progress import Progress, Steps, about, say, short_warnings
 
 
 def test_lines_in_a_file(capsys, monkeypatch):
@@ -57,3 +59,42 @@ def test_only_our_own_warnings_are_shown(capsys):
         warnings.warn_explicit("a user has one class", UserWarning, progress.__file__, 1)
         warnings.warn_explicit("deprecated", UserWarning, "/elsewhere/library.py", 1)
     assert capsys.readouterr().err == "warning: a user has one class\n"
+
+
+def test_steps_tell_the_time_left_by_what_those_made_took(capsys, monkeypatch, caplog):
+    now = iter([0.0, 0.0, 20.0, 20.0, 20.5, 20.5, 80.5, 80.5]).__next__
+    monkeypatch.setattr("time.monotonic", now)
+    log = logging.getLogger("test_progress")
+    with caplog.at_level(logging.INFO, logger="test_progress"):
+        steps = Steps("stage", {"draw": 1, "write": 5, "train": 3, "report": 2}, log)
+        steps.begin()
+        steps.end(run_seconds=19.0)  # in 20 seconds: the other ten parts take 200
+        steps.begin()
+        steps.end(run_seconds=90.0)  # it was there, and found in half a second: 20 seconds a part still
+        steps.begin()
+        steps.end(run_seconds=60.0)  # 60 seconds for three parts: still 20 a part
+        steps.begin()
+    lines = [
+        "== stage 1 of 4: draw",
+        "== stage 2 of 4: write, about 3.5 minutes left",  # 200 seconds
+        "== stage 3 of 4: train, about 1.5 minutes left",  # 5 parts, 100 seconds
+        "== stage 4 of 4: report, about half a minute left",  # 2 parts, 40 seconds
+    ]
+    assert capsys.readouterr().err.splitlines() == lines
+    assert [record.message for record in caplog.records] == lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "a few seconds"),
+        (20, "about half a minute"),
+        (55, "about 1 minute"),
+        (160, "about 2.5 minutes"),
+        (430, "about 7 minutes"),
+        (7000, "about 2 hours"),
+        (9500, "about 2.5 hours"),
+    ],
+)
+def test_a_time_is_as_round_as_it_is_known(seconds, words):
+    assert about(seconds) == words
