@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -141,7 +142,7 @@ class Steps:
         self.kind, self.expected, self.log = kind, dict(expected), log
         self.begun = 0
         self._seconds, self._weight = 0.0, 0.0  # of the steps that were made
-        self._since = time.monotonic()
+        self._since, self._began = time.monotonic(), datetime.now(UTC)
 
     def begin(self) -> None:
         """Say which step begins now."""
@@ -153,16 +154,12 @@ class Steps:
         say(line)
         if self.log is not None:
             self.log.info(line)
-        self._since = time.monotonic()
+        self._since, self._began = time.monotonic(), datetime.now(UTC)
 
-    def end(self, run_seconds: float) -> None:
-        """The step that began last is done, by a run that took so long.
-
-        One that took longer than the step was there before, at least in part: that says nothing of the pace.
-        """
-        taken = time.monotonic() - self._since
-        if run_seconds <= taken:
-            self._seconds += taken
+    def end(self, run_ended: datetime) -> None:
+        """The step that began last is done, by a run that ended then: one that was there before tells no pace."""
+        if run_ended >= self._began:
+            self._seconds += time.monotonic() - self._since
             self._weight += list(self.expected.values())[self.begun - 1]
 
     def seconds_left(self) -> float | None:

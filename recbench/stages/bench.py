@@ -11,6 +11,7 @@ from recbench.errors import UserError
 from recbench.execution import differences, execute, prepare
 from recbench.reporting.progress import Steps, say
 from recbench.runs import Run, find_runs, passing_over
+from recbench.runs.order import end_of
 from recbench.schema import with_defaults
 from recbench.schema.experiments import SCRATCH, SFT
 from recbench.stages.compare import compare_runs
@@ -68,7 +69,7 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
             failed(problem, data=data, arm=arm, seed=seed)
             continue
         assert trained is not None and scored is not None
-        steps.end(trained.manifest["seconds"] + scored.manifest["seconds"])
+        steps.end(end_of(trained.manifest, trained.id))
         made.append({"data": data, "name": arm, "seed": seed, "train": trained, "eval": scored})
     comparisons: dict[str, dict[str, Any]] = {}
     for data in map(str, config.on):

@@ -12,6 +12,7 @@ from recbench.execution import execute, prepare
 from recbench.overrides import quote
 from recbench.reporting.progress import Steps
 from recbench.runs import Run
+from recbench.runs.order import end_of
 from recbench.schema import STAGE_SCHEMAS, did_you_mean
 from recbench.stages.bench import bench
 from recbench.stages.device import choose_device
@@ -65,7 +66,7 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
     def made(stage: str, *overrides: str) -> Run:
         steps.begin()
         other = reuse(stage, [*_common(config, stage), *overrides], run, force=config.force)
-        steps.end(other.manifest["seconds"])
+        steps.end(end_of(other.manifest, other.id))
         return other
 
     made("data")

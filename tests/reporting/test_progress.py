@@ -1,5 +1,6 @@
 import logging
 import warnings
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -62,17 +63,17 @@ def test_only_our_own_warnings_are_shown(capsys):
 
 
 def test_steps_tell_the_time_left_by_what_those_made_took(capsys, monkeypatch, caplog):
-    now = iter([0.0, 0.0, 20.0, 20.0, 20.5, 20.5, 80.5, 80.5]).__next__
+    now = iter([0.0, 0.0, 20.0, 20.0, 40.0, 100.0, 100.0]).__next__
     monkeypatch.setattr("time.monotonic", now)
     log = logging.getLogger("test_progress")
     with caplog.at_level(logging.INFO, logger="test_progress"):
         steps = Steps("stage", {"draw": 1, "write": 5, "train": 3, "report": 2}, log)
         steps.begin()
-        steps.end(run_seconds=19.0)  # in 20 seconds: the other ten parts take 200
+        steps.end(datetime.now(UTC))  # after 20 seconds: the other ten parts take 200
         steps.begin()
-        steps.end(run_seconds=90.0)  # it was there, and found in half a second: 20 seconds a part still
+        steps.end(datetime.now(UTC) - timedelta(hours=1))  # it was there: 20 seconds a part still
         steps.begin()
-        steps.end(run_seconds=60.0)  # 60 seconds for three parts: still 20 a part
+        steps.end(datetime.now(UTC))  # after 60 seconds for three parts: still 20 a part
         steps.begin()
     lines = [
         "== stage 1 of 4: draw",
