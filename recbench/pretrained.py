@@ -79,8 +79,12 @@ class _Sized:
 
     def from_pretrained(self, path: str, **keywords: Any) -> None:
         """Raise ValueError where the config asks for many times the weights that the checkpoint's files have."""
+        config = AutoConfig.from_pretrained(path, **keywords)
         with torch.device("meta"):
-            model = self.automatic.from_config(AutoConfig.from_pretrained(path, **keywords), **keywords)
+            if hasattr(self.automatic, "from_config"):
+                model = self.automatic.from_config(config, **keywords)
+            else:  # one architecture's own class
+                model = self.automatic(config)
         asked, there = sum(weight.numel() for weight in model.parameters()), 0
         for file in Path(path).glob("*.safetensors"):
             with safe_open(file, "pt") as tensors:
