@@ -39,7 +39,7 @@ from recbench.commands.options import (
     whole_numbers,
 )
 from recbench.completion import complete_group, complete_override, complete_run, complete_words
-from recbench.reporting.visible import for_people
+from recbench.reporting.visible import for_people, visible
 
 AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when one ends, it ends those that have not
 
@@ -226,7 +226,7 @@ def report(run: RunName = "latest", runs: RunsFolder = Path("runs"), debug: Debu
     with one_line_errors("report", debug):
         from recbench.stages.report import report as write
 
-        typer.echo(write(runs, run))
+        typer.echo(visible(str(write(runs, run))))
 
 
 @app.command("runs")

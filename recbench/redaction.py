@@ -63,7 +63,9 @@ def redacted(text: str) -> str:
     >>> redacted("http://me:pass@host/v1?api_key=abc&x=1 and ftp://host")
     'http://[hidden]@host/v1?api_key=[hidden]&x=1 and ftp://host'
     """
-    return _TOKEN.sub(rf"\1{HIDDEN}", _USER.sub(rf"\1{HIDDEN}@", without_secrets(text)))
+    text = without_secrets(text)
+    text = _USER.sub(rf"\1{HIDDEN}@", text) if "://" in text and "@" in text else text
+    return _TOKEN.sub(rf"\1{HIDDEN}", text) if "=" in text else text
 
 
 def has_secrets(text: str) -> bool:

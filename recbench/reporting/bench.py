@@ -8,7 +8,7 @@ from typing import Any
 from recbench.errors import UserError
 from recbench.reporting.comparison import comparison_grids, legend, mark, terminal_grids
 from recbench.reporting.comparison_tables import write_tables
-from recbench.reporting.markup import Markup, code, escaped
+from recbench.reporting.markup import Markup, code, escaped, link
 from recbench.reporting.tables import Cell, Grid, folded, markdown, number, percent, titled
 from recbench.runs import Run, atomic_path, write_json
 
@@ -95,7 +95,7 @@ def bench_sections(run: Run) -> list[str]:
     linked = []
     for entry in manifest["evaluations"]:
         folder = f"../../../eval/{entry.get('data_folder', run.data_name)}/{entry['eval']}"
-        there = Markup(f"[report.md]({folder}/report.md), [roc_head.png]({folder}/roc_head.png)")
+        there = Markup(", ".join(link(name, f"{folder}/{name}") for name in ("report.md", "roc_head.png")))
         named = [entry["data"]] if several else []
         linked.append([*named, entry["arm"], str(entry["seed"]), code(entry["train"]), code(entry["eval"]), there])
     columns_of_runs = [*(["data"] if several else []), "arm", "seed", "train run", "eval run", "there"]

@@ -8,6 +8,7 @@ from recbench.reporting.bench import bench_sections
 from recbench.reporting.captions import caption_grids, caption_sections
 from recbench.reporting.clicks import click_grids, click_sections
 from recbench.reporting.comparison import comparison_grids
+from recbench.reporting.markup import link
 from recbench.reporting.simulation import simulation_grids, simulation_sections
 from recbench.reporting.tables import Grid
 from recbench.runs import Run, atomic_path
@@ -41,8 +42,8 @@ def demo_sections(run: Run) -> list[str]:
         for picture in sorted(other.path.glob("*.png")):
             with atomic_path(run.path / picture.name) as partial:
                 shutil.copyfile(picture, partial)
-        link = f"../../../{other.stage}/{other.data_name}/{other.id}/report.md"
-        lines += [f"## {title}", "", f"From [`recbench {stage}`]({link}).", ""]
+        place = f"../../../{other.stage}/{other.data_name}/{other.id}/report.md"
+        lines += [f"## {title}", "", f"From {link(f'recbench {stage}', place)}.", ""]
         lines += [line.replace("## ", "### ", 1) if line.startswith("## ") else line for line in _body(text)]
     return lines
 

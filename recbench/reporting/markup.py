@@ -1,6 +1,7 @@
 """Texts of any origin in Markdown: escaped unless they say that they are Markdown already."""
 
 import re
+from urllib.parse import quote
 
 from recbench.reporting.visible import for_people
 
@@ -40,3 +41,8 @@ def code(text: str) -> Markup:
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
     pad = " " if flat.startswith("`") or flat.endswith("`") else ""
     return Markup(f"{fence}{pad}{flat}{pad}{fence}" if flat else "")
+
+
+def link(text: str, path: str) -> Markup:
+    """A link to a file beside the report, whatever the folders on the way are called."""
+    return Markup(f"[{escaped(text)}]({quote(path)})")

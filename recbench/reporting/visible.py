@@ -24,6 +24,8 @@ def visible(text: str, *, keep_lines: bool = False) -> str:
     >>> print(visible("a\x1b[31mb\n\u202ec"))
     a\x1b[31mb \u202ec
     """
+    if text.isprintable():  # as nearly every text is
+        return text
     if keep_lines:
         lines = text.replace("\r\n", "\n").split("\n")
         return "\n".join("\t".join(map(_written_out, line.split("\t"))) for line in lines)

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from recbench.reporting.html import render_html
 from recbench.reporting.latex import latex
-from recbench.reporting.markup import Markup, code, escaped
+from recbench.reporting.markup import Markup, code, escaped, link
 from recbench.reporting.progress import say
 from recbench.reporting.tables import Grid, markdown, show
 from recbench.reporting.visible import for_people, visible
@@ -178,3 +178,19 @@ def test_everything_a_run_writes_for_people(fresh_workspace, tmp_path):
         rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
         assert Page(page).found == [] and Page(rendered).found == []
         assert re.findall('<img src="(.{0,22})', page) in ([], ["data:image/png;base64,"])
+
+
+def test_run_folders_may_be_called_anything(fresh_workspace):
+    run = fresh_workspace.made("data", "data=bazaar", "data.options.size=tiny")
+    for name in ("a`b) ![x](http:__evil.example)", "\x1b[31m\u202e", "[red]r[bold] <img src=x>"):
+        run.path.rename(run.path.with_name(name))
+        run.path = run.path.with_name(name)
+        for arguments in (["runs"], ["report", str(run.path)], ["report", "latest"], ["report", name + "x"]):
+            result = fresh_workspace.command(*arguments, "--runs", str(fresh_workspace.root))
+            assert result.code in (0, 2) and not UNSEEN.search(result.out + result.err), result
+        page, text = (run.path / "report.html").read_text(), (run.path / "report.md").read_text()
+        rendered = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+        assert Page(page).found == [] and Page(rendered).found == [] and "<img" not in rendered
+    folder = "../eval/a) ![x](http://evil.example/b"
+    page = render_html(link("report.md", f"{folder}/report.md"), fresh_workspace.root)
+    assert Page(page).found == [] and "<img" not in page
