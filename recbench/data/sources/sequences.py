@@ -1,13 +1,18 @@
 """One user a line: the user, then the items in order, separated by white space (Amazon Beauty, Sports, MicroLens)."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
+from recbench.data.sources.compressed import text_lines
 from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
+from recbench.data.sources.reading import first_rows, keys_met
 from recbench.data.sources.tabular import read_descriptions
+from recbench.data.sources.values import NULLS
 from recbench.schema import DataConfig
 
+NONE = frozenset(NULLS)
 OPTIONS = {
     "sequence_file": Option("user_sequence.txt", "one user a line, oldest item first"),
     "items_file": Option(str, "csv with a header; none: the catalogue is the items that occur"),
@@ -21,41 +26,64 @@ def read(config: DataConfig) -> RawData:
     """Read user sequences, and titles where a csv gives them.
 
     Raises:
-        UserError: a missing or empty file, a missing column; and, by its line, a user without items or on two lines, an
-            item on two lines.
+        UserError: a missing or empty file, a missing column; and, by its line, a user without items or on two lines, a
+            name that stands for none, an item on two lines.
     """
     options = read_options(config, OPTIONS)
     folder = source_path(config)
     broken = BrokenLines(options["skip_bad_lines"])
-    users, items = read_sequences(source_file(folder, options["sequence_file"]), broken)
+    path = source_file(folder, options["sequence_file"])
+    users, items = read_sequences(path, broken)
+    warnings: list[str] = []
+    told = sequence_facts(path, users, items, broken)
     if options["items_file"]:
-        path = source_file(folder, options["items_file"])
-        catalogue = read_descriptions(path, {"item": options["item_column"], "title": options["title_column"]}, broken)
+        described = source_file(folder, options["items_file"])
+        names = {"item": options["item_column"], "title": options["title_column"]}
+        catalogue = read_descriptions(described, names, broken)
+        met, warning = keys_met("item", items.dictionary_encode(), catalogue["item"].combine_chunks(), described.name)
+        told["keys"] = [met]
+        warnings += [warning] if warning else []
     else:
-        catalogue = pa.table({"item": pa.array(dict.fromkeys(items), pa.string())})
-    interactions = pa.table({"user": pa.array(users, pa.string()), "item": pa.array(items, pa.string())})
-    return RawData(catalogue, interactions, broken.problems, dict(broken.skipped))
+        catalogue = pa.table({"item": items.unique()})
+    interactions = pa.table({"user": users, "item": items})
+    return RawData(catalogue, interactions, broken.problems, dict(broken.skipped), reading=[told], warnings=warnings)
 
 
-def read_sequences(path: Path, broken: BrokenLines) -> tuple[list[str], list[str]]:
+def sequence_facts(path: Path, users: pa.Array, items: pa.Array, broken: BrokenLines) -> dict[str, Any]:
+    """How the file of sequences was read."""
+    return {
+        "file": path.name,
+        "holds": "interactions",
+        "rows": len(items),
+        "format": "a user a line and the items in order, white space between",
+        "header": False,
+        "columns": [],
+        "left_out": dict(broken.skipped),
+        "notes": [],
+        "first_rows": first_rows(pa.table({"user": users, "item": items})),
+    }
+
+
+def read_sequences(path: Path, broken: BrokenLines) -> tuple[pa.Array, pa.Array]:
     """User and item of every interaction, in the file's order."""
     users: list[str] = []
     items: list[str] = []
     line_of_user: dict[str, int] = {}
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            words = line.split()
-            if not words:
-                continue
-            user, sequence = words[0], words[1:]
-            if "\ufffd" in line:
-                broken.report(path, number, "not UTF-8 text", line)
-            elif not sequence:
-                broken.report(path, number, "expected a user and at least one item", line)
-            elif user in line_of_user:
-                broken.report(path, number, "the user has a line already", f"{user}, line {line_of_user[user]}")
-            else:
-                line_of_user[user] = number
-                users.extend([user] * len(sequence))
-                items.extend(sequence)
-    return users, items
+    for number, line in text_lines(path):
+        words = line.split()
+        if not words:
+            continue
+        user, sequence = words[0], words[1:]
+        if "\ufffd" in line:
+            broken.report(path, number, "not UTF-8 text", line)
+        elif none := next((word for word in words if word in NONE), None):
+            broken.report(path, number, f"{none} is no name of a user or an item", line)
+        elif not sequence:
+            broken.report(path, number, "expected a user and at least one item", line)
+        elif user in line_of_user:
+            broken.report(path, number, "the user has a line already", f"{user}, line {line_of_user[user]}")
+        else:
+            line_of_user[user] = number
+            users.extend([user] * len(sequence))
+            items.extend(sequence)
+    return pa.array(users, pa.string()), pa.array(items, pa.string())

@@ -1,3 +1,5 @@
+import gzip
+
 import pytest
 
 from recbench.data.sources.sequences import read
@@ -60,3 +62,20 @@ def test_missing_places_and_columns(tmp_path):
         read(config(tmp_path, items_file="items.csv"))
     with pytest.raises(UserError, match="no option of source sequences"):
         read(config(tmp_path, file="x"))
+
+
+def test_names_that_stand_for_none_are_refused(tmp_path):
+    (tmp_path / "user_sequence.txt").write_text("ann a b c\nNULL a b\nbob a nan\n")
+    with pytest.raises(UserError, match="user_sequence.txt line 2: NULL is no name of a user or an item"):
+        read(config(tmp_path))
+    raw = read(config(tmp_path, skip_bad_lines=True))
+    assert raw.interactions["user"].to_pylist() == ["ann"] * 3 and sum(raw.skipped.values()) == 2
+
+
+def test_packed_sequences_and_titles_that_do_not_fit(tmp_path):
+    (tmp_path / "user_sequence.txt").write_bytes(gzip.compress(b"ann 01 02 03\n"))
+    (tmp_path / "items.csv").write_text("item,title\n1,A\n2,B\n3,C\n")
+    raw = read(config(tmp_path, items_file="items.csv"))
+    assert raw.interactions["item"].to_pylist() == ["01", "02", "03"]
+    assert raw.warnings[0].startswith("THE ITEMS OF THE LOG HARDLY OCCUR IN items.csv: 0 of 3 do")
+    assert raw.warnings[0].endswith("without leading zeros, 3 would")
