@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from recbench import cli
+from recbench import cli, redaction
 from recbench.runs import Run
 
 MARKET = ["data=bazaar", "data.options.size=tiny"]
@@ -68,6 +68,13 @@ class Workspace:
     def evaluated(self, trained: Run, *arguments: str) -> Run:
         """An evaluation of a finished training."""
         return self.made("eval", f"input={trained.path}", "bootstrap=50", *arguments)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process knows no secrets of the test before."""
+    monkeypatch.setattr(redaction, "_forms", set())
+    monkeypatch.setattr(redaction, "_known", None)
 
 
 @pytest.fixture(scope="session")

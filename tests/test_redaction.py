@@ -2,14 +2,7 @@ import base64
 
 import pytest
 
-from recbench import redaction
 from recbench.redaction import hide, hide_in_address, redacted, without_secrets
-
-
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
-    monkeypatch.setattr(redaction, "_forms", set())
-    monkeypatch.setattr(redaction, "_known", None)
 
 
 def test_a_secret_is_found_in_every_form():

@@ -5,18 +5,11 @@ import json
 
 import pytest
 
-from recbench import redaction
 from recbench.captioning.table import read_rows
 from recbench.runs import find_runs
 
 KEY = "sk-Ab12/Cd34+Ef56"
 FORMS = [KEY, KEY.replace("/", "%2F").replace("+", "%2B"), base64.b64encode(KEY.encode()).decode().rstrip("=")]
-
-
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
-    monkeypatch.setattr(redaction, "_forms", set())
-    monkeypatch.setattr(redaction, "_known", None)
 
 
 @pytest.fixture
