@@ -10,6 +10,7 @@ from transformers import AutoConfig
 from transformers.utils import logging
 from transformers.utils.logging import disable_progress_bar
 
+from recbench.data.sources.compressed import POINTER, first_bytes
 from recbench.errors import UserError
 from recbench.strict_json import parse
 
@@ -106,6 +107,9 @@ def _check_folder(folder: Path, key: str) -> None:
             raise UserError(f"{key}={folder}: {file.name} cannot be read ({problem}); fetch it again") from problem
         if file.name == "config.json":
             _check_layers(content, f"{key}={folder}")
+    for file in sorted(folder.glob("*.safetensors")):
+        if first_bytes(file).startswith(POINTER):
+            raise UserError(f"{key}={folder}: {file.name} is a pointer of Git LFS; fetch the file (git lfs pull)")
 
 
 def _check_layers(content: Any, source: str) -> None:

@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 import traceback
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -174,7 +175,7 @@ def _judge(case: Case, folder: Path, status: int) -> tuple[str, str]:
         return "unclean", f"left {left[0]}"
     if len(errors) != 1:
         return "unclean", f"{len(errors)} error lines: {said[:200]!r}"
-    if len(errors[0]) > LONGEST or any(not character.isprintable() for character in errors[0]):
+    if len(errors[0]) > LONGEST or any(unicodedata.category(character) == "Cc" for character in errors[0]):
         return "unclean", f"{len(errors[0])} characters: {errors[0][:200]!r}"
     if case.expect == "take":
         return "refused", last

@@ -19,8 +19,8 @@ FloatArray = NDArray[np.float64]
 _SCORES = ("label", "score")
 _COUNTS = ("user", "above", "ties", "n")
 _WHOLE = (
-    "must be a whole number of at least 0",
-    lambda numbers: np.isfinite(numbers) & (numbers >= 0) & (numbers == np.floor(numbers)),
+    "must be a whole number from 0 to 2^53",
+    lambda numbers: (numbers >= 0) & (numbers <= 2**53) & (numbers == np.floor(numbers)),
 )
 # What each column takes, in words and as a test of numbers; NaN passes none.
 _RULES: dict[str, tuple[str, Callable[[FloatArray], NDArray[np.bool_]]]] = {

@@ -104,6 +104,10 @@ def configured(**values):
             lying(b'{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'),
             "weights of LlamaForCausalLM, the first being",
         ),
+        (
+            lambda folder: (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n"),
+            "model.safetensors is a pointer of Git LFS",
+        ),
         (configured(num_hidden_layers=10**9), "config.json has num_hidden_layers=1,000,000,000, more than 2,000"),
         (configured(hidden_size=1 << 24), "cannot be loaded as AutoModelForCausalLM"),
         (lambda folder: (folder / "config.json").write_text("[" * 100_000), "config.json cannot be read (it is nested"),
@@ -111,7 +115,7 @@ def configured(**values):
         (lambda folder: shutil.rmtree(folder), "cannot be loaded as AutoTokenizer"),
         (lambda folder: (shutil.rmtree(folder), folder.write_text("x")), "is a file, expected a checkpoint's folder"),
     ],
-    ids=["pickle", "shape", "lacking", "layers", "width", "nested", "tokenizer", "gone", "file"],
+    ids=["pickle", "shape", "lacking", "pointer", "layers", "width", "nested", "tokenizer", "gone", "file"],
 )
 def test_damaged_checkpoints(change, words, refused) -> None:
     refused(change, words)

@@ -99,7 +99,7 @@ def amazon(year: str, reviews: list[Any], metas: list[Any], review_file: str, me
     }
     yield in_folder(f"{kind}: indented arrays", data, indented, *CORE, expect="take", twin=whole)
     for name, text in texts.items():
-        for fault, expect, content in faults_of_text(text):
+        for fault, expect, content in faults_of_text(text, brief=year == "2023" or name == meta_file):
             if isinstance(content, bytes) and fault not in ("cut gzip", "bzip2", "empty"):
                 content = packed(content)
             expect = "either" if (name == meta_file and fault == "missing") else expect
@@ -107,7 +107,7 @@ def amazon(year: str, reviews: list[Any], metas: list[Any], review_file: str, me
         for change, content in harmless_changes(text):
             changed: dict[str, Content] = files | {name: packed(content)}
             yield in_folder(f"{kind}, {name}: {change}", data, changed, *CORE, expect="take", twin=whole)
-        for damage, content in garbled(files[name], 3):
+        for damage, content in garbled(files[name], 1):
             yield in_folder(f"{kind}, {name}: {damage}", data, {**files, name: content}, *CORE)
 
 
@@ -169,7 +169,6 @@ def amazon_rows() -> Iterator[Case]:
             for label, value in (
                 ("lacking", ...),
                 ("null", None),
-                ("a list", ["x"]),
                 ("an object", {"x": 1}),
                 ("true", True),
                 ("nothing", ""),

@@ -1,5 +1,6 @@
 """Overrides, flags, names of runs, and files of experiments."""
 
+import sys
 from collections.abc import Callable, Iterator
 
 from torture.malformed_cases.bases import MARKET
@@ -109,13 +110,13 @@ def with_experiment() -> Callable[[], None]:
         import shutil
         from pathlib import Path
 
-        from recbench import completion, dispatch, execution  # noqa: F401
+        from recbench import composition
 
-        shutil.copytree(execution.config_folder(), "conf")
+        shutil.copytree(composition.config_folder(), "conf")
         shutil.copy("conf.yaml", "conf/experiment/mine.yaml")
         here = Path("conf").resolve()
-        for module in list(__import__("sys").modules.values()):
-            if getattr(module, "config_folder", None) is not None and module.__name__.startswith("recbench"):
+        for module in list(sys.modules.values()):
+            if module.__name__.startswith("recbench") and hasattr(module, "config_folder"):
                 module.config_folder = lambda: here  # type: ignore[attr-defined]
 
     return settings

@@ -25,12 +25,13 @@ TEXT_FAULTS: dict[str, bytes | None] = {
     + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 9)) for n in range(8)),
     "a tag that runs": b"!!python/object/apply:os.system ['touch owned']\n",
 }
+OF_YAML = ("an anchor bomb", "a tag that runs", "a page", "zeros", "a number", "a text", "1e999")
 # What each file is for: the stage whose newest run it is damaged in, and the commands that read it then.
 READERS: dict[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
     "manifest.json": ("trained", "train", (("eval", *MARKET), ("runs",), ("report",), ("compare", "latest"))),
-    "config.yaml": ("trained", "train", (("eval", *MARKET, "input=latest"), ("runs",), ("report",))),
-    "metrics.json": ("trained", "eval", (("compare", "latest"), ("report",), ("runs",))),
-    "overrides.yaml": ("trained", "train", (("report",), ("runs",))),
+    "config.yaml": ("trained", "train", (("eval", *MARKET, "input=latest"), ("runs",))),
+    "metrics.json": ("trained", "eval", (("compare", "latest"), ("runs",))),
+    "overrides.yaml": ("trained", "train", (("runs",),)),
     "policy/policy.json": ("trained", "train", (("eval", *MARKET, "input=latest"),)),
     "policy/item_tokens.safetensors": ("trained", "train", (("eval", *MARKET, "input=latest"),)),
     "policy/model.safetensors": ("trained", "train", (("eval", *MARKET, "input=latest"),)),
@@ -61,6 +62,8 @@ def cases() -> Iterator[Case]:
     """Every case of a damaged run; a run that cannot be read may be left out where others do, so most may go on."""
     for name, (base, stage, commands) in READERS.items():
         faults = dict(TEXT_FAULTS)
+        if name.endswith(".json"):
+            faults = {fault: faults[fault] for fault in faults if fault not in OF_YAML}
         if name.endswith((".parquet", ".safetensors")):
             faults = {fault: faults[fault] for fault in ("gone", "empty", "a page", "zeros")}
             faults |= dict(_binary(name))

@@ -32,8 +32,8 @@ def whole_and_broken(
     """
     whole = f"{kind}: as it should be"
     yield in_folder(whole, data, dict(files), *options, expect="take")
-    for name, allowed in broken.items():
-        for fault, expect, content in faults_of_text(files[name]):
+    for place, (name, allowed) in enumerate(broken.items()):
+        for fault, expect, content in faults_of_text(files[name], brief=place > 0):
             changed: dict[str, Content] = files | {name: content}
             expect = "either" if fault in allowed else expect
             yield in_folder(f"{kind}, {name}: {fault}", data, changed, *options, expect=expect)
@@ -112,7 +112,7 @@ def movielens() -> Iterator[Case]:
         name: [int(row[place]) for row in rows]
         for place, name in enumerate(("user_id", "movie_id", "rating", "timestamp"))
     }
-    movies_only = {"movies.dat": movies.encode()}
+    movies_only = {"movies.dat": movies.encode(), "users.dat": users.encode()}
     content = parquet(columns)
     yield in_folder(
         "movielens parquet: as it should be",

@@ -19,6 +19,7 @@ OTHERS = {
     b"\x1f\x9d": ("compress", "uncompress"),
     b"7z\xbc\xaf\x27\x1c": ("7-Zip", "7z x"),
 }
+POINTER = b"version https://git-lfs.github.com/spec/"
 WIDE = (b"\xff\xfe", b"\xfe\xff")  # marks of UTF-16 and, with two more bytes, UTF-32
 MOST_EXPANSION = 200.0  # logs shrink to a fifth or a fiftieth; gzip's best is a thousandth, which only bombs come near
 HARMLESS = 64 << 20  # bytes; below it, any expansion is read
@@ -43,6 +44,8 @@ def open_bytes(path: Path, most_expansion: float = MOST_EXPANSION) -> BinaryIO:
             damaged, ends in the middle, or unpacks to too much.
     """
     first = first_bytes(path)
+    if first.startswith(POINTER):
+        raise UserError(f"{path} is a pointer of Git LFS, not the file itself; fetch it (git lfs pull)")
     for magic, (name, command) in OTHERS.items():
         if first.startswith(magic):
             raise UserError(f"{path} is packed with {name}, expected plain text or gzip; unpack it first ({command})")

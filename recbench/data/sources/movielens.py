@@ -31,7 +31,7 @@ from recbench.data.sources.tabular import Parser, check_columns, open_table, rea
 from recbench.data.sources.times import settle, times
 from recbench.data.sources.values import SPLIT_WORDS, numbers
 from recbench.data.splits import global_time
-from recbench.errors import UserError
+from recbench.errors import UserError, damage_told
 from recbench.schema import DataConfig
 
 OPTIONS = {
@@ -142,7 +142,7 @@ def read_movies(path: Path, folder: Path, posters: str | None, broken: BrokenLin
     The reference caption says what a poster may tell: genres and decade. The file is Latin-1 as distributed, but copies
     mix it with UTF-8: each line is read as UTF-8 if it is that.
     """
-    rows: list[dict[str, str | list[str] | None]] = []
+    rows: dict[str, dict[str, str | list[str] | None]] = {}
     images = {image.name for image in (folder / posters).glob("*.jpg")} if posters else set()
     for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
         try:
@@ -156,53 +156,69 @@ def read_movies(path: Path, folder: Path, posters: str | None, broken: BrokenLin
             broken.report(path, number, "expected MovieID::Title::Genres", line)
             continue
         movie, title, joined = (field.strip() for field in fields)
+        if not movie or movie in rows:
+            broken.report(path, number, "the movie has a line already" if movie else "no movie", line)
+            continue
         genres = [genre for genre in joined.split("|") if genre]
         year = re.search(r"\((\d{4})\)$", title)
         decade = f"{year.group(1)[:3]}0s" if year else None
-        rows.append(
-            {
-                "item": movie,
-                "title": title,
-                "image": f"{posters}/{movie}.jpg" if f"{movie}.jpg" in images else None,
-                "caption": f"{', '.join(genres)} film of the {decade}" if genres and decade else None,
-                "genres": genres,
-                "year": year.group(1) if year else None,
-                "decade": decade,
-            }
-        )
+        rows[movie] = {
+            "item": movie,
+            "title": title,
+            "image": f"{posters}/{movie}.jpg" if f"{movie}.jpg" in images else None,
+            "caption": f"{', '.join(genres)} film of the {decade}" if genres and decade else None,
+            "genres": genres,
+            "year": year.group(1) if year else None,
+            "decade": decade,
+        }
     text = ("item", "title", "image", "caption", "year", "decade")
     schema = pa.schema([(name, pa.string()) for name in text] + [("genres", pa.list_(pa.string()))])
-    return pa.Table.from_pylist(rows, schema)
+    return pa.Table.from_pylist(list(rows.values()), schema)
 
 
 def read_users(path: Path, broken: BrokenLines) -> pa.Table:
     """user, gender, age (the lower end of its range), occupation (a code) of UserID::Gender::Age::Occupation::Zip."""
-    rows: list[list[str]] = []
+    rows: dict[str, list[str]] = {}
     for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), start=1):
         fields = line.strip().split("::")
-        if len(fields) == 5:
-            rows.append(fields[:4])
+        if len(fields) == 5 and fields[0] not in rows:
+            rows[fields[0]] = fields[:4]
+        elif len(fields) == 5:
+            broken.report(path, number, "the user has a line already", line)
         elif line.strip():
             broken.report(path, number, "expected UserID::Gender::Age::Occupation::Zip-code", line)
-    columns = zip(*rows, strict=True) if rows else [()] * 4
+    columns = zip(*rows.values(), strict=True) if rows else [()] * 4
     names = ("user", "gender", "age", "occupation")
     return pa.table({name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)})
 
 
 def read_ratings_parquet(path: Path) -> pa.Table:
-    """user, item, rating, timestamp (null where the file has none), and split where the file has it."""
+    """user, item, rating, timestamp (null where the file has none), and split where the file has it.
+
+    Raises:
+        UserError: it is no Parquet file, or a column is of a type that cannot be what it is called.
+    """
     with open_parquet(path) as file:
         check_columns(path, file.schema_arrow.names, COLUMNS)
         has_split = "split" in file.schema_arrow.names
-        rows = file.read(columns=[*COLUMNS.values(), *(["split"] if has_split else [])])
-    table = pa.table(
-        {
-            "user": rows["user_id"].cast(pa.string()),
-            "item": rows["movie_id"].cast(pa.string()),
-            "rating": rows["rating"].cast(pa.float64()),
-            "timestamp": rows["timestamp"].cast(pa.int64()),
-        }
-    )
+        with damage_told(path, "fetch the file again"):
+            rows = file.read(columns=[*COLUMNS.values(), *(["split"] if has_split else [])])
+    types = {"user": pa.string(), "item": pa.string(), "rating": pa.float64(), "timestamp": pa.int64()}
+    columns = {}
+    for name, kind in types.items():
+        column = rows[COLUMNS[name]]
+        try:
+            columns[name] = column.cast(kind)
+        except pa.ArrowException as problem:
+            reason = str(problem).splitlines()[0]
+            raise UserError(
+                f"{path}: {COLUMNS[name]} is of type {column.type}, expected {kind} ({reason})"
+            ) from problem
+        if name != "timestamp" and columns[name].null_count:
+            raise UserError(f"{path}: {columns[name].null_count} rows have no {COLUMNS[name]}; leave them out")
+        if name == "rating" and not pc.all(pc.is_finite(columns[name])).as_py():
+            raise UserError(f"{path}: a rating is no finite number; correct it")
+    table = pa.table(columns)
     if not has_split:
         return table
     place = pc.index_in(rows["split"].cast(pa.string()), value_set=pa.array(SPLIT_WORDS))

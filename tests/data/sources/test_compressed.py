@@ -52,8 +52,9 @@ WHOLE = gzip.compress(ROWS * 50, mtime=0)
         (b"\x28\xb5\x2f\xfd" + ROWS, "is packed with zstd"),
         (b"PK\x03\x04" + ROWS, "is packed with zip"),
         (ROWS.decode().encode("utf-16"), "is UTF-16 text, expected UTF-8"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 9\n", "is a pointer of Git LFS"),
     ],
-    ids=["cut", "checksum", "garbled", "header only", "no gzip", "bzip2", "xz", "zstd", "zip", "UTF-16"],
+    ids=["cut", "checksum", "garbled", "header only", "no gzip", "bzip2", "xz", "zstd", "zip", "UTF-16", "pointer"],
 )
 def test_damage_and_other_packings_are_told(content, words, tmp_path, fresh_workspace, refuse) -> None:
     (tmp_path / "clicks.csv.gz").write_bytes(content)
