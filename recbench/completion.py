@@ -52,5 +52,5 @@ def complete_run(incomplete: str) -> list[str]:
     """Ids of runs under `runs/`, newest first."""
     from recbench.runs import read_runs
 
-    ids = [run.id for run in reversed(read_runs("runs")[0])]
+    ids = [run.id for run in reversed(read_runs("runs")[0]) if run.id.isprintable()]  # a shell prints them as they are
     return [name for name in ["latest", *ids] if name.startswith(incomplete)]

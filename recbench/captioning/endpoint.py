@@ -85,8 +85,10 @@ class EndpointCaptioner:
             )
         if stop.reason is None:
             return answers
-        if stop.mistake and not self._captioned:
-            raise UserError(stop.reason)
+        if stop.mistake:
+            if not self._captioned:
+                raise UserError(stop.reason)
+            stop.reason += "; set it right, then recbench caption --resume latest asks for what is missing"
         raise CaptionerStoppedError(stop.reason, answers)
 
     def _answer(self, item: Item, stop: "_Stop") -> Caption | NoCaption:

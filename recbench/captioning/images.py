@@ -86,6 +86,7 @@ def _decode(image: Image.Image, longest_side: int | None) -> Image.Image:
     if min(picture.size) < SMALLEST_SIDE:
         times = -(-SMALLEST_SIDE // min(picture.size))
         picture = picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+    picture.info.clear()  # where and by whom it was taken is no part of it, and would be sent along
     return picture
 
 

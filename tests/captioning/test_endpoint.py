@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from recbench.captioning.endpoint import EndpointCaptioner, data_url
-from recbench.captioning.interface import Caption, Item, NoCaption
+from recbench.captioning.images import open_image
+from recbench.captioning.interface import Caption, CaptionerStoppedError, Item, NoCaption
 from recbench.errors import UserError
 from recbench.schema import CaptionerConfig
 
@@ -50,6 +51,25 @@ def test_a_data_url_is_the_picture():
     encoded = data_url(Image.fromarray(pixels)).partition(",")[2]
     decoded = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB"))
     assert np.abs(decoded.astype(int) - pixels).mean() < 4
+
+
+def test_what_a_picture_tells_beside_its_pixels_is_not_sent(tmp_path):
+    exif = Image.Exif()
+    exif[0x010E], exif[0x013B] = "secret place", "secret person"
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (40, 20)).save(path, exif=exif, comment=b"secret comment", xmp=b"<x>secret xmp</x>")
+    assert path.read_bytes().count(b"secret") == 4
+    sent = base64.b64decode(data_url(open_image(path)).partition(",")[2])
+    assert b"secret" not in sent
+
+
+def test_a_key_that_ends_on_the_way_keeps_what_was_answered(serve):
+    server = serve(lambda number, body: (200, {}, "x") if number < 3 else (401, {}, "expired"))
+    captioner = EndpointCaptioner(config(server, concurrency=1), seed=0)
+    with pytest.raises(CaptionerStoppedError, match="HTTP 401 .* --resume latest") as stopped:
+        captioner.caption(items(6))
+    assert [isinstance(answer, Caption) for answer in stopped.value.answers] == [True] * 3 + [False] * 3
+    assert all(answer.again for answer in stopped.value.answers[3:])
 
 
 def test_sampling_sends_a_seed_of_the_item(serve):
