@@ -3,6 +3,7 @@
 Everything but Typer is imported inside the commands, so that help and completion answer at once.
 """
 
+import errno
 import os
 import shutil
 import sys
@@ -39,9 +40,11 @@ from recbench.commands.options import (
     whole_numbers,
 )
 from recbench.completion import complete_group, complete_override, complete_run, complete_words
+from recbench.reporting.streams import unfailing_streams
 from recbench.reporting.visible import for_people, visible
 
 AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when one ends, it ends those that have not
+MAKE_NO_RUN = ("", "runs", "report", "compare", "score")  # commands whose results are nowhere but on the screen
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,9 +54,25 @@ app = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The `recbench` command; returns the exit status. A misused option is told in one line, as every other mistake."""
+    """The `recbench` command; returns the exit status. A misused option is told in one line, as every other mistake.
+
+    A reader of standard output that has had enough changes nothing. Where standard output cannot be written to, that
+    is told, and the status is 1 but for a command that has finished a run, whose results are in its folder.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if refused := _refused_launch(next((word for word in given if not word.startswith("-")), "")):
+    with unfailing_streams() as out:
+        code = _main(given)
+        out.flush()
+        if out.failure is None or out.failure.errno == errno.EPIPE:
+            return code
+        reason = out.failure.strerror or out.failure
+        typer.echo(f"warning: standard output cannot be written: {reason}", err=True)
+        makes_a_run = _command(given) not in MAKE_NO_RUN
+        return code if code or makes_a_run else 1
+
+
+def _main(given: list[str]) -> int:
+    if refused := _refused_launch(_command(given)):
         return refused
     if refusal := no_text(given):
         typer.echo(f"error: {refusal}", err=True)
@@ -70,6 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = for_people(" ".join(problem.format_message().split()).rstrip("."))
         typer.echo(f"error: {message}; '{command} --help' lists what it takes", err=True)
         return 2
+
+
+def _command(given: Sequence[str]) -> str:
+    return next((word for word in given if not word.startswith("-")), "")
 
 
 def _refused_launch(command: str) -> int:
