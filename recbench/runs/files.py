@@ -167,10 +167,15 @@ def plain(value: Any) -> Any:
     return value
 
 
+def json_text(value: Any) -> str:
+    """`value` with sorted keys, so that equal values give equal bytes; NaN becomes null."""
+    return json.dumps(plain(value), sort_keys=True, indent=2, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` with sorted keys, so that equal values give equal bytes; NaN becomes null."""
+    """Write `json_text` of `value`, whole or not at all."""
     with atomic_path(path) as partial:
-        partial.write_text(json.dumps(plain(value), sort_keys=True, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        partial.write_text(json_text(value), encoding="utf-8")
 
 
 def overwrite_json(path: Path, value: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from recbench.redaction import redacted
 from recbench.reporting.visible import LogFormatter, for_people
 from recbench.runs.files import (
     PARTIAL,
+    json_text,
     overwrite_json,
     settle_all,
     storage_errors,
@@ -222,8 +223,13 @@ class Run:
         except StorageError:
             if status == "done":
                 raise
-            with suppress(OSError):  # a disk without room for another manifest has room for this one
-                overwrite_json(self.path / "manifest.json", {**self.manifest, "artifacts": [], "versions": {}})
+            # A disk without room for another manifest has that of this one, for what matters most.
+            left_out: dict[str, Any] = {"artifacts": []}
+            for key, short in (("versions", {}), ("hardware", {}), ("error", "the disk is full"), ("notes", [])):
+                left_out[key] = short
+                with suppress(OSError):
+                    overwrite_json(self.path / "manifest.json", {**self.manifest, **left_out})
+                    return
 
     def reopen(self) -> None:
         """Make an interrupted or failed run a running one again, and settle what a kill left half written.
@@ -325,7 +331,7 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), ma
             (partial / "config.yaml").write_text(text, encoding="utf-8")
             asked = redacted(OmegaConf.to_yaml(OmegaConf.create(list(overrides))))
             (partial / "overrides.yaml").write_text(asked, encoding="utf-8")
-            write_json(partial / "manifest.json", manifest)
+            (partial / "manifest.json").write_text(json_text(manifest), encoding="utf-8")
             log_file = (partial / "log.txt").open("a", encoding="utf-8")
             lock(log_file)
             path = _take_place(partial, folder, hashlib.sha256(text.encode()).hexdigest()[:6])
