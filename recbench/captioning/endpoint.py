@@ -150,6 +150,8 @@ class EndpointCaptioner:
 
     def _unreachable(self, answers: Sequence[Caption | NoCaption]) -> bool:
         """Whether no connection was made for any item of a batch: one item alone may be what a server dies of."""
+        if not self.config.most_failures:  # never stop, whatever fails
+            return False
         lost = all(isinstance(answer, NoCaption) and answer.again for answer in answers)
         return lost and self._connections == 0 and (len(answers) > 1 or not self._answered)
 

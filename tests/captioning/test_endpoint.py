@@ -157,6 +157,14 @@ def test_no_server_at_all_ends_the_run(serve):
         captioner.caption(items(3))
 
 
+def test_who_asks_for_it_goes_on_without_a_server(serve):
+    server = serve(lambda number, body: (200, {}, "x"))
+    captioner = EndpointCaptioner(config(server, retries=0, most_failures=0), seed=0)
+    server.close()
+    answers = captioner.caption(items(20))
+    assert len(answers) == 20 and all(isinstance(answer, NoCaption) and answer.again for answer in answers)
+
+
 def test_no_key(monkeypatch):
     monkeypatch.delenv("TEST_KEY", raising=False)
     with pytest.raises(UserError, match="TEST_KEY: the environment has no such variable"):
