@@ -51,7 +51,7 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
             config = _composed(stage, typed, str(config_folder()))
         except (HydraException, OmegaConfBaseException):
             config = None  # Hydra says what is wrong, and in which file
-        return config if config is not None else compose_by_hydra(stage, overrides)
+        return _settled(stage, config, overrides) if config is not None else compose_by_hydra(stage, overrides)
 
 
 @contextmanager
@@ -87,7 +87,24 @@ def _check_experiments(overrides: Sequence[str]) -> None:
 def compose_by_hydra(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
     """The same by Hydra alone: what `compose` is held against."""
     with _hydra(str(config_folder()), stage):
-        return hydra_compose(stage, overrides=as_typed(stage, overrides))
+        return _settled(stage, hydra_compose(stage, overrides=as_typed(stage, overrides)), overrides)
+
+
+def _settled(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """The config, with a first SFT's settings where they belong; raises UserError for an experiment that hides them."""
+    if stage != "train":
+        return config
+    given = schema.given_keys(overrides)
+    # An experiment that itself chooses SFT, by `override /algo: sft`, means SFT by all that it sets.
+    if schema.is_first_sft(config) and "experiment" in given and not {"algo", "policy"} & set(given):
+        plain = compose(stage, ["algo=sft"]).algo
+        for name in plain:
+            if f"algo.{name}" not in given and config.algo[name] not in (plain[name], config.sft[name]):
+                raise UserError(
+                    f"the experiment sets algo.{name}={config.algo[name]}, and trains a first SFT, whose settings "
+                    f"stand under sft: write sft.{name} there"
+                )
+    return schema.settle_first_sft(config, overrides)
 
 
 class _Files(CachingConfigRepository):

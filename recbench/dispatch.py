@@ -27,7 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from recbench import schema
 from recbench.composition import compose, config_folder
 from recbench.errors import StorageError, UserError
-from recbench.execution import execute, prepare
+from recbench.execution import checked, execute
 from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
 from recbench.reporting.markup import escaped
@@ -70,9 +70,9 @@ def dispatch(
     if stage == "caption" and assisting:
         from recbench.stages.caption import assist
 
-        assist(prepare(stage, config, overrides))  # type: ignore[arg-type]
+        assist(checked(stage, config, overrides))  # type: ignore[arg-type]
         return
-    run = execute(stage, prepare(stage, config, overrides), overrides)
+    run = execute(stage, checked(stage, config, overrides), overrides)
     if as_json:
         about = {"run": run.id, "path": str(run.path), "stage": stage}
         print_json({**about, "headline": headline(run), "metrics": run.metrics})
@@ -142,7 +142,7 @@ def _job(config: DictConfig, *, stage: str, folder: Path, parent: int) -> str:
     }
     say(f"job {number}: {' '.join(overrides)}")
     try:
-        run = execute(stage, prepare(stage, config, overrides), overrides)
+        run = execute(stage, checked(stage, config, overrides), overrides)
         outcome |= {"status": "done", "error": None, "run": run.id, "path": str(run.path)}
     except Exception as problem:  # whatever a job dies of, the next one runs
         mistake = isinstance(problem, UserError)

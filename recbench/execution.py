@@ -57,10 +57,20 @@ def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictCon
         _adopt(stage, config, overrides)
     elif config.get("input") is not None:
         raise UserError(f"input={config.input}: a {stage} run starts from no other; leave input out")
+    if stage == "train":  # a sweep's jobs and what another run asks for are not composed by `compose`
+        schema.settle_first_sft(config, overrides)
     schema.validate(stage, config)
     if stage == "train" and config.item_tokens.kind == "semantic_ids" and config.input is None:
         _settle_item_tokens(config)
     return config
+
+
+def checked(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """`prepare` for what a user asked for: a key without an effect in this run is refused, too; raises UserError."""
+    settled = prepare(stage, config, overrides)
+    if not config.get("resume"):  # which goes on with its run's own config, and knows what may change
+        schema.refuse_ineffective(stage, settled, overrides)
+    return settled
 
 
 def _settle_item_tokens(config: DictConfig) -> None:
@@ -156,7 +166,10 @@ def _remove(run: Run) -> None:
 def differences(stage: str, config: DictConfig) -> list[str]:
     """What sets `config` apart from the stage's defaults, as overrides (to show, not to parse)."""
     base = dict(_leaves(compose(stage)))
-    return [f"{key}={value}" for key, value in _leaves(config) if key not in base or base[key] != value]
+    found = {key: value for key, value in _leaves(config) if key not in base or base[key] != value}
+    if stage == "train" and schema.is_first_sft(config):  # whose settings stand under sft
+        found = {"algo": "sft"} | {key: value for key, value in found.items() if not key.startswith("algo.")}
+    return [f"{key}={value}" for key, value in found.items()]
 
 
 def _leaves(config: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:

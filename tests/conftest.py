@@ -16,7 +16,7 @@ MARKET = ["data=bazaar", "data.options.size=tiny"]
 # A policy of a few thousand weights; one thread, so that sums are taken in one order.
 MODEL = ["policy.layers=1", "policy.width=16", "policy.feed_forward=16", "policy.history=8"]
 SHORT_SFT = ["algo.epochs=12", "algo.evaluate_every=4", "algo.batch_size=16", "algo.learning_rate=0.01"]
-SHORT_RL = ["algo.steps=6", "algo.evaluate_every=3", "algo.batch_size=16", "algo.group_size=8"]
+SHORT_RL = ["algo.steps=6", "algo.evaluate_every=3", "algo.batch_size=16", "algo.group_size=8"]  # groups last
 
 
 class Output(NamedTuple):
@@ -57,13 +57,15 @@ class Workspace:
         return self.made("train", "--algo=sft", *MARKET, *MODEL, *SHORT_SFT, *arguments)
 
     def rl(self, start: Run, *arguments: str) -> Run:
-        """A short RL training from a finished run."""
-        return self.made("train", f"input={start.path}", *SHORT_RL, *arguments)
+        """A short RL training from a finished run, or its control, which has no groups."""
+        control = {"algo=more_sft", "--algo=more_sft", "--algo=sft"} & set(arguments)
+        return self.made("train", f"input={start.path}", *(SHORT_RL[:-1] if control else SHORT_RL), *arguments)
 
     def baseline(self, policy: str, *arguments: str) -> Run:
         """Two passes of a policy that the LLM recommender is compared with, on the tiny market."""
         short = ["algo.epochs=2", "algo.evaluate_every=1", "algo.batch_size=32", "algo.learning_rate=0.01"]
-        return self.made("train", *MARKET, f"policy={policy}", *MODEL, *short, *arguments)
+        own = {"sasrec": [*MODEL, *short], "bpr_mf": ["policy.width=16", *short], "item_knn": ["policy.history=8"]}
+        return self.made("train", *MARKET, f"policy={policy}", *own.get(policy, []), *arguments)
 
     def evaluated(self, trained: Run, *arguments: str) -> Run:
         """An evaluation of a finished training."""

@@ -115,10 +115,10 @@ def print_estimate(overrides: list[str], as_json: bool, debug: bool) -> None:
 
     with one_line_errors("caption", debug):
         from recbench.composition import compose
-        from recbench.execution import prepare
+        from recbench.execution import checked
         from recbench.stages.caption import estimate
 
-        metrics = estimate(prepare("caption", compose("caption", overrides), overrides))  # type: ignore[arg-type]
+        metrics = estimate(checked("caption", compose("caption", overrides), overrides))  # type: ignore[arg-type]
         if as_json:
             print_json(metrics)
         else:

@@ -13,8 +13,11 @@ from recbench.schema.captions import (
     TokenizeStageConfig,
 )
 from recbench.schema.defaults import with_defaults
+from recbench.schema.effects import conditions, ineffective, refuse_ineffective
 from recbench.schema.experiments import ArmConfig, BenchConfig, read_bench
+from recbench.schema.first_sft import is_first_sft, settle_first_sft
 from recbench.schema.given import given_keys
+from recbench.schema.help import describe
 from recbench.schema.laboratory import LaboratoryStageConfig, MarketConfig
 from recbench.schema.options import DataConfig, DataStageConfig, StageConfig, option
 from recbench.schema.recommender import (
@@ -31,7 +34,6 @@ from recbench.schema.validation import (
     check_rule,
     check_values,
     check_window,
-    describe,
     did_you_mean,
     expected,
     options,
@@ -64,14 +66,19 @@ __all__ = [
     "check_rule",
     "check_values",
     "check_window",
+    "conditions",
     "describe",
     "did_you_mean",
     "expected",
     "given_keys",
+    "ineffective",
+    "is_first_sft",
     "option",
     "options",
     "read_bench",
+    "refuse_ineffective",
     "register",
+    "settle_first_sft",
     "validate",
     "with_defaults",
 ]

@@ -4,6 +4,11 @@ from dataclasses import dataclass, field
 
 from recbench.schema.options import StageConfig, option
 
+# where settings of a captioner have an effect
+TRAINED_HERE = "kind=llava_small path=none"
+CHECKPOINT = ("kind=llava,text", "fallback=text")
+GENERATES = ("kind=llava_small,llava,endpoint,text", "fallback=text")
+
 
 @dataclass
 class CaptionerConfig:
@@ -16,23 +21,37 @@ class CaptionerConfig:
         one_of=("file", "llava_small", "llava", "endpoint", "text"),
     )
     path: str | None = option(
-        None, "file: csv or parquet with columns item, caption; llava_small, llava, text: checkpoint folder or hub name"
+        None,
+        "file: csv or parquet with columns item, caption; llava_small, llava, text: checkpoint folder or hub name",
+        of="kind=file,llava_small,llava,text",
     )
     prompt: str = option(
-        "Describe the item in one sentence.", "template: {title}, {text} and every catalogue column may stand in it"
+        "Describe the item in one sentence.",
+        "template: {title}, {text} and every catalogue column may stand in it",
+        of="kind=llava,endpoint,text",
     )
     batch_size: int = option(32, "items captioned together", least=1)
-    max_tokens: int = option(64, "longest caption, in tokens; llava_small learns from as many of a reference", least=1)
-    temperature: float = option(0.0, "sampling temperature; 0 decodes greedily", least=0)
+    max_tokens: int = option(
+        64,
+        "longest caption, in tokens; llava_small learns from as many of a reference",
+        least=1,
+        of=GENERATES,
+    )
+    temperature: float = option(
+        0.0,
+        "sampling temperature; 0 decodes greedily",
+        least=0,
+        of=GENERATES,
+    )
     fallback: str = option(
         "skip",
         "items whose picture is missing or broken, or that fail for good: skip (listed), fields (title and fields in "
         "words), text (a causal LM from captioner.fallback_path)",
         one_of=("skip", "fields", "text"),
     )
-    fallback_path: str | None = option(None, "fallback=text: checkpoint folder or hub name of the causal LM")
+    fallback_path: str | None = option(None, "checkpoint folder or hub name of the causal LM", of="fallback=text")
     fallback_prompt: str = option(
-        "Describe this product in one sentence. {title}. {text}", "fallback=text: template, as captioner.prompt"
+        "Describe this product in one sentence. {title}. {text}", "template, as captioner.prompt", of="fallback=text"
     )
     max_pixels: int = option(50_000_000, "larger pictures are refused undecoded: they are bombs, or mistakes", least=1)
     longest_side: int = option(1024, "larger pictures are scaled down to this many pixels a side", least=16)
@@ -41,57 +60,80 @@ class CaptionerConfig:
         None, "--estimate: price of a million tokens, read and written", least=0
     )
     # checkpoints: llava, text
-    dtype: str = option("auto", "weights in memory", one_of=("auto", "float32", "bfloat16", "float16"))
-    device_map: str | None = option(None, "accelerate's device map, such as auto; none: all on the stage's device")
-    four_bit: bool = option(False, "load in four bits (needs bitsandbytes and a GPU)")
-    trust_remote_code: bool = option(False, "run code that comes with a hub checkpoint; only if you trust it")
-    # endpoint
-    url: str | None = option(None, "endpoint: base address, such as http://localhost:8000/v1")
-    model: str | None = option(None, "endpoint: name of the model that the server serves")
-    key_variable: str | None = option(
-        None, "endpoint: environment variable that holds the API key, or a whole `Basic ...`"
+    dtype: str = option(
+        "auto",
+        "weights in memory",
+        one_of=("auto", "float32", "bfloat16", "float16"),
+        of=CHECKPOINT,
     )
-    concurrency: int = option(8, "endpoint: requests in flight", least=1)
-    timeout: float = option(60.0, "endpoint: seconds to wait for an answer", least=0.001)
+    device_map: str | None = option(
+        None,
+        "accelerate's device map, such as auto; none: all on the stage's device",
+        of=CHECKPOINT,
+    )
+    four_bit: bool = option(False, "load in four bits (needs bitsandbytes and a GPU)", of=CHECKPOINT)
+    trust_remote_code: bool = option(
+        False,
+        "run code that comes with a hub checkpoint; only if you trust it",
+        of=CHECKPOINT,
+    )
+    # endpoint
+    url: str | None = option(None, "base address, such as http://localhost:8000/v1", of="kind=endpoint")
+    model: str | None = option(None, "name of the model that the server serves", of="kind=endpoint")
+    key_variable: str | None = option(
+        None, "environment variable that holds the API key, or a whole `Basic ...`", of="kind=endpoint"
+    )
+    concurrency: int = option(8, "requests in flight", least=1, of="kind=endpoint")
+    timeout: float = option(60.0, "seconds to wait for an answer", least=0.001, of="kind=endpoint")
     most_failures: int = option(
         16,
         "endpoint: items in a row that may fail after all their tries; then the run stops, and --resume asks for what "
         "is missing (twice concurrency: one hiccup is not the end); 0 never stops",
         least=0,
     )
-    retries: int = option(6, "endpoint: tries after the first, with exponential back-off", least=0)
-    back_off: float = option(0.5, "endpoint: seconds before the first retry; doubles with each", least=0)
+    retries: int = option(6, "tries after the first, with exponential back-off", least=0, of="kind=endpoint")
+    back_off: float = option(0.5, "seconds before the first retry; doubles with each", least=0, of="kind=endpoint")
     # llava_small: which items it learns from
     folds: int | None = option(
         None,
         "items are cut into this many folds, variants (data.family) together, and the first is not learned from; 1: "
         "no fold is kept; none: 3 where more than half of the items have reference captions, else 1",
         least=1,
+        of=TRAINED_HERE,
     )
     cross_fit: bool = option(
-        False, "train one captioner a fold on the others, so that no item is captioned by one that saw its text"
+        False,
+        "train one captioner a fold on the others, so that no item is captioned by one that saw its text",
+        of=TRAINED_HERE,
     )
     # llava_small: architecture
-    language_model: str | None = option(None, "LLaMA checkpoint folder that the language model starts from")
-    image_size: int = option(64, "pixels a side", least=8)
-    patch_size: int = option(8, "pixels a side of a vision patch; divides image_size", least=1)
-    vision_layers: int = option(3, "layers of the vision tower", least=1)
-    language_layers: int = option(3, "layers of the language model", least=1)
-    width: int = option(128, "hidden width of both; a multiple of the heads", least=8)
-    heads: int = option(4, "attention heads of both", least=1)
-    least_word_count: int = option(3, "rarer words of the reference captions are unknown", least=1)
+    language_model: str | None = option(
+        None, "LLaMA checkpoint folder that the language model starts from", of=TRAINED_HERE
+    )
+    image_size: int = option(64, "pixels a side", least=8, of=TRAINED_HERE)
+    patch_size: int = option(8, "pixels a side of a vision patch; divides image_size", least=1, of=TRAINED_HERE)
+    vision_layers: int = option(3, "layers of the vision tower", least=1, of=TRAINED_HERE)
+    language_layers: int = option(3, "layers of the language model", least=1, of=TRAINED_HERE)
+    width: int = option(128, "hidden width of both; a multiple of the heads", least=8, of=TRAINED_HERE)
+    heads: int = option(4, "attention heads of both", least=1, of=TRAINED_HERE)
+    least_word_count: int = option(3, "rarer words of the reference captions are unknown", least=1, of=TRAINED_HERE)
     # llava_small: training
-    epochs: float = option(14.0, "passes over the captioned pictures", least=0, most=1_000_000)
-    training_batch: int = option(64, "pictures a step", least=1)
-    learning_rate: float = option(2e-3, "peak learning rate of AdamW: embeddings, norms, biases", least=0)
-    matrix_learning_rate: float = option(0.02, "peak learning rate of Muon: the matrices of the layers", least=0)
-    weight_decay: float = option(0.005, "Muon's weight decay", least=0)
-    dropout: float = option(0.0, "dropout of attention weights while training", least=0, most=0.99)
+    epochs: float = option(14.0, "passes over the captioned pictures", least=0, most=1_000_000, of=TRAINED_HERE)
+    training_batch: int = option(64, "pictures a step", least=1, of=TRAINED_HERE)
+    learning_rate: float = option(
+        2e-3, "peak learning rate of AdamW: embeddings, norms, biases", least=0, of=TRAINED_HERE
+    )
+    matrix_learning_rate: float = option(
+        0.02, "peak learning rate of Muon: the matrices of the layers", least=0, of=TRAINED_HERE
+    )
+    weight_decay: float = option(0.005, "Muon's weight decay", least=0, of=TRAINED_HERE)
+    dropout: float = option(0.0, "dropout of attention weights while training", least=0, most=0.99, of=TRAINED_HERE)
     augmentation: float = option(
         0.1,
         "pictures are mirrored, stretched and moved by up to this share of a side; 0 shows them as they are",
         least=0,
         most=0.5,
+        of=TRAINED_HERE,
     )
     patch_share: float = option(
         0.5,
@@ -99,16 +141,27 @@ class CaptionerConfig:
         "fifth of the steps reads all",
         least=0.01,
         most=1,
+        of=TRAINED_HERE,
     )
     description_weight: float = option(
-        0.3, "weight of the tokens after a reference's first sentence, in which its attributes are", least=0, most=1
+        0.3,
+        "weight of the tokens after a reference's first sentence, in which its attributes are",
+        least=0,
+        most=1,
+        of=TRAINED_HERE,
     )
-    least_steps: int = option(300, "optimiser steps at least, however few pictures there are", least=0)
-    checkpoint_steps: int = option(50, "steps between the states that an interrupted training continues from", least=1)
+    least_steps: int = option(300, "optimiser steps at least, however few pictures there are", least=0, of=TRAINED_HERE)
+    checkpoint_steps: int = option(
+        50,
+        "steps between the states that an interrupted training continues from",
+        least=1,
+        of=TRAINED_HERE,
+    )
     training_precision: str = option(
         "auto",
         "bfloat16 autocast or float32; auto: bfloat16 on GPUs that have it, float32 on every CPU",
         one_of=("auto", "float32", "bfloat16"),
+        of=TRAINED_HERE,
     )
 
 
@@ -121,23 +174,33 @@ class FeaturesConfig:
         "any of tokens, words, hashed, semantic_ids, clusters",
         one_of=("tokens", "words", "hashed", "semantic_ids", "clusters"),
     )
-    longest: int = option(48, "tokens, words, hashed: the first distinct ones of a caption that are kept", least=1)
+    longest: int = option(
+        48, "the first distinct ones of a caption that are kept", least=1, of="kinds=tokens,words,hashed"
+    )
     tokenizer: str | None = option(
-        None, "tokens: checkpoint folder or hub name; none: the captioner's own, or one trained on the captions"
+        None,
+        "checkpoint folder or hub name; none: the captioner's own, or one trained on the captions",
+        of="kinds=tokens",
     )
-    vocabulary: int = option(4096, "tokens: size of a tokenizer that is trained because there is none", least=300)
-    least_items: int = option(3, "tokens, words: out of vocabulary in fewer training items", least=1)
-    most_share: float = option(0.95, "tokens, words: left out in a larger share of training items", least=0, most=1)
-    bits: int = option(12, "hashed: 2^bits buckets", least=1, most=24)
-    signed: bool = option(True, "hashed: each word adds or subtracts, so that collisions cancel on average")
-    embedding: str = option("tfidf", "semantic_ids, clusters: tfidf, or the folder of a sentence encoder")
-    dimensions: int = option(64, "semantic_ids, clusters: dimensions after SVD", least=2)
-    levels: int = option(3, "semantic_ids: levels of residual k-means", least=1, most=8)
-    codebook_size: int = option(64, "semantic_ids: clusters a level", least=2)
+    vocabulary: int = option(
+        4096, "size of a tokenizer that is trained because there is none", least=300, of="kinds=tokens tokenizer=none"
+    )
+    least_items: int = option(3, "out of vocabulary in fewer training items", least=1, of="kinds=tokens,words")
+    most_share: float = option(
+        0.95, "left out in a larger share of training items", least=0, most=1, of="kinds=tokens,words"
+    )
+    bits: int = option(12, "2^bits buckets", least=1, most=24, of="kinds=hashed")
+    signed: bool = option(True, "each word adds or subtracts, so that collisions cancel on average", of="kinds=hashed")
+    embedding: str = option("tfidf", "tfidf, or the folder of a sentence encoder", of="kinds=semantic_ids,clusters")
+    dimensions: int = option(64, "dimensions after SVD", least=2, of="kinds=semantic_ids,clusters")
+    levels: int = option(3, "levels of residual k-means", least=1, most=8, of="kinds=semantic_ids")
+    codebook_size: int = option(64, "clusters a level", least=2, of="kinds=semantic_ids")
     level_columns: bool = option(
-        True, "semantic_ids: a column a level; false: one column of all levels, pooled, whose ids tell the level"
+        True,
+        "a column a level; false: one column of all levels, pooled, whose ids tell the level",
+        of="kinds=semantic_ids",
     )
-    clusters: int = option(256, "clusters: number of clusters", least=2)
+    clusters: int = option(256, "number of clusters", least=2, of="kinds=clusters")
 
 
 @dataclass
@@ -149,13 +212,13 @@ class CtrModelConfig:
         "architecture",
         one_of=("lr", "fm", "wide_deep", "deepfm", "dcnv2", "dlrm", "autoint", "finalmlp", "din"),
     )
-    embedding_size: int = option(16, "dimensions of an embedding", least=1)
-    hidden: list[int] = option([128, 64], "widths of the deep part")
-    layers: int = option(3, "dcnv2: cross layers; autoint: attention layers", least=1)
-    heads: int = option(2, "autoint, finalmlp: heads", least=1)
-    dropout: float = option(0.2, "dropout in the deep part", least=0, most=0.99)
+    embedding_size: int = option(16, "dimensions of an embedding", least=1, of="kind!=lr")
+    hidden: list[int] = option([128, 64], "widths of the deep part", of="kind!=lr,fm")
+    layers: int = option(3, "dcnv2: cross layers; autoint: attention layers", least=1, of="kind=dcnv2,autoint")
+    heads: int = option(2, "autoint, finalmlp: heads", least=1, of="kind=autoint,finalmlp")
+    dropout: float = option(0.2, "dropout in the deep part", least=0, most=0.99, of="kind!=lr,fm")
     pooling: str = option("sum", "of multi-valued columns", one_of=("mean", "sum", "attention"))
-    history: int = option(0, "din: the user's last clicked items that it reads", least=0)
+    history: int = option(0, "the user's last clicked items that it reads", least=0, of="kind=din")
     shared_query: bool = option(
         True, "an item has the same embeddings as query item and as candidate: inner products then tell likeness"
     )
@@ -220,7 +283,7 @@ class CtrStageConfig(StageConfig):
     windows: list[list[float]] = option([[0.0, 0.01], [0.01, 0.05]], "FPR windows [a, b] (--window a,b, repeatable)")
     ks: list[int] = option([1, 5, 10], "Top-K cut-offs among a user's impressions (--k 1,5,10)")
     cold: int = option(5, "an item with at most this many training impressions is cold", least=0)
-    latency_batch: int = option(1024, "impressions a batch whose scoring is timed", least=1)
+    latency_batch: int = option(1024, "impressions a batch whose scoring is timed", least=1, of="latency_repeats!=0")
     latency_repeats: int = option(200, "batches timed an arm; 0 times none", least=0)
     captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
@@ -234,14 +297,14 @@ class SimulateStageConfig(StageConfig):
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
     a: str = option("without", "control: an arm of the ctr run, or RUN:ARM")
     b: str = option("with", "treatment: an arm of the ctr run, or RUN:ARM")
-    visits: int = option(20, "visits a user", least=1)
-    candidates: int = option(50, "items that a visit's candidate set holds", least=1)
-    shown: int = option(5, "top items of the candidate set that are shown", least=1)
-    lift: float = option(0.0002, "relative lift whose sample size is reported", least=1e-9)
+    visits: int = option(20, "visits a user", least=1, of="data.source=bazaar")
+    candidates: int = option(50, "items that a visit's candidate set holds", least=1, of="data.source=bazaar")
+    shown: int = option(5, "top items of the candidate set that are shown", least=1, of="data.source=bazaar")
+    lift: float = option(0.0002, "relative lift whose sample size is reported", least=1e-9, of="data.source=bazaar")
     temperature: float = option(
-        0.1, "logged data: the policy shows items by softmax(log-odds / temperature); 0 is greedy", least=0
+        0.1, "the policy shows items by softmax(log-odds / temperature); 0 is greedy", least=0, of="data.source!=bazaar"
     )
-    bootstrap: int = option(1000, "logged data: bootstrap samples over rounds", least=0, most=1_000_000)
+    bootstrap: int = option(1000, "bootstrap samples over rounds", least=0, most=1_000_000, of="data.source!=bazaar")
     captioner: CaptionerConfig = field(default_factory=CaptionerConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     ctr: CtrModelConfig = field(default_factory=CtrModelConfig)

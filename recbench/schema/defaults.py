@@ -7,6 +7,7 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
+from recbench.schema.first_sft import settled_values
 from recbench.schema.stages import STAGE_SCHEMAS
 
 
@@ -23,7 +24,8 @@ def with_defaults(stage: str, config: DictConfig | Mapping[str, Any]) -> dict[st
     if stage not in STAGE_SCHEMAS:
         raise UserError(f"there is no stage {stage!r}: expected one of {', '.join(STAGE_SCHEMAS)}")
     plain = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else config
-    return _filled(_defaults(stage), cast(dict[str, Any], plain))
+    filled = _filled(_defaults(stage), cast(dict[str, Any], plain))
+    return settled_values(filled) if stage == "train" else filled
 
 
 @cache

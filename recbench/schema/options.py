@@ -13,9 +13,15 @@ def option(
     least: float | None = None,
     most: float | None = None,
     one_of: tuple[str, ...] | None = None,
+    of: str | tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field with a default, a one-line help text, and the values it may take."""
-    metadata = {"help": help, "least": least, "most": most, "one_of": one_of}
+    """A dataclass field with a default, a one-line help text, the values it may take, and where it has an effect.
+
+    `of` says when: `kind=llava,text` of keys beside it, several with blanks between where all have to hold, in a tuple
+    where one of them has to; `schema/effects.py` has the grammar.
+    """
+    needs = (of,) if isinstance(of, str) else of
+    metadata = {"help": help, "least": least, "most": most, "one_of": one_of, "of": needs}
     if isinstance(default, list | dict):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -31,7 +37,7 @@ class DataConfig:
         "format of the data",
         one_of=("bazaar", "sequences", "minionerec", "table", "movielens", "amazon_reviews", "hm", "open_bandit"),
     )
-    path: str | None = option(None, "folder or file of the data (none for bazaar)")
+    path: str | None = option(None, "folder or file of the data (none for bazaar)", of="source!=bazaar")
     images: str | None = option(
         None, "folder that the pictures' paths start from; none: data.path, or the folder of the file it names"
     )

@@ -12,16 +12,23 @@ class ItemTokensConfig:
     kind: str = option("atomic", "how an item becomes tokens", one_of=("atomic", "semantic_ids", "given"))
     source: str = option(
         "text",
-        "semantic_ids: what items are embedded from: text, cooccurrence, or the folder of a sentence encoder; or a "
+        "what items are embedded from: text, cooccurrence, or the folder of a sentence encoder; or a "
         "tokenize run (path, beginning of its id, latest) that has them ready, made from captions",
+        of="kind=semantic_ids",
     )
-    path: str | None = option(None, "given: the index file (MiniOneRec's or LETTER's json)")
+    path: str | None = option(None, "the index file (MiniOneRec's or LETTER's json)", of="kind=given")
     levels: int = option(
-        3, "semantic_ids: levels of residual k-means, the collision level not counted", least=1, most=8
+        3,
+        "levels of residual k-means, the collision level not counted",
+        least=1,
+        most=8,
+        of="kind=semantic_ids made_by=us",
     )
-    codebook_size: int = option(256, "semantic_ids: clusters a level", least=2)
-    dimensions: int = option(64, "semantic_ids: dimensions after SVD", least=2)
-    break_collisions: bool = option(True, "semantic_ids: a last level tells apart items that share all codes")
+    codebook_size: int = option(256, "clusters a level", least=2, of="kind=semantic_ids made_by=us")
+    dimensions: int = option(64, "dimensions after SVD", least=2, of="kind=semantic_ids made_by=us")
+    break_collisions: bool = option(
+        True, "a last level tells apart items that share all codes", of="kind=semantic_ids made_by=us"
+    )
 
 
 @dataclass
@@ -34,30 +41,45 @@ class PolicyConfig:
         "by bpr (bpr_mf), or a policy that is counted (popularity, item_knn)",
         one_of=("llama_small", "sasrec", "bpr_mf", "popularity", "item_knn"),
     )
-    layers: int = option(2, "transformer layers", least=1)
+    layers: int = option(2, "transformer layers", least=1, of="kind=llama_small,sasrec")
     width: int = option(
-        128, "hidden width, a multiple of twice the heads for llama_small; bpr_mf: number of factors", least=4
+        128,
+        "hidden width, a multiple of twice the heads for llama_small; bpr_mf: number of factors",
+        least=4,
+        of="kind=llama_small,sasrec,bpr_mf",
     )
-    heads: int = option(2, "attention heads", least=1)
-    feed_forward: int = option(256, "width of the feed-forward layer, gated in llama_small", least=4)
-    embedding_dropout: float = option(0.4, "dropout on token embeddings while training", least=0, most=0.99)
-    output_dropout: float = option(0.4, "dropout on the last hidden state while training", least=0, most=0.99)
+    heads: int = option(2, "attention heads", least=1, of="kind=llama_small,sasrec")
+    feed_forward: int = option(
+        256, "width of the feed-forward layer, gated in llama_small", least=4, of="kind=llama_small,sasrec"
+    )
+    embedding_dropout: float = option(
+        0.4, "dropout on token embeddings while training", least=0, most=0.99, of="kind=llama_small,sasrec"
+    )
+    output_dropout: float = option(
+        0.4, "dropout on the last hidden state while training", least=0, most=0.99, of="kind=llama_small,sasrec"
+    )
     initial_embeddings: str = option(
         "random",
         "where token embeddings start: random, or vectors of the items under each token, made from titles and texts "
         "(text) or from training interactions (cooccurrence)",
         one_of=("random", "text", "cooccurrence"),
+        of="kind=llama_small,sasrec",
     )
     initial_scale: float = option(
-        0.05, "standard deviation of embeddings made from vectors; random ones start with 0.02", least=1e-6
+        0.05,
+        "standard deviation of embeddings made from vectors; random ones start with 0.02",
+        least=1e-6,
+        of="initial_embeddings!=random",
     )
-    history: int = option(30, "most recent items that the policy reads", least=1)
+    history: int = option(30, "most recent items that the policy reads", least=1, of="kind=llama_small,sasrec,item_knn")
     block_dropout: float = option(
-        0.0, "sasrec: dropout on attention and on what each layer adds while training", least=0, most=0.99
+        0.0, "dropout on attention and on what each layer adds while training", least=0, most=0.99, of="kind=sasrec"
     )
-    neighbours: int = option(100, "item_knn: neighbours of each history item that get its vote (k)", least=1)
-    shrinkage: float = option(10.0, "item_knn: added to the cosine's denominator", least=0)
-    recency: float = option(0.8, "item_knn: weight of a vote relative to that of the next item", least=0, most=1)
+    neighbours: int = option(100, "neighbours of each history item that get its vote (k)", least=1, of="kind=item_knn")
+    shrinkage: float = option(10.0, "added to the cosine's denominator", least=0, of="kind=item_knn")
+    recency: float = option(
+        0.8, "weight of a vote relative to that of the next item", least=0, most=1, of="kind=item_knn"
+    )
 
 
 @dataclass
@@ -70,8 +92,10 @@ class NegativesConfig:
         "each (mixed), the best scored of a uniform pool (dns), or ranks inside the FPR window (window)",
         one_of=("random", "beam", "mixed", "dns", "window"),
     )
-    beam_width: int | None = option(None, "beam width B; none: the group size", least=1)
-    pool: int = option(150, "dns: items drawn uniformly (M), of which the G - 1 of the highest scores stay", least=1)
+    beam_width: int | None = option(None, "beam width B; none: the group size", least=1, of="kind=beam,mixed")
+    pool: int = option(
+        150, "items drawn uniformly (M), of which the G - 1 of the highest scores stay", least=1, of="kind=dns"
+    )
     exclude_seen: bool = option(False, "leave out items of the history that the policy reads")
 
 
@@ -92,41 +116,66 @@ class AlgoConfig:
     )
     contexts: str = option(
         "single",
-        "rl: contexts are read one by one (single), or a sequence's targets all in one pass, with batch_size counting "
+        "contexts are read one by one (single), or a sequence's targets all in one pass, with batch_size counting "
         "sequences and one token an item (sequence)",
         one_of=("single", "sequence"),
+        of="rule=rl",
     )
     continues: str = option(
         "policy",
-        "rl and sft after sft: start from the policy that the input run chose (policy), or from where its training "
+        "start from the policy that the input run chose (policy), or from where its training "
         "stood at the end, as if one training went on: weights, their average, the optimiser (training)",
         one_of=("policy", "training"),
+        of="rule=rl,more_sft",
     )
     # optimisation
-    epochs: float = option(30.0, "sft and bpr: passes over the training interactions", least=0, most=1_000_000)
-    steps: int = option(150, "optimiser steps of rl, and of sft that continues a checkpoint", least=0)
-    batch_size: int = option(
-        48, "sft and contexts=sequence: sequences a step; other rl: contexts; bpr: interactions", least=1
+    epochs: float = option(
+        30.0, "sft and bpr: passes over the training interactions", least=0, most=1_000_000, of="rule=sft,bpr"
     )
-    learning_rate: float = option(3e-4, "peak learning rate of AdamW", least=0)
-    weight_decay: float = option(0.0, "AdamW's weight decay", least=0)
-    warmup: float = option(0.05, "share of steps over which the learning rate rises", least=0, most=1)
-    max_gradient_norm: float = option(1.0, "gradient norm is clipped here", least=0)
-    schedule: str = option("constant", "learning rate after the warm-up", one_of=("constant", "cosine"))
-    label_smoothing: float = option(0.0, "sft: probability spread evenly over legal tokens", least=0, most=0.99)
-    item_dropout: float = option(0.0, "sft: share of history items left out of each sequence", least=0, most=0.99)
+    steps: int = option(
+        150, "optimiser steps of rl, and of sft that continues a checkpoint", least=0, of="rule=rl,more_sft"
+    )
+    batch_size: int = option(
+        48,
+        "sft and contexts=sequence: sequences a step; other rl: contexts; bpr: interactions",
+        least=1,
+        of="rule!=count",
+    )
+    learning_rate: float = option(3e-4, "peak learning rate of AdamW", least=0, of="rule!=count")
+    weight_decay: float = option(0.0, "AdamW's weight decay", least=0, of="rule!=count")
+    warmup: float = option(0.05, "share of steps over which the learning rate rises", least=0, most=1, of="rule!=count")
+    max_gradient_norm: float = option(1.0, "gradient norm is clipped here", least=0, of="rule!=count")
+    schedule: str = option(
+        "constant", "learning rate after the warm-up", one_of=("constant", "cosine"), of="rule!=count"
+    )
+    label_smoothing: float = option(
+        0.0, "probability spread evenly over legal tokens", least=0, most=0.99, of="rule=sft,more_sft"
+    )
+    item_dropout: float = option(
+        0.0,
+        "share of history items left out of each sequence",
+        least=0,
+        most=0.99,
+        of=("rule=sft,more_sft", "rule=rl contexts=sequence"),
+    )
     weight_averaging: float = option(
         0.0,
         "decay a step of an exponential moving average of the weights, which is "
         "then what is evaluated and kept; 0 is off",
         least=0,
         most=0.99999,
+        of="rule!=count",
     )
     # selection
     evaluate_every: int = option(
-        25, "steps between validations; epochs for bpr and for an sft that is not counted in steps", least=1
+        25,
+        "steps between validations; epochs for bpr and for an sft that is not counted in steps",
+        least=1,
+        of="rule!=count",
     )
-    patience: int = option(0, "validations without improvement before stopping; 0 never stops early", least=0)
+    patience: int = option(
+        0, "validations without improvement before stopping; 0 never stops early", least=0, of="rule!=count"
+    )
     select_by: str = option(
         "target",
         "validation metric that picks the checkpoint: target (the one the rule optimises) or "
@@ -134,48 +183,69 @@ class AlgoConfig:
     )
     validation_cases: int = option(1000, "validation cases scored at each validation; 0 is all", least=0)
     # groups and rewards (rl)
-    group_size: int = option(16, "candidates a group, the positive included (G)", least=2)
-    advantage: str = option("population", "group standardisation of rewards", one_of=("population", "sample", "none"))
-    advantage_epsilon: float = option(1e-4, "added to the standard deviation of rewards", least=0)
+    group_size: int = option(16, "candidates a group, the positive included (G)", least=2, of="rule=rl")
+    advantage: str = option(
+        "population",
+        "group standardisation of rewards",
+        one_of=("population", "sample", "none"),
+        of="rule=grpo,tawin,rere",
+    )
+    advantage_epsilon: float = option(
+        1e-4, "added to the standard deviation of rewards", least=0, of="rule=grpo,tawin,rere advantage!=none"
+    )
     positives: str = option(
         "auto",
         "injected: always in the group; on_policy: only if the beam found it; window: weighted "
         "by its rank (9); auto: on_policy for beam and mixed, window for tawin, else injected",
         one_of=("auto", "injected", "on_policy", "window"),
+        of="rule=rl",
     )
-    surrogate: str = option("linear", "pairwise surrogate", one_of=("linear", "logistic", "sigmoid"))
+    surrogate: str = option(
+        "linear", "pairwise surrogate", one_of=("linear", "logistic", "sigmoid"), of="rule=grpo,tawin"
+    )
     surrogate_temperature: float = option(
-        1.0, "T of the logistic and sigmoid surrogates, and of softmax_negatives, in nats", least=1e-6
+        1.0,
+        "T of the logistic and sigmoid surrogates, and of softmax_negatives, in nats",
+        least=1e-6,
+        of=("rule=grpo,tawin surrogate=logistic,sigmoid", "rule=softmax_negatives"),
     )
-    clip: float = option(0.2, "ratio clipping epsilon; 0 is off", least=0)
-    updates_per_rollout: int = option(1, "optimiser steps on each set of groups", least=1)
+    clip: float = option(0.2, "ratio clipping epsilon; 0 is off", least=0, of="rule=rl updates_per_rollout!=1")
+    updates_per_rollout: int = option(1, "optimiser steps on each set of groups", least=1, of="rule=rl")
     rl_weight: float = option(
         1.0,
-        "rl: weight of the rule's own loss beside the KL, SFT and replay terms; an optimiser that goes on from SFT's "
+        "weight of the rule's own loss beside the KL, SFT and replay terms; an optimiser that goes on from SFT's "
         "keeps its step sizes if terms are as large",
         least=0,
+        of="rule=rl",
     )
-    kl: float = option(0.0, "weight of the KL term to the frozen SFT policy", least=0)
-    sft_weight: float = option(0.0, "weight of the SFT loss on the positives", least=0)
+    kl: float = option(0.0, "weight of the KL term to the frozen SFT policy", least=0, of="rule=rl")
+    sft_weight: float = option(0.0, "weight of the SFT loss on the positives", least=0, of="rule=rl")
     replay_weight: float = option(
         0.0,
-        "rl and more_sft: weight of the SFT loss on whole training sequences, interactions that SFT has seen among "
-        "their targets",
+        "weight of the SFT loss on whole training sequences, interactions that SFT has seen among their targets",
         least=0,
+        of="rule=rl,more_sft",
     )
-    replay_batch: int = option(32, "sequences a step of replay", least=1)
-    dropout: bool = option(True, "rl: dropout stays on in the gradient pass")
+    replay_batch: int = option(32, "sequences a step of replay", least=1, of="rule=rl,more_sft replay_weight!=0.0")
+    dropout: bool = option(True, "dropout stays on in the gradient pass", of="rule=rl")
     rank_dropout: bool = option(
         False,
-        "rl: dropout stays on where groups are built, too, and with one token an item its masks are those of the "
+        "dropout stays on where groups are built, too, and with one token an item its masks are those of the "
         "gradient pass: interactions that SFT has learned by heart are ranked as if new",
+        of="rule=rl",
     )
     # other losses
-    l2: float = option(1e-3, "bpr: weight of the squared norms of the factors that an interaction reads", least=0)
-    sdpo_beta: float = option(1.0, "sdpo: weight of log-ratios to the frozen SFT policy", least=1e-6)
-    llpauc_alpha: float = option(0.7, "llpauc: share of positives, the best scored, that count", least=1e-3, most=1)
-    llpauc_beta: float = option(0.1, "llpauc: share of negatives, the best scored, that count", least=1e-3, most=1)
-    rere_weight: float = option(1.0, "rere: weight of the ranking reward of negatives; 0 is grpo", least=0)
+    l2: float = option(
+        1e-3, "weight of the squared norms of the factors that an interaction reads", least=0, of="rule=bpr"
+    )
+    sdpo_beta: float = option(1.0, "weight of log-ratios to the frozen SFT policy", least=1e-6, of="rule=sdpo")
+    llpauc_alpha: float = option(
+        0.7, "share of positives, the best scored, that count", least=1e-3, most=1, of="rule=llpauc"
+    )
+    llpauc_beta: float = option(
+        0.1, "share of negatives, the best scored, that count", least=1e-3, most=1, of="rule=llpauc"
+    )
+    rere_weight: float = option(1.0, "weight of the ranking reward of negatives; 0 is grpo", least=0, of="rule=rere")
     # windows (tawin)
     window: list[float] | None = option(None, "tawin: FPR window [a, b]")
     top_k: int | None = option(None, "tawin: aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1)
@@ -185,8 +255,10 @@ class AlgoConfig:
         "--neg=beam it is TAWin as published",
         least=1,
     )
-    anchor_temperature: float = option(1.0, "tawin, anchor: tau of the soft Top-K operator, in ranks", least=1e-6)
-    anchor_count: int = option(1, "tawin, anchor: sum of the operator over a group's negatives", least=1)
+    anchor_temperature: float = option(
+        1.0, "tau of the soft Top-K operator, in ranks", least=1e-6, of="rule=tawin anchor!=none"
+    )
+    anchor_count: int = option(1, "sum of the operator over a group's negatives", least=1, of="rule=tawin anchor!=none")
     weights: str = option(
         "window",
         "tawin: weights of negatives: those of the window, or those by which the ranks 1 to K enter a metric, as "
@@ -194,33 +266,38 @@ class AlgoConfig:
     )
     context_reach: float = option(
         1.0,
-        "tawin, positives=window: contexts count whose positive ranks from a n / reach to b n x reach: 1 is the window "
-        "itself",
+        "contexts count whose positive ranks from a n / reach to b n x reach: 1 is the window itself",
         least=1,
+        of="rule=tawin positives=auto,window",
     )
-    window_shape: str = option("hard", "tawin: weights at the window's ends", one_of=("hard", "soft"))
-    window_temperature: float = option(0.5, "tawin: T of soft windows, in nats", least=1e-6)
+    window_shape: str = option("hard", "weights at the window's ends", one_of=("hard", "soft"), of="rule=tawin")
+    window_temperature: float = option(0.5, "T of soft windows, in nats", least=1e-6, of="rule=tawin window_shape=soft")
     ranks: str = option(
         "exact",
-        "tawin: where ranks come from: full-catalogue scoring (exact), a wide beam, or a beam or likely items and "
+        "where ranks come from: full-catalogue scoring (exact), a wide beam, or a beam or likely items and "
         "a sample of the rest, tracked over steps (estimated)",
         one_of=("exact", "beam", "estimated"),
+        of="rule=tawin",
     )
     threshold_beam: float = option(
-        2.0, "tawin, ranks=beam: beam width as a multiple of the window's last rank", least=1
+        2.0, "beam width as a multiple of the window's last rank", least=1, of="rule=tawin ranks=beam,estimated"
     )
     rank_head: int | None = option(
         None,
-        "tawin, ranks=estimated: width of the beam or, with one token an item, items that were most often among the "
+        "width of the beam or, with one token an item, items that were most often among the "
         "best before; none: an eighth of the catalogue, of a beam no more than with ranks=beam",
         least=1,
+        of="rule=tawin ranks=estimated",
     )
     rank_sample: int | None = option(
         None,
-        "tawin, ranks=estimated: items drawn from the others; none: a tenth of the catalogue, but not more than a beam",
+        "items drawn from the others; none: a tenth of the catalogue, but not more than a beam",
         least=1,
+        of="rule=tawin ranks=estimated",
     )
-    rank_memory: float = option(0.95, "tawin, ranks=estimated: decay a step of what is tracked", least=0, most=0.99999)
+    rank_memory: float = option(
+        0.95, "decay a step of what is tracked", least=0, most=0.99999, of="rule=tawin ranks=estimated"
+    )
 
 
 @dataclass
@@ -257,6 +334,7 @@ class EvalStageConfig(StageConfig):
         "where ranks come from a beam: cases of a fixed random sample that are scored exactly, too, for AUC and the "
         "windows beyond the beam; 0 is none",
         least=0,
+        of="ranks!=exact",
     )
     max_cases: int = option(0, "score a fixed random sample of this many cases; 0 is all", least=0)
     top_items: int = option(10, "best items kept per case in ranks.parquet", least=0)

@@ -3,7 +3,6 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, fields, is_dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -48,16 +47,6 @@ def expected(item: Field[Any]) -> str:
     ends = [(word, bound) for word, bound in (("at least", least), ("at most", most)) if bound is not None]
     bounds = [f"{word} {bound:,}" if isinstance(bound, int) else f"{word} {bound:g}" for word, bound in ends]
     return " and ".join(bounds) or str(getattr(item.type, "__name__", item.type))
-
-
-def describe(stage: str) -> list[tuple[str, str, str, str]]:
-    """(key, default, what it takes, help) of every option of a stage; conf/ may set other defaults."""
-    rows = []
-    for key, item in options(STAGE_SCHEMAS[stage]):
-        default = item.default if item.default_factory is NO_DEFAULT else item.default_factory()
-        shown = "required" if default == MISSING else "none" if default is None else str(default)
-        rows.append((key, shown, expected(item), item.metadata.get("help", "")))
-    return rows
 
 
 def validate(stage: str, config: DictConfig) -> None:
@@ -214,6 +203,10 @@ def _check_training(config: DictConfig) -> None:
     if config.sft.name != "sft":
         raise UserError(
             f"sft.name={config.sft.name!r}: the node 'sft' tells how an SFT run is made; its name stays sft"
+        )
+    if config.sft.interactions == "reserved":
+        raise UserError(
+            "sft.interactions=reserved: a first SFT cannot learn from what is kept from it; use seen or all"
         )
     for node in ("algo", "sft"):
         if not METRIC_NAME.fullmatch(config[node].select_by):

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from recbench.composition import compose, config_folder
 from recbench.errors import UserError
 from recbench.execution import prepare, replace
-from recbench.schema import ArmConfig, BenchConfig, did_you_mean, read_bench
+from recbench.schema import ArmConfig, BenchConfig, did_you_mean, ineffective, read_bench, refuse_ineffective
 from recbench.schema.experiments import SCRATCH, SFT
 from recbench.stages.comparison_metrics import METRICS, check_metrics
 from recbench.stages.upstream import SETTLED_BY_SFT
@@ -108,10 +108,11 @@ def design(
             "excluded": excluded,
         }
     )
-    _check_evaluation(evaluation)
+    _check_evaluation(evaluation, [text.replace("eval.", "", 1) for text in given if _key(text).startswith("eval.")])
     for data in config.on:
         for arm in definitions:
             _check_arm(config, str(data), arm)
+    _check_effects(config, [text for text in given if not _key(text).startswith("eval.")])
     return config
 
 
@@ -223,14 +224,34 @@ def _arms(
     return chosen, definitions
 
 
-def _check_evaluation(overrides: list[str]) -> None:
+def _check_evaluation(overrides: list[str], given: list[str]) -> None:
     try:
         config = composed("eval", overrides)
     except HydraException as problem:
         from recbench.dispatch import explain  # which knows the keys of eval, where the command's are those of train
 
         raise UserError(f"of the evaluations: {explain(problem, 'eval')}") from problem
-    prepare("eval", changeable(config), overrides)
+    refuse_ineffective("eval", prepare("eval", changeable(config), overrides), given)
+
+
+def _check_effects(config: DictConfig, given: Sequence[str]) -> None:
+    """Refuse what a user gave and what has an effect in no arm on any data set."""
+    for text in given:
+        reasons = [
+            _why_ineffective(config, str(data), str(arm), _key(text)) for data in config.on for arm in config.arms
+        ]
+        if all(reasons):
+            raise UserError(f"{text} has no effect in any arm ({', '.join(config.arms)}): {reasons[0]}: leave it out")
+
+
+def _why_ineffective(config: DictConfig, data: str, arm: str, key: str) -> str | None:
+    """Why a key has no effect in the training of an arm; None where it has one."""
+    if arm == SFT and key.partition(".")[0] in ("algo", "negatives"):
+        return "the settings of sft are under sft"
+    if config.arms[arm].start == SCRATCH and key not in OF_SCRATCH:
+        return f"{arm} is trained from scratch by its own settings"
+    made, _ = training(config, data, arm)
+    return ineffective("train", made, key)
 
 
 def _check_arm(config: DictConfig, data: str, arm: str) -> None:

@@ -39,7 +39,7 @@ from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import near_exact_error
 from recbench.rl.objective import check_objective, objective_metric
 from recbench.runs import Run, atomic_path
-from recbench.schema import AlgoConfig, TrainStageConfig
+from recbench.schema import AlgoConfig, TrainStageConfig, is_first_sft
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.naming import start_kept, with_start
 from recbench.stages.rules import plan_of
@@ -83,6 +83,12 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     earlier = _earlier_training(config.algo, run)
     first_step = 0 if earlier is None else earlier.metrics.get("first_step", 0) + earlier.metrics["steps"]
     plan = plan_of(config, data, policy, device)
+    if 0 < plan.steps < plan.evaluate_every:
+        counted = "epochs" if is_first_sft(config) or config.algo.name == "bpr" else "steps"  # type: ignore[arg-type]
+        run.note(
+            f"evaluate_every={config.algo.evaluate_every} {counted} is more than the training has: it is validated at "
+            "its start and at its end, and nowhere between"
+        )
     run.record(parameters=sum(parameter.numel() for parameter in policy.parameters()))
     step_seconds: list[float] = []
 

@@ -93,7 +93,11 @@ def require_sft(
         config,
         run,
         match=is_sft_for(config, any_settings=not strict and config.sft == compose("train").sft),
-        make={"algo": config.sft, **{key: config[key] for key in (*SETTLED_BY_SFT, "device", "precision")}},
+        make={
+            "algo": config.sft,
+            "sft": config.sft,
+            **{key: config[key] for key in (*SETTLED_BY_SFT, "device", "precision")},
+        },
         input=input,
         fingerprint=fingerprint,
     )

@@ -23,7 +23,7 @@ def chain(stub):
         made_from = require("data", config, run)
         run.record(data_fingerprint=made_from.data_fingerprint)
         if config.algo.name != "sft":
-            make = {"algo": config.sft, "seed": config.seed}
+            make = {"algo": config.sft, "sft": config.sft, "seed": config.seed}
             require(
                 "train", config, run, match=lambda other: other.config.algo.name == "sft", make=make, input=config.input
             )

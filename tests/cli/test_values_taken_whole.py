@@ -78,7 +78,7 @@ def test_a_prompt_is_a_sentence(command) -> None:
 
 
 def test_commas_are_a_sweep_under_m_and_a_mistake_without(command, trained, tmp_path) -> None:
-    assert command("train", "-m", "seed=1,2", "data.path=a (1),b").code == 0
+    assert command("train", "-m", "seed=1,2", "data=table", "data.path=a (1),b").code == 0
     assert [(config.seed, config.data.path) for config in trained] == [
         (1, "a (1)"),
         (1, "b"),

@@ -70,8 +70,7 @@ def test_popularity_ranks_by_counts_of_training(trained, workspace) -> None:
 
 
 def test_what_is_reserved_is_seen_by_nobody_until_it_is_asked_for(workspace) -> None:
-    for kind in ("popularity", "bpr_mf"):
-        short = ["algo.epochs=1"]
+    for kind, short in (("popularity", []), ("bpr_mf", ["algo.epochs=1"])):
         everything = workspace.made("train", *MARKET, f"policy={kind}", "reserved=0", *short)
         assert everything.metrics["targets"] == 383
         same = workspace.made("train", *MARKET, f"policy={kind}", "algo.interactions=all", *short)

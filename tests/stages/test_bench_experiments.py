@@ -149,7 +149,7 @@ def test_interrupted_then_completed_then_kept(market, monkeypatch, tmp_path) -> 
         OmegaConf.save(config, found.path / "config.yaml")
     assert plan(market)["missing"] == 0
     assert plan(market, "eval.exact_sample=5")["missing"] == 6
-    assert plan(market, "negatives.pool=151")["missing"] == 6  # more_sft, again and its evaluation
+    assert plan(market, "algo.warmup=0.06")["missing"] == 6  # more_sft, again and its evaluation
 
     # settings are chosen on validation: other evaluations of the same trainings
     chosen = market.made(*BENCH, "--split", "validation", "--arms", "sft,popular", "--on", "first")

@@ -112,7 +112,7 @@ def test_going_on_where_a_training_stood(arm, workspace) -> None:
 
 
 def test_going_on_needs_a_training_to_go_on_from(workspace, refuse) -> None:
-    refuse(workspace.stage("train", "--algo=sft", "algo.continues=training"), "this one starts anew: give input=RUN")
+    refuse(workspace.stage("train", "--algo=sft", "algo.continues=training"), "algo.continues=training has no effect")
     start = workspace.sft("seed=9")
     (start.path / "checkpoints" / "last" / "state.json").unlink()
     arm = ["seed=9", f"input={start.path}", "--algo=grpo", "--neg=beam", "algo.continues=training"]

@@ -61,7 +61,7 @@ def test_a_training_says_what_it_is_and_what_it_went_on_from(workspace, sft_run,
 
 
 def test_a_policy_of_its_own_rule_is_named_by_its_kind(workspace) -> None:
-    run = workspace.made("train", "policy=popularity", *TINY)
+    run = workspace.baseline("popularity")
     assert run.manifest["headline"] == [f"policy: popularity, seed 0 (run {run.id})"]
 
 
@@ -77,6 +77,7 @@ def test_rl_that_keeps_the_sft_policy_says_so_everywhere(workspace, sft_run) -> 
     assert scored[1].manifest["headline"][1] == KEPT and scored[1].metrics["judged"]["is_its_start"] is True
     assert len(scored[0].manifest["headline"]) == 1 and scored[0].metrics["judged"]["is_its_start"] is False
     result = workspace.command("compare", *(str(run.path) for run in scored))
+    assert result.code == 0, result.err
     assert result.out.splitlines()[0] == f"grpo random, seed 0: {KEPT}"
     for run in (scored[0].id, scored[1].id, sft_run.id, arm.id):
         assert run in result.out
