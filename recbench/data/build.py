@@ -16,6 +16,7 @@ from recbench.data.impression_table import impression_rows, prepare_impressions
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions, user_of_interaction
 from recbench.data.ordering import stable_order
+from recbench.data.sources.compressed import MOST_EXPANSION, expanding
 from recbench.data.sources.names import dictionary_of, in_order
 from recbench.data.sources.raw import RawData, given_path
 from recbench.data.splits import global_time, leave_one_out
@@ -54,7 +55,8 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
     if config.source not in SOURCES:
         raise UserError(f"data.source is {config.source!r}, expected one of {', '.join(SOURCES)}")
     read: Callable[[DataConfig], RawData] = import_module(f"recbench.data.sources.{config.source}").read
-    raw = read(config)
+    with expanding(packed_limit(config)):
+        raw = read(config)
     data = prepare(raw, config)
     check_columns_named(config, data)
     if raw.write_files is not None:
@@ -129,6 +131,12 @@ def warnings_of(data: PreparedData, config: DataConfig) -> list[str]:
                 "their order is the file's"
             )
     return found
+
+
+def packed_limit(config: DataConfig) -> float:
+    """data.options.most_expansion as it stands; what is no number there, the source refuses with its other options."""
+    given = config.options.get("most_expansion")
+    return float(given) if isinstance(given, int | float) else MOST_EXPANSION
 
 
 def image_folder(config: DataConfig) -> Path | None:

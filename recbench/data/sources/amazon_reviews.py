@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from recbench.data.sources.compressed import MOST_EXPANSION, checked_expansion, open_text
+from recbench.data.sources.compressed import open_text
 from recbench.data.sources.json_rows import json_rows, name_of, number_of, texts_of, without_tags
 from recbench.data.sources.raw import BrokenLines, Option, RawData, existing_file, read_options, source_path
 from recbench.errors import UserError
@@ -19,7 +19,6 @@ OPTIONS = {
     "reviews_file": Option(str, "none: the one file of reviews that does not begin with meta_"),
     "meta_file": Option(str, "none: the one that begins with meta_, if there is one"),
     "positive_rating": Option(1.0, "of 5 stars: with 1 every review is an interaction, as most papers have it"),
-    "most_expansion": Option(MOST_EXPANSION, "times that a packed file may grow when it is unpacked"),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
 }
 # What names of files end in; where some end as the first group has it, the others are something else.
@@ -50,14 +49,13 @@ def read(config: DataConfig) -> RawData:
     reviews = given or the_one(folder, packed_first([name for name in names if not name.startswith("meta_")]))
     metas = packed_first([name for name in names if name.startswith("meta_")])
     meta = options["meta_file"] or meta_of(folder, reviews, metas)
-    expansion = checked_expansion(options["most_expansion"])
-    interactions, unit = read_reviews(existing_file(folder / reviews), options["positive_rating"], broken, expansion)
+    interactions, unit = read_reviews(existing_file(folder / reviews), options["positive_rating"], broken)
     if not interactions.num_rows:
         raise UserError(
             f"{folder / reviews} holds no reviews; expected one JSON object a line, so fetch the file again"
         )
     if meta:
-        catalogue = read_meta(existing_file(folder / meta), broken, expansion)
+        catalogue = read_meta(existing_file(folder / meta), broken)
         if not set(catalogue["item"].to_pylist()) & set(interactions["item"].to_pylist()):
             raise UserError(
                 f"{folder / meta} describes none of the items of {reviews}; give the metadata of the same category and "
@@ -106,13 +104,11 @@ def _start(path: Path) -> str:
         return text.read(1 << 16)
 
 
-def read_reviews(
-    path: Path, positive_rating: float, broken: BrokenLines, most_expansion: float
-) -> tuple[pa.Table, str]:
+def read_reviews(path: Path, positive_rating: float, broken: BrokenLines) -> tuple[pa.Table, str]:
     """user, item, timestamp, rating (stars) and label of every review; and the times' unit, s or ms."""
     columns: dict[str, list[Any]] = {name: [] for name in ("user", "item", "time", "rating")}
     keys: tuple[str, str, str, str] | None = None
-    for number, row in json_rows(path, broken, most_expansion):
+    for number, row in json_rows(path, broken):
         if keys is None or not all(key in row for key in keys):
             keys = keys_of(row) or keys
         user, item, time, stars = keys or KEYS["2018"]
@@ -159,11 +155,11 @@ def milliseconds(row: dict[str, Any], key: str) -> int:
     return int(time) if abs(time) >= MILLISECONDS_FROM else int(1000 * time)
 
 
-def read_meta(path: Path, broken: BrokenLines, most_expansion: float) -> pa.Table:
+def read_meta(path: Path, broken: BrokenLines) -> pa.Table:
     """The catalogue: title, description as text, brand and category; the first of an item's several lines."""
     rows: dict[str, tuple[str, str, str | None, str | None]] = {}
     odd: Counter[str] = Counter()
-    for number, row in json_rows(path, broken, most_expansion):
+    for number, row in json_rows(path, broken):
         try:
             item = name_of(row, next((key for key in ITEM_KEYS if key in row), "asin"))
         except ValueError as problem:

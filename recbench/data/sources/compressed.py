@@ -4,6 +4,8 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,20 +26,21 @@ WIDE = (b"\xff\xfe", b"\xfe\xff")  # marks of UTF-16 and, with two more bytes, U
 MOST_EXPANSION = 200.0  # logs shrink to a fifth or a fiftieth; gzip's best is a thousandth, which only bombs come near
 HARMLESS = 64 << 20  # bytes; below it, any expansion is read
 LONGEST_LINE = 64 << 20  # characters
+_most_expansion: ContextVar[float] = ContextVar("_most_expansion", default=MOST_EXPANSION)
 
 
-def checked_expansion(value: float) -> float:
-    """data.options.most_expansion itself; UserError unless it is a number of at least 1."""
-    if not 1 <= value < float("inf"):
-        raise UserError(f"data.options.most_expansion is {value:g}, expected a number of at least 1, such as 1000")
-    return value
+@contextmanager
+def expanding(most: float) -> Iterator[None]:
+    """Let packed files that are opened inside unpack to `most` times their size."""
+    before = _most_expansion.set(most)
+    try:
+        yield
+    finally:
+        _most_expansion.reset(before)
 
 
-def open_bytes(path: Path, most_expansion: float = MOST_EXPANSION) -> BinaryIO:
+def open_bytes(path: Path) -> BinaryIO:
     """The file's content as a stream of bytes, unpacked where it is gzip, also of several members.
-
-    Args:
-        most_expansion: times that gzip may unpack to more bytes than it has, beyond the first 64 MiB.
 
     Raises:
         UserError: at once where the file cannot be opened or is of another compression; while it is read where gzip is
@@ -54,16 +57,16 @@ def open_bytes(path: Path, most_expansion: float = MOST_EXPANSION) -> BinaryIO:
         if path.suffix == ".gz" and b"\0" in first:
             raise UserError(f"{path} is neither gzip, as its name says, nor text; fetch the file again")
         return path.open("rb")
-    return io.BufferedReader(_Unpacked(path, most_expansion), 1 << 17)  # type: ignore[return-value, type-var]
+    return io.BufferedReader(_Unpacked(path, _most_expansion.get()), 1 << 17)  # type: ignore[return-value, type-var]
 
 
-def open_text(path: Path, most_expansion: float = MOST_EXPANSION) -> io.TextIOWrapper:
+def open_text(path: Path) -> io.TextIOWrapper:
     """As `open_bytes`, as UTF-8 text without its mark; a byte that is none becomes U+FFFD, ends of lines stay.
 
     Raises:
         UserError: as `open_bytes`; and where the text is UTF-16.
     """
-    stream = open_bytes(path, most_expansion)
+    stream = open_bytes(path)
     try:
         _check_narrow(path, stream.peek(2))  # type: ignore[attr-defined]
     except BaseException:
@@ -72,13 +75,13 @@ def open_text(path: Path, most_expansion: float = MOST_EXPANSION) -> io.TextIOWr
     return io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
 
 
-def text_lines(path: Path, most_expansion: float = MOST_EXPANSION) -> Iterator[tuple[int, str]]:
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Number, from 1, and text of every line, its end included.
 
     Raises:
         UserError: as `open_text`; and for a line too long to be one.
     """
-    with open_text(path, most_expansion) as text:
+    with open_text(path) as text:
         text.reconfigure(newline=None)
         number = 0
         while line := text.readline(LONGEST_LINE):

@@ -28,7 +28,7 @@ TAG = re.compile(
 CONTROL = re.compile("[\x00-\x1f\x7f]+")
 
 
-def json_rows(path: Path, broken: BrokenLines, most_expansion: float) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_rows(path: Path, broken: BrokenLines) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number, from 1, and content of every line, or entry of one array, that is a JSON object; blank lines are none.
 
     Lines as Python writes dictionaries, which the release of 2014 has, are read as literals; nothing in them is run.
@@ -36,7 +36,7 @@ def json_rows(path: Path, broken: BrokenLines, most_expansion: float) -> Iterato
     Raises:
         UserError: the file cannot be read, or a line is no object and broken lines are not skipped.
     """
-    rows = _array(path, most_expansion)
+    rows = _array(path)
     if rows is not None:
         for number, row in enumerate(rows, start=1):
             if isinstance(row, dict):
@@ -44,7 +44,7 @@ def json_rows(path: Path, broken: BrokenLines, most_expansion: float) -> Iterato
             else:
                 broken.report(path, number, ONE_A_LINE, json.dumps(row)[:200], place="entry")
         return
-    for number, line in text_lines(path, most_expansion):
+    for number, line in text_lines(path):
         if not line.strip():
             continue
         problem = ""
@@ -60,9 +60,9 @@ def json_rows(path: Path, broken: BrokenLines, most_expansion: float) -> Iterato
             broken.report(path, number, ONE_A_LINE, problem or line[:200])
 
 
-def _array(path: Path, most_expansion: float) -> list[Any] | None:
+def _array(path: Path) -> list[Any] | None:
     """The entries where the whole file is one JSON array; None where it is not."""
-    with open_text(path, most_expansion) as text:
+    with open_text(path) as text:
         start = text.read(1 << 12).lstrip()
         if not start.startswith("["):
             return None

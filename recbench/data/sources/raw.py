@@ -12,6 +12,7 @@ import pyarrow as pa
 from omegaconf import OmegaConf
 
 from recbench.data.interactions import Interactions
+from recbench.data.sources.compressed import MOST_EXPANSION
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 from recbench.schema.validation import did_you_mean
@@ -109,6 +110,11 @@ class Option:
     one_of: tuple[str, ...] = ()
 
 
+OF_EVERY_SOURCE = {
+    "most_expansion": Option(MOST_EXPANSION, "times that packed files may grow when they are unpacked", least=1),
+}
+
+
 def read_options(config: DataConfig, known: Mapping[str, Option]) -> dict[str, Any]:
     """The source's options with defaults filled in, mappings' keys included.
 
@@ -118,6 +124,7 @@ def read_options(config: DataConfig, known: Mapping[str, Option]) -> dict[str, A
     options: Any = config.options
     plain: Any = OmegaConf.to_container(options, resolve=True) if OmegaConf.is_config(options) else options
     given = {str(name): value for name, value in dict(plain).items()}
+    known = {**known, **OF_EVERY_SOURCE}
     return _filled("data.options", given, known, f"option of source {config.source}")
 
 

@@ -184,4 +184,4 @@ def test_a_limit_can_be_raised_by_name(tmp_path, fresh_workspace, refuse) -> Non
     more = fresh_workspace.stage("data", *CORE, f"data.path={tmp_path}", "data.options.most_expansion=2000", "--json")
     assert json.loads(more.out)["metrics"]["interactions"] == len(OLD)
     less = fresh_workspace.stage("data", *CORE, f"data.path={tmp_path}", "data.options.most_expansion=0")
-    refuse(less, "data.options.most_expansion is 0, expected a number of at least 1")
+    refuse(less, "data.options.most_expansion is 0")

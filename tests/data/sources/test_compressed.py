@@ -66,3 +66,12 @@ def test_a_bomb_is_told_before_it_fills_the_memory(tmp_path, fresh_workspace, re
     zeros = gzip.compress(b"0" * (1 << 20), mtime=0)  # a megabyte in a kilobyte, again and again on one line
     (tmp_path / "clicks.csv.gz").write_bytes(members(ROWS) + zeros * 2048)
     refuse(data(fresh_workspace, tmp_path / "clicks.csv.gz"), "unpacks to more than 200 times its size, as bombs do")
+
+
+def test_the_limit_is_an_option(tmp_path, fresh_workspace, refuse) -> None:
+    blank = gzip.compress(b"\n" * (1 << 20), mtime=0) * 65  # 65 MiB of blank lines, a thousandth of that on disk
+    (tmp_path / "clicks.csv.gz").write_bytes(members(ROWS) + blank)
+    refuse(data(fresh_workspace, tmp_path / "clicks.csv.gz"), "raise data.options.most_expansion")
+    result = data(fresh_workspace, tmp_path / "clicks.csv.gz", "data.options.most_expansion=2000", "--json")
+    assert '"interactions": 12' in result.out, result.err
+    refuse(data(fresh_workspace, tmp_path / "clicks.csv.gz", "data.options.most_expansion=nan"), "most_expansion")
