@@ -31,6 +31,8 @@ from recbench import schema
 from recbench.errors import UserError
 from recbench.overrides import as_typed
 
+DEEPEST = 50  # levels of a config's file; real ones have five
+
 
 def config_folder() -> Path:
     """The folder of the yaml files: inside the package when installed from a wheel, beside it in a checkout."""
@@ -45,8 +47,8 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
         UserError: a file of the config is no yaml, or of a kind that cannot be composed; else Hydra's own errors.
     """
     typed = as_typed(stage, overrides)
-    with _unreadable_told():
-        _check_experiments(typed)
+    with unreadable_told():
+        check_experiments(typed)
         try:
             config = _composed(stage, typed, str(config_folder()))
         except (HydraException, OmegaConfBaseException):
@@ -55,7 +57,7 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 
 @contextmanager
-def _unreadable_told() -> Iterator[None]:
+def unreadable_told() -> Iterator[None]:
     """What Hydra raises beside its own errors is about what it was given: a file of no yaml, a value out of place."""
     try:
         yield
@@ -70,18 +72,22 @@ def _unreadable_told() -> Iterator[None]:
         raise UserError(f"the config cannot be composed: {reason}; correct the file or override") from problem
 
 
-def _check_experiments(overrides: Sequence[str]) -> None:
-    """Refuse aliases in an experiment's file: a dozen lines of them are expanded to more than any memory holds."""
+def check_experiments(overrides: Sequence[str]) -> None:
+    """Refuse what is endless in an experiment's file: aliases, of which a dozen lines fill any memory, and depth."""
     for override in overrides:
         key, _, name = override.partition("=")
         file = config_folder() / "experiment" / f"{name}.yaml"
         if key.lstrip("+") != "experiment" or not name.strip() or not file.is_file():
             continue
+        depth = 0
         with file.open(encoding="utf-8", errors="replace") as text:
             for event in yaml.parse(text, yaml.SafeLoader):
+                line = event.start_mark.line + 1
                 if isinstance(event, yaml.AliasEvent):
-                    line = event.start_mark.line + 1
                     raise UserError(f"{file} line {line}: *{event.anchor} is an alias; write the value out there")
+                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+                if depth > DEEPEST:
+                    raise UserError(f"{file} line {line} is nested more than {DEEPEST} deep; no config is")
 
 
 def compose_by_hydra(stage: str, overrides: Sequence[str] = ()) -> DictConfig:

@@ -9,7 +9,7 @@ from typing import Any, cast
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from recbench.composition import compose, config_folder
+from recbench.composition import check_experiments, compose, config_folder, unreadable_told
 from recbench.errors import UserError
 from recbench.execution import prepare, replace
 from recbench.schema import ArmConfig, BenchConfig, did_you_mean, ineffective, read_bench, refuse_ineffective
@@ -175,7 +175,9 @@ def _experiment(overrides: Sequence[str]) -> tuple[str | None, BenchConfig]:
     file = config_folder() / "experiment" / f"{name}.yaml"
     if not name or not file.is_file():  # Hydra tells what is not there
         return None, BenchConfig()
-    content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    with unreadable_told():
+        check_experiments([f"experiment={name}"])
+        content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     if not isinstance(content, Mapping) or "bench" not in content:
         return None, BenchConfig()
     return name, read_bench(f"experiment={name}", cast(Mapping[str, Any], content), list(ARMS))

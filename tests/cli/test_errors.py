@@ -8,6 +8,7 @@ import pytest
 from recbench import composition
 from recbench.errors import UserError
 from recbench.runs import find_runs
+from recbench.stages import experiments
 
 MISTAKES = [
     (["train", "--nope"], "--nope"),
@@ -205,14 +206,17 @@ def test_values_that_no_message_was_written_for(arguments, words, command, tmp_p
         ("# @package _global_\ndefaults:\n  - /experiment: mine\n", "the config refers to itself"),
         ("# @package _global_\ndefaults: 5\n", "defaults must be a list"),
         ("# @package _global_\nseed: 1\nseed: 2\n", "found duplicate key seed"),
+        ("seed: " + "[" * 9999 + "]" * 9999, "mine.yaml line 1 is nested more than 50 deep"),
     ],
-    ids=["yaml", "alias", "tag", "itself", "defaults", "twice"],
+    ids=["yaml", "alias", "tag", "itself", "defaults", "twice", "deep"],
 )
 def test_experiments_that_are_none(text, words, command, tmp_path, monkeypatch):
     folder = tmp_path / "conf"
     shutil.copytree(composition.config_folder(), folder)
     (folder / "experiment" / "mine.yaml").write_text(text)
     monkeypatch.setattr(composition, "config_folder", lambda: folder)
-    result = command("train", "experiment=mine")
-    assert result.code == 2 and words in result.err, result
-    assert result.err.count("\n") == 1 and not list(tmp_path.rglob("owned"))
+    monkeypatch.setattr(experiments, "config_folder", lambda: folder)
+    for stage in (["train"], ["bench", "--plan"]):
+        result = command(*stage, "experiment=mine")
+        assert result.code == 2 and words in result.err, result
+        assert result.err.count("\n") == 1 and not list(tmp_path.rglob("owned"))

@@ -25,22 +25,27 @@ TEXT_FAULTS: dict[str, bytes | None] = {
     + b"".join(b"%c: &%c [%s]\n" % (98 + n, 98 + n, b",".join([b"*%c" % (97 + n)] * 9)) for n in range(8)),
     "a tag that runs": b"!!python/object/apply:os.system ['touch owned']\n",
 }
+ALONE = ("--no-upstream",)  # else a run that is not there is made, for minutes
 OF_YAML = ("an anchor bomb", "a tag that runs", "a page", "zeros", "a number", "a text", "1e999")
 # What each file is for: the stage whose newest run it is damaged in, and the commands that read it then.
 READERS: dict[str, tuple[str, str, tuple[tuple[str, ...], ...]]] = {
-    "manifest.json": ("trained", "train", (("eval", *MARKET), ("runs",), ("report",), ("compare", "latest"))),
-    "config.yaml": ("trained", "train", (("eval", *MARKET, "input=latest"), ("runs",))),
+    "manifest.json": (
+        "trained",
+        "train",
+        (("eval", *MARKET, *ALONE), ("runs",), ("report",), ("compare", "latest")),
+    ),
+    "config.yaml": ("trained", "train", (("eval", *MARKET, *ALONE, "input=latest"), ("runs",))),
     "metrics.json": ("trained", "eval", (("compare", "latest"), ("runs",))),
     "overrides.yaml": ("trained", "train", (("runs",),)),
-    "policy/policy.json": ("trained", "train", (("eval", *MARKET, "input=latest"),)),
-    "policy/item_tokens.safetensors": ("trained", "train", (("eval", *MARKET, "input=latest"),)),
-    "policy/model.safetensors": ("trained", "train", (("eval", *MARKET, "input=latest"),)),
-    "description.json": ("trained", "data", (("eval", *MARKET, "input=latest"),)),
-    "catalogue.parquet": ("trained", "data", (("eval", *MARKET, "input=latest"),)),
-    "interactions.parquet": ("trained", "data", (("eval", *MARKET, "input=latest"),)),
-    "columns.json": ("captioned", "tokenize", (("ctr", *SHOP, "ctr.epochs=1", "input=latest"),)),
-    "features.parquet": ("captioned", "tokenize", (("ctr", *SHOP, "ctr.epochs=1", "input=latest"),)),
-    "captions.parquet": ("captioned", "caption", (("tokenize", *SHOP, "input=latest"),)),
+    "policy/policy.json": ("trained", "train", (("eval", *MARKET, *ALONE, "input=latest"),)),
+    "policy/item_tokens.safetensors": ("trained", "train", (("eval", *MARKET, *ALONE, "input=latest"),)),
+    "policy/model.safetensors": ("trained", "train", (("eval", *MARKET, *ALONE, "input=latest"),)),
+    "description.json": ("trained", "data", (("eval", *MARKET, *ALONE, "input=latest"),)),
+    "catalogue.parquet": ("trained", "data", (("eval", *MARKET, *ALONE, "input=latest"),)),
+    "interactions.parquet": ("trained", "data", (("eval", *MARKET, *ALONE, "input=latest"),)),
+    "columns.json": ("captioned", "tokenize", (("ctr", *SHOP, "ctr.epochs=1", *ALONE, "input=latest"),)),
+    "features.parquet": ("captioned", "tokenize", (("ctr", *SHOP, "ctr.epochs=1", *ALONE, "input=latest"),)),
+    "captions.parquet": ("captioned", "caption", (("tokenize", *SHOP, *ALONE, "input=latest"),)),
     "semantic_ids.json": (
         "captioned",
         "tokenize",
@@ -80,7 +85,7 @@ def cases() -> Iterator[Case]:
     for status in ("running", "unknown", "", 5, None, ["done"]):
         yield Case(
             f"run of train, status {status!r}: eval",
-            ("eval", *MARKET, "input=latest"),
+            ("eval", *MARKET, *ALONE, "input=latest"),
             base="trained",
             prepare=_status(status),
         )
