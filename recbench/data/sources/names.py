@@ -108,10 +108,12 @@ def first_rows(codes: np.ndarray, count: int) -> np.ndarray:
 
 
 def dictionary_of(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """A column of text, or of codes into it, as codes without gaps into one dictionary."""
-    return encode(
-        column.unify_dictionaries().combine_chunks() if pa.types.is_dictionary(column.type) else column.combine_chunks()
-    )
+    """A column of text, or of codes into it, as codes into one dictionary."""
+    encoded = column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    if not encoded.num_chunks:
+        return one_dictionary([])
+    indices = pa.concat_arrays([chunk.indices for chunk in encoded.chunks])
+    return pa.DictionaryArray.from_arrays(indices, encoded.chunk(encoded.num_chunks - 1).dictionary)
 
 
 def in_order(column: pa.DictionaryArray) -> tuple[pa.Array, np.ndarray]:

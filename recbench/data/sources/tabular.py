@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from recbench.data.sources.delimited import Batch, DelimitedFile, Fault
 from recbench.data.sources.dialect import encoding_of, find_dialect, suffix_of
-from recbench.data.sources.names import Names, one_dictionary, text_of
+from recbench.data.sources.names import Names, dictionary_of, one_dictionary, text_of
 from recbench.data.sources.parquet import ParquetTable
 from recbench.data.sources.raw import BrokenLines
 from recbench.data.sources.times import Times, join
@@ -138,12 +138,14 @@ def read_columns(
     return Columns(joined, rows, np.concatenate(records), left_out)
 
 
-def _parse(file: TableFile, name: str, column: str, parser: Parser, values: pa.Array) -> Parsed:
+def _parse(file: TableFile, name: str, column: str, parser: Parser, values: pa.Array | pa.ChunkedArray) -> Parsed:
     if pa.types.is_nested(values.type) and not (isinstance(parser, Described) and pa.types.is_list(values.type)):
         raise UserError(
             f"{file.path}: column {column!r} (for {name}) holds {values.type}, expected one value a row; write a "
             "row for each, or leave the column out"
         )
+    if isinstance(values, pa.ChunkedArray):
+        values = dictionary_of(values) if isinstance(parser, Names) else values.combine_chunks()
     return parser(values)
 
 
