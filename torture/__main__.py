@@ -13,6 +13,7 @@ from torture.results import Row, table
 # Each is a module of this package with `run(scratch: Path, seed: int) -> list[Row]`; `scratch` is an empty folder.
 PARTS = (
     "kills",
+    "malformed",
     "hostile",
 )
 
