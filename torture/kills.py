@@ -4,6 +4,7 @@ Each kill is followed by what a user would type: `--resume latest` where the run
 The numbers must be those of the run that nobody killed, and no status may be untrue at any time.
 """
 
+import json
 import multiprocessing
 import os
 import random
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from recbench.runs.files import ASIDE, WHOLE
 from torture.commands import Outcome, command, preload
 from torture.results import Row
 
@@ -100,6 +102,8 @@ def _killed_at(folder: Path, name: str, moment: float, whole: dict[str, bytes]) 
 def _killed_in_swap(folder: Path, call: int, whole: dict[str, bytes]) -> tuple[str, str, str]:
     kind = KINDS["train, SFT"]
     killed = command(kind.arguments, folder, before=lambda: _watch_checkpoints(call))
+    if gone := _lost_checkpoints(folder):
+        return "checkpoint swap", "lost", f"killed at call {call}: {gone} was whole before"
     return ("checkpoint swap", *_go_on(folder, kind, killed, whole, f"killed at call {call}"))
 
 
@@ -160,15 +164,24 @@ def _made(folder: Path, kind: Kind) -> dict[str, bytes] | None:
 # ---- kills inside the replacement of a checkpoint
 
 
+CHECKPOINTS = "runs/train/*/*/checkpoints"
+SEEN = "seen.json"  # the files of each checkpoint that was whole before the kill
+
+
 def _watch_checkpoints(kill_at: int, count_to: Path | None = None) -> None:
     """Kill this process at the n-th call that renames or removes something of a checkpoint; or count such calls."""
     calls, inside = [0], [False]
+    seen: dict[str, list[str]] = {}
 
     def tick() -> None:
         calls[0] += 1
         if count_to is not None:
             count_to.write_text(str(calls[0]))
+        for folder in Path().glob(f"{CHECKPOINTS}/*"):
+            if not folder.name.startswith("."):
+                seen.setdefault(folder.name, sorted(os.listdir(folder)))
         if calls[0] == kill_at:
+            Path(SEEN).write_text(json.dumps(seen))
             os.kill(os.getpid(), signal.SIGKILL)
 
     def watched(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -192,6 +205,16 @@ def _watch_checkpoints(kill_at: int, count_to: Path | None = None) -> None:
     shutil.rmtree = removing(shutil.rmtree)  # type: ignore[assignment]
     for name in ("rename", "replace", "unlink", "rmdir"):
         setattr(os, name, watched(getattr(os, name)))
+
+
+def _lost_checkpoints(folder: Path) -> str:
+    """The checkpoint that was whole before the kill and is nowhere whole now, neither old nor new."""
+    file = folder / SEEN
+    for name, files in json.loads(file.read_text()).items() if file.is_file() else ():
+        places = [place for prefix in ("", WHOLE, ASIDE) for place in folder.glob(f"{CHECKPOINTS}/{prefix}{name}")]
+        if not any(set(files) <= set(os.listdir(place)) for place in places):
+            return str(name)
+    return ""
 
 
 def _count_calls(scratch: Path) -> int:
