@@ -45,7 +45,7 @@ def reading_grids(reading: Mapping[str, Any]) -> list[Grid]:
     ]
     rows += [["left out", f"{number(count)}: {reason}"] for reason, count in reading["left_out"].items()]
     rows += [["note", note] for note in reading["notes"]]
-    grids = [Grid(f"{reading['file']}, {reading['holds']}", ["", "as read"], rows, prose=True)]
+    grids = [Grid(f"the file {reading['file']}, {reading['holds']}", ["", "as read"], rows, prose=True)]
     first = reading["first_rows"]
     if first["rows"]:
         cells = [["–" if value is None else value[:LONGEST] for value in row] for row in first["rows"]]

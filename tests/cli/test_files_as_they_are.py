@@ -193,6 +193,15 @@ def test_utf_16_and_unknown_encodings_are_refused(refused, tmp_path):
     assert "data.options.encoding is 'utf-99', no encoding" in refused("clicks.csv", "data.options.encoding=utf-99")
 
 
+def test_headers_that_are_blank_broken_or_of_several_lines(refused, built, tmp_path):
+    (tmp_path / "clicks.csv").write_text("\n\n")
+    assert "clicks.csv is blank; expected a line with the names of columns" in refused("clicks.csv")
+    (tmp_path / "clicks.csv").write_bytes(b"us\0er,item\nann,x\n")
+    assert "clicks.csv line 1: a NUL character" in refused("clicks.csv")
+    (tmp_path / "clicks.csv").write_text('"the\nuser",item\nann,x\nann,y\nann,z\n')
+    assert built("clicks.csv", "data.options.columns.user='the user'", columns=())[0].interactions.users == ["ann"]
+
+
 @pytest.mark.parametrize("name", ["dup.csv", "dup.parquet"])
 def test_two_columns_of_one_name_are_refused(refused, tmp_path, name):
     if name.endswith("csv"):

@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from recbench.data.sources.compressed import open_bytes
-from recbench.data.sources.dialect import Dialect, Record, exact_records, is_text
+from recbench.data.sources.dialect import Dialect, Record, exact_records, header_names, is_text
+from recbench.data.sources.raw import shorten
 from recbench.errors import UserError
 
 BLOCK = 1 << 20  # bytes that Arrow parses at once
@@ -145,11 +146,11 @@ class DelimitedFile:
         records = exact_records(path, dialect)
         first = next(records, Record(1, []))
         if first.fault:
-            raise UserError(f"{path.name} line {first.line}: {first.fault} ({first.text[:60]}); correct the header")
+            raise UserError(f"{path.name} line {first.line}: {first.fault} ({shorten(first.text)}); correct the header")
         if not all(map(is_text, first.fields)):
             encoding = dialect.encoding.upper()
             raise UserError(f"{path} line {first.line}: not {encoding} text; save it as UTF-8, or name its encoding")
-        self.names = [name.strip() for name in first.fields]
+        self.names = header_names(first.fields)
         # A header of several lines is rare: what follows it then is left to the exact reader.
         several = any("\n" in name or "\r" in name for name in first.fields)
         self._header_lines = -1 if several else first.line

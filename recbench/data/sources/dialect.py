@@ -141,7 +141,12 @@ def find_dialect(
 def first_fields(path: Path, dialect: Dialect) -> list[str]:
     """The values of the first record, blanks around them taken off."""
     first = next(iter(exact_records(path, dialect)), Record(1, []))
-    return [field.strip() for field in first.fields]
+    return header_names(first.fields)
+
+
+def header_names(fields: Sequence[str]) -> list[str]:
+    """Names of columns: blanks around them taken off, line breaks as blanks."""
+    return [" ".join(name.split()) if "\n" in name or "\r" in name else name.strip() for name in fields]
 
 
 def exact_records(path: Path, dialect: Dialect) -> Iterator[Record]:

@@ -69,6 +69,8 @@ def open_table(
 
 def check_columns(path: Path, found: list[str], columns: Mapping[str, str]) -> None:
     """Raise UserError for a column that the file lacks, or has twice."""
+    if not any(found):
+        raise UserError(f"{path} is blank; expected a line with the names of columns, then rows")
     for name, column in columns.items():
         if column not in found:
             near = did_you_mean(column, found)
