@@ -156,7 +156,7 @@ def test_a_delimiter_that_the_header_tells(built, tmp_path):
     assert sequences(data) == {"ann": ["x", "y", "z"]} and "delimiter ';'" in told
 
 
-@pytest.mark.parametrize("delimiter", ["ab", "", "'1'", "'.'", "';;;;;;;;;'"])
+@pytest.mark.parametrize("delimiter", ["ab", "'1'", "'.'", "';;;;;;;;;'"])
 def test_what_is_no_delimiter(refused, tmp_path, delimiter):
     table(everyone(), tmp_path / "clicks.csv")
     assert "data.options.delimiter is " in refused("clicks.csv", f"data.options.delimiter={delimiter}")
@@ -459,10 +459,8 @@ def test_help_lists_the_options_of_every_source(command):
 
 def test_a_misspelt_option_of_another_source(command):
     result = command("data", "+data.options.sized=tiny")
-    assert (
-        result.code == 2
-        and "data.options.sized is no option of source bazaar; it knows: seed, size; did you mean 'si" in result.err
-    )
+    assert result.code == 2 and "data.options.sized is no option of source bazaar; it knows" in result.err
+    assert "did you mean 'size'?" in result.err
 
 
 def test_the_report_says_how_files_were_read(command, tmp_path):
