@@ -33,8 +33,9 @@ lint: $(INSTALLED)  ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy recbench
 
+# A process a core, four at most (each has torch in memory), each with one thread, and a file's tests in one of them.
 test: lint  ## Check style and types, then run the tests
-	$(BIN)/pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --maxprocesses=4 --dist=loadfile
 
 torture: $(INSTALLED)  ## Kill runs, and give the commands what is malformed or hostile (minutes)
 	$(BIN)/python -m torture
