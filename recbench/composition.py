@@ -15,10 +15,14 @@ from typing import Any, cast
 
 import yaml  # type: ignore[import-untyped]
 from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
+from hydra import initialize_config_dir, version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository, IConfigRepository
+from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
 from hydra._internal.defaults_list import create_defaults_list
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.default_element import ResultDefault
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -153,8 +157,15 @@ def _hydra(folder: str, stage: str) -> Iterator[None]:
 
 @lru_cache(maxsize=4)
 def _files(folder: str) -> _Files:
-    with _hydra(folder, "recbench"):
-        return _Files(cast(ConfigLoaderImpl, GlobalHydra.instance().config_loader()).repository)
+    """Sources as Hydra would have them for a folder, without its search for plugins."""
+    schema.register()
+    version.setbase("1.3")
+    for kind in (FileConfigSource, StructuredConfigSource):
+        SourcesRegistry.instance().register(kind)
+    path = ConfigSearchPathImpl()
+    path.append("main", f"file://{folder}")
+    path.append("schema", "structured://")
+    return _Files(ConfigRepository(path))
 
 
 def _composed(stage: str, overrides: list[str], folder: str) -> DictConfig | None:

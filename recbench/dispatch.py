@@ -32,7 +32,6 @@ from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
 from recbench.reporting.markup import escaped
 from recbench.reporting.progress import lines_only, say
-from recbench.reporting.results import headline, result_grids
 from recbench.reporting.tables import comparison_grid, markdown, show, show_lines
 from recbench.reporting.visible import LONGEST_LINE, for_people, visible
 from recbench.runs import Run, plain, write_json
@@ -73,6 +72,8 @@ def dispatch(
         assist(checked(stage, config, overrides))  # type: ignore[arg-type]
         return
     run = execute(stage, checked(stage, config, overrides), overrides)
+    from recbench.reporting.results import headline, result_grids  # imports numpy, which --cfg need not wait for
+
     if as_json:
         about = {"run": run.id, "path": str(run.path), "stage": stage}
         print_json({**about, "headline": headline(run), "metrics": run.metrics})
