@@ -1,6 +1,6 @@
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -17,15 +17,19 @@ def test_help_is_quick_and_imports_nothing_heavy():
         f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr); sys.exit(code)"
     )
 
+    def spent() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     def seconds() -> float:
-        began = time.perf_counter()
+        before = spent()
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stderr.strip() == "[]"
         for name in COMMANDS:
             assert name in done.stdout
-        return time.perf_counter() - began
+        return spent() - before
 
-    assert min(seconds() for _ in range(5)) < 0.5  # the least of five: the machine may be busy
+    assert min(seconds() for _ in range(3)) < 0.5  # of the processor: the machine may be busy with other tests
 
 
 @pytest.mark.parametrize("name", COMMANDS)
