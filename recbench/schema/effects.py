@@ -82,6 +82,8 @@ def _failing(config: DictConfig, key: str, text: str) -> str | None:
         name, negated, wanted = _split(clause)
         found = _found(config, prefix, name)
         if bool(found & _expanded(wanted)) == negated:
+            if name == "rule" and prefix == "sft":
+                return "sft is of a first SFT, which counts epochs and has no groups"
             shown = ", ".join(sorted(found)) or "empty"
             return f"{_key_in_words(prefix, name)} is {'sft' if shown == 'more_sft' else shown}"
     return None

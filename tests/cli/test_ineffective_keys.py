@@ -9,7 +9,7 @@ from recbench.schema.effects import _found, _split
 TAWIN = ["--algo=tawin", "--top-k", "5"]
 REFUSED = [  # the key, and what has it
     (["train", "--algo=sft", "algo.llpauc_alpha=0.3"], "algo.llpauc_alpha=0.3", "algo=llpauc, and algo is sft"),
-    (["train", "--algo=sft", "sft.steps=60"], "sft.steps=60", "an rl rule"),
+    (["train", "--algo=sft", "sft.steps=60"], "sft.steps=60", "of a first SFT, which counts epochs"),
     (["train", "--algo=sft", "algo.steps=60"], "algo.steps=60", "an rl rule"),
     (["train", "--algo=sft", "--neg=random"], "negatives=random", "negatives are of the rl rules"),
     (["train", "--algo=sft", "negatives.beam_width=4"], "negatives.beam_width=4", "negatives are of the rl rules"),
