@@ -8,8 +8,10 @@ rules does, and `made_by`, who makes semantic IDs: us, or another run.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from recbench.errors import UserError
 from recbench.schema.first_sft import is_first_sft
@@ -162,12 +164,15 @@ def _outside_laboratory(key: str) -> str | None:
 
 
 def _arms_of_laboratory(config: DictConfig) -> list[DictConfig]:
-    """What each arm that runs is trained by; `input` tells that its SFT goes on from another."""
+    """What each arm that runs is trained by; none where one is no such arm, which the laboratory itself tells.
+
+    `input` says that its SFT goes on from another.
+    """
     chosen = [(name, texts) for group in config.groups for name, texts in config.arms.get(group, {}).items()]
     base = OmegaConf.create({"algo": config.algo, "negatives": config.negatives, "input": "sft"})
-    merged = [
-        OmegaConf.merge(base, OmegaConf.from_dotlist(list(texts)))
-        for name, texts in chosen
-        if not config.only or name in config.only
-    ]
-    return [one for one in merged if isinstance(one, DictConfig)]
+    kept = [list(texts) for name, texts in chosen if not config.only or name in config.only]
+    try:
+        merged = [cast(DictConfig, OmegaConf.merge(base, OmegaConf.from_dotlist(texts))) for texts in kept]
+    except OmegaConfBaseException:
+        return []
+    return merged if all(one.algo.name in (*RL, "sft") for one in merged) else []

@@ -143,7 +143,7 @@ def test_a_megabyte_is_shortened():
 def test_everything_a_run_writes_for_people(fresh_workspace, tmp_path):
     evil = [text.replace("\n", " ") for text in EVIL] + [STEERING.replace("\x00", "").replace("\ud800", "")]
     quoted = ['"' + text.replace('"', '""') + '"' for text in evil]
-    header = "![h](http://evil.example/h.png)\x1b[31m<script>"
+    header = "![h](http://evil.example/h.png)\x1b[31m<script> <img src=//evil.example>"
     items = [f'item,title,caption,"{header}"'] + [f"{text},{text},{text},{text}" for text in quoted]
     (tmp_path / "items.csv").write_text("\n".join(items) + "\n")
     clicks = [f"{quoted[user % 7]},{quoted[(user + step) % len(quoted)]}" for user in range(14) for step in range(5)]
@@ -159,11 +159,7 @@ def test_everything_a_run_writes_for_people(fresh_workspace, tmp_path):
     ]
     given += ["+data.options.item_columns.caption=caption"]
     given += [f"+data.options.item_columns.kind='{header}'", "data.fields=[kind]", "data.attributes=[kind]"]
-    given += [
-        "captioner=file",
-        f"captioner.path={tmp_path / 'captions.csv'}",
-        "captioner.prompt='![p](http://evil.example) \x1b <img src=//evil.example>'",
-    ]
+    given += ["captioner=file", f"captioner.path={tmp_path / 'captions.csv'}"]
     caption = fresh_workspace.stage("caption", *given)
     tokens = fresh_workspace.stage("tokenize", *given, "features.kinds=[words]", "features.least_items=1")
     listed = fresh_workspace.command("runs", "--runs", str(fresh_workspace.root))
