@@ -199,7 +199,7 @@ def _fingerprint(folder: Path) -> str | None:
     found = sorted(folder.glob("work/runs/data/*/*/description.json"))
     try:
         return str(json.loads(found[-1].read_text(encoding="utf-8"))["fingerprint"]) if found else None
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
         return None
 
 
