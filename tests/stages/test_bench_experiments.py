@@ -147,6 +147,7 @@ def test_interrupted_then_completed_then_kept(market, monkeypatch, tmp_path) -> 
         for node, _, key in (name.rpartition(".") for name in older):
             (OmegaConf.select(config, node) if node in config else config).pop(key, None)
         OmegaConf.save(config, found.path / "config.yaml")
+        (found.path / "files.json").unlink(missing_ok=True)  # which older runs have not
     assert plan(market)["missing"] == 0
     assert plan(market, "eval.exact_sample=5")["missing"] == 6
     assert plan(market, "algo.warmup=0.06")["missing"] == 6  # more_sft, again and its evaluation
