@@ -76,7 +76,8 @@ def cases() -> Iterator[Case]:
     for name, changes in CONFIGS.items():
         yield case(f"config of {name}", merged("config.json", changes))
     for name, template in TEMPLATES.items():
-        yield case(f"template that {name}", replaced("chat_template.jinja", template.encode()), "refuse")
+        expect = "either" if name == "reaches through a filter" else "refuse"  # the sandbox gives it nothing
+        yield case(f"template that {name}", replaced("chat_template.jinja", template.encode()), expect)
     yield case("weights as a pickle that runs", pickled(runs=True))
     yield case("weights as a pickle", pickled(runs=False))
     header = b'{"model.embed_tokens.weight":{"dtype":"F32","shape":[1000000000,1000],"data_offsets":[0,8]}}'

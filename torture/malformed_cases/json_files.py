@@ -122,7 +122,6 @@ def minionerec() -> Iterator[Case]:
         "history=0",
         "history=-1",
         "history=ten",
-        "history=99999999999999999999",
         "index_file=''",
         "index_file=.",
         "test_file=null",
