@@ -10,36 +10,29 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from recbench.commands import captions
+from recbench.commands import captions, comparisons, recommender
 from recbench.commands.laboratory import laboratory
 from recbench.commands.options import (
     AsJson,
     Cfg,
     Debug,
-    Excluded,
     Force,
     HelpConfig,
     Ks,
-    Metrics,
     Multirun,
-    NoUpstream,
     Overrides,
-    Resume,
     RunName,
     RunsFolder,
     Windows,
-    input_flags,
     no_text,
-    parse_metrics,
     parse_windows,
     run_stage,
     whole_numbers,
 )
-from recbench.completion import complete_group, complete_override, complete_run, complete_words
 from recbench.reporting.streams import unfailing_streams
 from recbench.reporting.visible import for_people, visible
 
@@ -128,81 +121,8 @@ for command in (captions.caption, captions.tokenize, captions.ctr, captions.simu
     app.command()(command)
 
 
-@app.command()
-def train(
-    overrides: Overrides = None,
-    algo: Annotated[
-        str | None,
-        typer.Option(metavar="RULE", autocompletion=complete_group("algo"), help="sft, grpo (default), tawin, ..."),
-    ] = None,
-    neg: Annotated[
-        str | None,
-        typer.Option(
-            metavar="random|beam|mixed|dns",
-            autocompletion=complete_group("negatives"),
-            help="Source of negatives (default: beam; tawin: its window).",
-        ),
-    ] = None,
-    windows: Windows = None,
-    top_k: Annotated[str | None, typer.Option("--top-k", metavar="K", help="tawin: aim at Top-K.")] = None,
-    anchor: Annotated[
-        str | None, typer.Option("--anchor", metavar="K", help="tawin: aim at Top-K by its authors' weights.")
-    ] = None,
-    weights: Annotated[
-        str | None, typer.Option("--weights", metavar="ndcg@K|mrr@K", help="tawin: aim at that metric.")
-    ] = None,
-    resume: Resume = None,
-    no_upstream: NoUpstream = False,
-    force: Force = False,
-    multirun: Multirun = False,
-    cfg: Cfg = False,
-    help_config: HelpConfig = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """Train the recommender: SFT, GRPO with random or beam negatives, or TAWin on one FPR window."""
-    from recbench.dispatch import one_line_errors, quote
-
-    flags: list[str] = []
-    with one_line_errors("train", debug):
-        flags += [f"algo={algo}"] if algo else []
-        flags += [f"negatives={neg}"] if neg else []
-        if windows:
-            flags.append("algo.window=" + ",".join(quote(window) for window in parse_windows(windows, many=multirun)))
-        if top_k is not None:
-            flags.append(f"algo.top_k={','.join(map(str, whole_numbers('--top-k', [top_k], many=multirun)))}")
-        if anchor is not None:
-            flags.append(f"algo.anchor={','.join(map(str, whole_numbers('--anchor', [anchor], many=multirun)))}")
-        flags += [f"algo.weights={weights}"] if weights is not None else []
-        flags += [f"resume={quote(resume)}"] if resume is not None else []
-    flags += input_flags(no_upstream, force)
-    run_stage("train", flags, overrides, multirun, cfg, help_config, as_json, debug)
-
-
-@app.command("eval")
-def evaluate(
-    overrides: Overrides = None,
-    windows: Windows = None,
-    ks: Ks = None,
-    no_upstream: NoUpstream = False,
-    force: Force = False,
-    multirun: Multirun = False,
-    cfg: Cfg = False,
-    help_config: HelpConfig = False,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """Score a trained policy: AUC, windowed partial AUC, HR, NDCG and MRR, with intervals."""
-    from recbench.dispatch import one_line_errors, quote
-
-    flags: list[str] = []
-    with one_line_errors("eval", debug):
-        flags += [f"windows={quote(parse_windows(windows))}"] if windows else []
-        flags += [f"ks={quote(whole_numbers('--k', ks))}"] if ks else []
-    flags += input_flags(no_upstream, force)
-    run_stage("eval", flags, overrides, multirun, cfg, help_config, as_json, debug)
-
-
+app.command()(recommender.train)
+app.command("eval")(recommender.evaluate)
 app.command()(laboratory)
 
 
@@ -274,129 +194,8 @@ def list_runs(
             show_lines(run_lines(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
 
 
-@app.command()
-def compare(
-    names: Annotated[
-        list[str],
-        typer.Argument(metavar="RUN...", autocompletion=complete_run, help="Eval runs: paths or beginnings of ids."),
-    ],
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ARM|RUN",
-            autocompletion=complete_run,
-            help="Arm to hold the others against, such as grpo_beam, or a run of it; by default sft.",
-        ),
-    ] = None,
-    metrics: Metrics = None,
-    excluded: Excluded = False,
-    relative: Annotated[bool, typer.Option("--relative", help="Show gains over the baseline in percent, too.")] = False,
-    form: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="markdown|latex|csv",
-            autocompletion=complete_words("markdown", "latex", "csv"),
-            help="Print the tables as Markdown or LaTeX, or every number as csv.",
-        ),
-    ] = None,
-    save: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", help="Write table.md, table.tex, table.csv and comparison.json there, too."),
-    ] = None,
-    runs: RunsFolder = Path("runs"),
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """Compare evaluations: means over seeds, and paired differences over users, tested and corrected.
-
-    Runs of several data sets become a table a data set; with --json they are a list.
-    """
-    from recbench.dispatch import one_line_errors, print_json
-
-    with one_line_errors("compare", debug):
-        from recbench.errors import UserError
-        from recbench.reporting.comparison import terminal_grids
-        from recbench.reporting.comparison_tables import FORMATS, alone, check_format, write_tables
-        from recbench.reporting.progress import say, short_warnings
-        from recbench.reporting.tables import show, show_lines
-        from recbench.stages.compare import compare as compare_named
-
-        if form is not None and check_format(form) and as_json:
-            raise UserError(f"--json and --format {form} both print: give one of them; --save writes every format")
-        chosen = parse_metrics(metrics) if metrics else None
-        with short_warnings():
-            compared = compare_named(runs, names, baseline=baseline, metrics=chosen, excluded=excluded)
-        if save is not None:
-            write_tables(save, compared, relative)
-        if as_json:
-            print_json(alone(compared))
-        elif form is not None:
-            typer.echo(FORMATS[form][1](compared, relative), nl=False)
-        else:
-            show_lines([line for one in compared for line in one["headline"]])
-            show([grid for one in compared for grid in terminal_grids(one, relative)])
-        if save is not None:
-            say(f"tables: {save}")
-
-
-@app.command()
-def bench(
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[KEY=VALUE]...",
-            autocompletion=complete_override,
-            help="Any option of train, such as experiment=NAME algo.steps=300; eval.KEY=VALUE is of the evaluations.",
-            show_default=False,
-        ),
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(metavar="S,S,...", help="Seeds; each has its own SFT checkpoint (default: 0,1).")
-    ] = None,
-    arms: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ARM,ARM,...",
-            help="Some of sft, more_sft, grpo_random, grpo_beam, tawin, an experiment's arms, its sets (default: all).",
-        ),
-    ] = None,
-    on: Annotated[
-        str | None,
-        typer.Option("--on", metavar="DATA,DATA,...", help="Some of an experiment's data sets (default: all)."),
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option(metavar="test|validation", help="What is scored; settings are chosen on validation.")
-    ] = None,
-    metrics: Metrics = None,
-    excluded: Excluded = False,
-    force: Annotated[bool, typer.Option("--force", help="Make every run anew; else finished ones are reused.")] = False,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="List what is there and what is missing, and run nothing.")
-    ] = False,
-    save: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Keep tables and all metrics there, once nothing is missing.")
-    ] = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """Train and evaluate arms from one SFT checkpoint a seed, on one data set or an experiment's, and compare them."""
-    from recbench.dispatch import one_line_errors
-
-    with one_line_errors("train", debug):
-        _bench(
-            overrides or [],
-            plan,
-            save,
-            as_json,
-            seeds=whole_numbers("--seeds", [seeds], least=0) if seeds is not None else None,
-            arms=_words(arms),
-            on=_words(on),
-            split=split,
-            metrics=parse_metrics(metrics) if metrics else None,
-            excluded=excluded,
-            force=force,
-        )
+app.command()(comparisons.compare)
+app.command()(comparisons.bench)
 
 
 @app.command()
@@ -431,41 +230,3 @@ def demo(
         else:
             show(result_grids("demo", run.metrics))
         say(f"report: {run.path / 'report.html'}")
-
-
-def _words(text: str | None) -> list[str] | None:
-    return [word.strip() for word in text.split(",")] if text is not None else None
-
-
-def _bench(overrides: list[str], plan: bool, save: Path | None, as_json: bool, **choices: Any) -> None:
-    from recbench.dispatch import FAILED, MISTAKE, print_json
-    from recbench.reporting.bench import bench_grids, check_results_folder, plan_grid, write_results
-    from recbench.reporting.progress import say
-    from recbench.reporting.results import headline
-    from recbench.reporting.tables import show, show_lines
-    from recbench.stages.bench import bench as run_bench
-    from recbench.stages.bench import plan as plan_bench
-
-    if plan:
-        found = plan_bench(overrides, **choices)
-        print_json(found) if as_json else show([plan_grid(found)])
-        return
-    if save is not None:
-        check_results_folder(save)
-    run = run_bench(overrides, **choices)
-    if as_json:
-        print_json({"run": run.id, "path": str(run.path), "stage": run.stage, "metrics": run.metrics})
-    else:
-        show_lines(headline(run))
-        show(bench_grids(run.metrics))
-    say(f"report: {run.path / 'report.md'}")
-    if failures := run.manifest["failures"]:
-        for entry in failures:
-            where = ", ".join(f"{key} {entry[key]}" for key in ("data", "arm", "seed") if key in entry)
-            say(f"missing: {where}: {entry['error']}")
-        if save is not None:
-            say(f"not saved to {save}: {len(failures)} are missing; the same command makes only those")
-        raise typer.Exit(MISTAKE if all(entry["mistake"] for entry in failures) else FAILED)
-    if save is not None:
-        for path in write_results(save, run):
-            say(f"saved: {path}")
