@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_cases(root: Path, seed: int, only: str = "", jobs: int = 2, verbose: bool = False) -> list[Outcome]:
     """Prepare what cases start from, then run those whose name matches `only`, `jobs` at a time."""
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a name that is no folder would be asked for on the hub, again and again
     _import_all()
     cases = all_cases(seed)
     names = Counter(case.name for case in cases)

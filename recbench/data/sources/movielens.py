@@ -43,6 +43,7 @@ OPTIONS = {
     "seed": Option(0, "of the places of ratings without a time", least=0),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
 }
+MARK = b"\xef\xbb\xbf"  # of UTF-8, as some editors write it
 COLUMNS = {"user": "user_id", "item": "movie_id", "rating": "rating", "timestamp": "timestamp"}
 
 
@@ -144,7 +145,7 @@ def read_movies(path: Path, folder: Path, posters: str | None, broken: BrokenLin
     """
     rows: dict[str, dict[str, str | list[str] | None]] = {}
     images = {image.name for image in (folder / posters).glob("*.jpg")} if posters else set()
-    for number, raw in enumerate(path.read_bytes().splitlines(), start=1):
+    for number, raw in enumerate(path.read_bytes().removeprefix(MARK).splitlines(), start=1):
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -179,7 +180,7 @@ def read_movies(path: Path, folder: Path, posters: str | None, broken: BrokenLin
 def read_users(path: Path, broken: BrokenLines) -> pa.Table:
     """user, gender, age (the lower end of its range), occupation (a code) of UserID::Gender::Age::Occupation::Zip."""
     rows: dict[str, list[str]] = {}
-    for number, line in enumerate(path.read_text(encoding="latin-1").splitlines(), start=1):
+    for number, line in enumerate(path.read_bytes().removeprefix(MARK).decode("latin-1").splitlines(), start=1):
         fields = line.strip().split("::")
         if len(fields) == 5 and fields[0] not in rows:
             rows[fields[0]] = fields[:4]
