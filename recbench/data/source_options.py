@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from recbench.data.build import SOURCES
-from recbench.data.sources.raw import OF_EVERY_SOURCE, Option, shorten
+from recbench.data.sources.raw import Option, shorten
 
 
 def describe_options() -> list[tuple[str, str, str, str, str]]:
@@ -13,8 +13,7 @@ def describe_options() -> list[tuple[str, str, str, str, str]]:
     return [
         (source, *row)
         for source in SOURCES
-        for known in (import_module(f"recbench.data.sources.{source}").OPTIONS, OF_EVERY_SOURCE)
-        for row in _rows(known, "data.options.")
+        for row in _rows(import_module(f"recbench.data.sources.{source}").OPTIONS, "data.options.")
     ]
 
 

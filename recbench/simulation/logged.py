@@ -23,8 +23,9 @@ def softmax_policy(probabilities: np.ndarray, temperature: float) -> np.ndarray:
         return best / best.sum(axis=1, keepdims=True)
     inside = np.clip(probabilities, 1e-12, 1 - 1e-12)
     log_odds = np.log(inside) - np.log1p(-inside)
-    # The best first at 0: whatever the temperature, nothing is inf - inf.
-    return softmax((log_odds - log_odds.max(axis=1, keepdims=True)) / temperature)
+    # The best first at 0: whatever the temperature, nothing is inf - inf; -inf weighs nothing.
+    with np.errstate(over="ignore"):
+        return softmax((log_odds - log_odds.max(axis=1, keepdims=True)) / temperature)
 
 
 def policy_estimates(

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from recbench.data.sources.compressed import open_text
 from recbench.data.sources.json_rows import json_rows, name_of, number_of, texts_of, without_tags
-from recbench.data.sources.raw import BrokenLines, Option, RawData, existing_file, read_options, source_path
+from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, existing_file, read_options, source_path
 from recbench.errors import UserError
 from recbench.schema import DataConfig
 
@@ -20,6 +20,7 @@ OPTIONS = {
     "meta_file": Option(str, "none: the one that begins with meta_, if there is one"),
     "positive_rating": Option(1.0, "of 5 stars: with 1 every review is an interaction, as most papers have it"),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+    **OF_FILES,
 }
 # What names of files end in; where some end as the first group has it, the others are something else.
 SUFFIXES = ((".json.gz", ".jsonl.gz"), (".jsonl",), (".json",))

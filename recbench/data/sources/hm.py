@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION
-from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
+from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, read_options, source_file, source_path
 from recbench.data.sources.tabular import read_descriptions, read_rows
 from recbench.errors import UserError
 from recbench.schema import DataConfig
@@ -28,6 +28,7 @@ OPTIONS = {
     "test": Option(0.2, "share of the queries' product codes", least=0),
     "seed": Option(0, "of split and negatives; the stage's seed leaves them as they are", least=0),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+    **OF_FILES,
 }
 NAMES = (
     "product_type_name",

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from recbench.data.sources.json_rows import literal, texts_of
-from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
+from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, read_options, source_file, source_path
 from recbench.data.sources.tabular import read_rows
 from recbench.errors import UserError
 from recbench.schema import DataConfig
@@ -26,6 +26,7 @@ OPTIONS = {
     "item_file": Option("item.json", "item -> title, description, brand"),
     "history": Option(10, "histories are cut to this many items"),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+    **OF_FILES,
 }
 COLUMNS = {"user": "user_id", "history": "history_item_id", "item": "item_id"}
 

@@ -19,6 +19,7 @@ from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources.names import Names
 from recbench.data.sources.parquet import open_parquet
 from recbench.data.sources.raw import (
+    OF_FILES,
     BrokenLines,
     Option,
     RawData,
@@ -42,6 +43,7 @@ OPTIONS = {
     "positive_rating": Option(4.0, "this and more is positive, less is an impression without a click"),
     "seed": Option(0, "of the places of ratings without a time", least=0),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+    **OF_FILES,
 }
 MARK = b"\xef\xbb\xbf"  # of UTF-8, as some editors write it
 COLUMNS = {"user": "user_id", "item": "movie_id", "rating": "rating", "timestamp": "timestamp"}

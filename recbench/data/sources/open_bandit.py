@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources.names import Names
-from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
+from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, read_options, source_file, source_path
 from recbench.data.sources.tabular import Parser, open_table, read_columns, read_descriptions
 from recbench.data.sources.times import TICKS, settle, times
 from recbench.data.sources.values import labels, numbers, positions
@@ -28,6 +28,7 @@ OPTIONS = {
     "train": Option(0.5, "share of the impressions, the earliest"),
     "validation": Option(0.1, "share of the impressions, the next"),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+    **OF_FILES,
 }
 ITEM_FEATURES = tuple(f"item_feature_{number}" for number in range(4))  # the first is a number, the others are hashes
 USER_FEATURES = tuple(f"user_feature_{number}" for number in range(4))

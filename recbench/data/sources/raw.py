@@ -110,7 +110,7 @@ class Option:
     one_of: tuple[str, ...] = ()
 
 
-OF_EVERY_SOURCE = {
+OF_FILES = {  # of every source that reads some
     "most_expansion": Option(MOST_EXPANSION, "times that packed files may grow when they are unpacked", least=1),
 }
 
@@ -124,7 +124,6 @@ def read_options(config: DataConfig, known: Mapping[str, Option]) -> dict[str, A
     options: Any = config.options
     plain: Any = OmegaConf.to_container(options, resolve=True) if OmegaConf.is_config(options) else options
     given = {str(name): value for name, value in dict(plain).items()}
-    known = {**known, **OF_EVERY_SOURCE}
     return _filled("data.options", given, known, f"option of source {config.source}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from recbench.data.sources.compressed import text_lines
-from recbench.data.sources.raw import BrokenLines, Option, RawData, read_options, source_file, source_path
+from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, read_options, source_file, source_path
 from recbench.data.sources.reading import first_rows, keys_met
 from recbench.data.sources.tabular import read_descriptions
 from recbench.data.sources.values import NULLS
@@ -19,6 +19,7 @@ OPTIONS = {
     "item_column": Option("item", "of the items file"),
     "title_column": Option("title", "of the items file"),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+    **OF_FILES,
 }
 
 

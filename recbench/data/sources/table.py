@@ -19,7 +19,7 @@ from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources import reading
 from recbench.data.sources.dialect import delimiter_of
 from recbench.data.sources.names import Names, first_rows, in_order, whole_numbers
-from recbench.data.sources.raw import BrokenLines, Option, RawData, existing_file, read_options, source_path
+from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, existing_file, read_options, source_path
 from recbench.data.sources.tabular import (
     Columns,
     Described,
@@ -109,6 +109,7 @@ OPTIONS: dict[str, Option] = {
     "users_delimiter": Option(str, "as items_delimiter"),
     "user_columns": Option({"user": "user"}, "and any others"),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
+    **OF_FILES,
 }
 
 
