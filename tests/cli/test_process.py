@@ -95,3 +95,13 @@ def complete(words, cursor):
 )
 def test_completion(words, cursor, expected):
     assert complete(words, cursor) == expected
+
+
+def test_threads_wait_asleep_unless_the_environment_says_otherwise():
+    code = "import os; from recbench.cli import main; main(['--help']); print(os.environ['OMP_WAIT_POLICY'])"
+    kept = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    for given, expected in (({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=kept | given, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.splitlines()[-1] == expected
