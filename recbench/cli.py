@@ -37,9 +37,9 @@ from recbench.reporting.streams import unfailing_streams
 from recbench.reporting.visible import for_people, visible
 
 AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when one ends, it ends those that have not
-# How torch's threads wait for each other, read when torch is loaded: asleep. Awake, as GNU OpenMP has it by default, a
-# training on all cores is twenty times slower as soon as any other program runs on one of them.
-WAITING = "PASSIVE"
+# How torch's threads wait for each other, read when torch is loaded: a moment awake, then asleep. Awake for longer, as
+# GNU OpenMP has it by default, a training on all cores is twenty times slower once another program runs on one.
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 MAKE_NO_RUN = ("", "runs", "report", "compare", "score")  # commands whose results are nowhere but on the screen
 
 app = typer.Typer(
@@ -56,7 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is told, and the status is 1 but for a command that has finished a run, whose results are in its folder.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ.setdefault("OMP_WAIT_POLICY", WAITING)
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ |= WAITING
     with unfailing_streams() as out:
         code = _main(given)
         out.flush()

@@ -143,6 +143,13 @@ def _train(
     examples = Examples(pictures, *encode_captions(references, tokenizer, config.max_tokens))
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     steps = total_steps(config, len(rows))
+    if config.epochs != CaptionerConfig().epochs and 0 < config.epochs * len(rows) <= (
+        (config.least_steps - 1) * config.training_batch
+    ):
+        run.note(
+            f"captioner.epochs={config.epochs:g} has no effect on {len(rows)} pictures: captioner.least_steps="
+            f"{config.least_steps} is more steps; captioner.least_steps=0 lets it count"
+        )
     weights = sum(parameter.numel() for parameter in network.parameters())
     run.log.info(
         "%s: %d pictures, %d steps, %d weights, %d tokens", folder.name, len(rows), steps, weights, len(tokenizer)

@@ -191,6 +191,8 @@ def prepare(raw: RawData, config: DataConfig) -> PreparedData:
     if positives is not None:
         # Sequences may all be too short for the core where impressions are what the data are about.
         needed = raw.impressions is None
+        if needed and not rows and raw.problems:
+            raise UserError(f"every line of data set {config.name} was left out, the first as {raw.problems[0]}")
         interactions, ratings, items = prepare_sequences(positives, catalogue, config, dropped, needed=needed)
         catalogue = catalogue.take(pa.array(items))
     impressions = None

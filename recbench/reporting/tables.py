@@ -249,12 +249,11 @@ def show(grids: Sequence[Grid]) -> None:
         for (_, column), mark in grid.marks.items():
             room[column] = max(room.get(column, 0), len(mark))
         for index, name in enumerate(grid.columns):
-            last = index == len(grid.columns) - 1
             left = grid.prose or index < grid.names
             table.add_column(
                 for_people(name, LONGEST_CELL) + " " * room.get(index, 0),
                 justify="left" if left else "right",
-                no_wrap=not (grid.prose and last),
+                no_wrap=not grid.prose or index == 0,
                 overflow="fold",
             )
         styles = {"best": "bold", "second": "underline"}

@@ -105,7 +105,7 @@ def _found(config: DictConfig, prefix: str, name: str) -> set[str]:
     if name == "rule":
         return {rule_of(config, prefix)}
     if name == "made_by":
-        return {"us" if not (Path(str(config[prefix].source)) / "semantic_ids.json").is_file() else "another run"}
+        return {"us" if not (Path(str(config[prefix].source)) / "semantic_ids.json").is_file() else "a tokenize run"}
     value = OmegaConf.select(config, name if "." in name or not prefix else f"{prefix}.{name}")
     if isinstance(value, ListConfig):
         return {str(entry) for entry in value}
@@ -122,6 +122,8 @@ def _in_words(prefix: str, name: str, negated: bool, values: tuple[str, ...]) ->
     if name == "rule":
         words = [CALLED.get(value, f"algo={value}") for value in values]
         return "a rule other than " + " or ".join(values) if negated else " or ".join(words)
+    if name == "made_by":
+        return f"{prefix}.source other than a tokenize run"
     key = _key_in_words(prefix, name)
     return f"{key} other than {' or '.join(values)}" if negated else f"{key}={' or '.join(values)}"
 
@@ -129,6 +131,8 @@ def _in_words(prefix: str, name: str, negated: bool, values: tuple[str, ...]) ->
 def _key_in_words(prefix: str, name: str) -> str:
     if name == "rule" or (prefix and name == KINDS.get(prefix, "kind")):
         return prefix
+    if name == "made_by":
+        return f"{prefix}.source"
     return name if "." in name or not prefix else f"{prefix}.{name}"
 
 

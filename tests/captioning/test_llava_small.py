@@ -144,6 +144,16 @@ def test_a_cpu_computes_in_float32_whatever_units_it_has(data: RecommendationDat
     assert not floats & {torch.bfloat16, torch.float16}
 
 
+@pytest.mark.parametrize(("least", "told"), [(9, True), (0, False)])
+def test_epochs_that_a_floor_of_steps_overrides_are_told(
+    least: int, told: bool, data: RecommendationData, make_run: Callable[[], Run]
+) -> None:
+    run = make_run()
+    obtain(config(epochs=1, least_steps=least), data, run, 0, CPU)
+    notes = [note for note in run.manifest["notes"] if "captioner.epochs=1 has no effect" in note]
+    assert len(notes) == told and all("captioner.least_steps=9" in note for note in notes)
+
+
 def test_captions_are_cut_at_max_tokens(
     data: RecommendationData, make_run: Callable[[], Run], checkpoint: Path
 ) -> None:

@@ -326,6 +326,15 @@ def test_what_is_no_whole_number_stays_text(built, tmp_path):
     assert sorted(built("clicks.csv")[0].catalogue["item"][:]) == ["1.0", "1.5", "2.0", "3.0"]
 
 
+def test_where_no_line_can_be_read_the_reason_is_told_and_no_filter_is_blamed(command, tmp_path):
+    clicks_at(["01/07/2024 12:00"] * 5, tmp_path / "clicks.csv")
+    asked = ["data.options.columns.timestamp=timestamp", "data.options.skip_bad_lines=true"]
+    result = command("data", "data=table", "data.name=x", "data.path=clicks.csv", *asked)
+    assert result.code == 2 and not (tmp_path / "runs").exists()
+    told = "error: every line of data set x was left out, the first as clicks.csv line 2: the timestamp is neither"
+    assert told in result.err
+
+
 @pytest.mark.parametrize("name", ["clicks.csv", "clicks.parquet"])
 def test_null_and_its_spellings_are_no_user_and_no_item(refused, built, tmp_path, name):
     columns = everyone()

@@ -37,6 +37,7 @@ REFUSED = [  # the key, and what has it
     (["train", "policy=sasrec", "policy.neighbours=9"], "policy.neighbours=9", "policy=item_knn"),
     (["train", "policy.initial_scale=0.1"], "policy.initial_scale=0.1", "policy.initial_embeddings other than random"),
     (["train", "item_tokens=atomic", "item_tokens.levels=2"], "item_tokens.levels=2", "item_tokens=semantic_ids"),
+    (["train", "item_tokens.levels=2"], "item_tokens.levels=2", "item_tokens.source other than a tokenize run"),
     (["train", "data.path=x.csv"], "data.path=x.csv", "data.source other than bazaar"),
     (["caption", "captioner=file", "captioner.epochs=2"], "captioner.epochs=2", "captioner=llava_small with"),
     (["caption", "captioner=endpoint", "captioner.width=8"], "captioner.width=8", "captioner is endpoint"),

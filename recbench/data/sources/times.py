@@ -106,7 +106,7 @@ def moment(value: Any, timestamp_format: str | None = None) -> Moment:
     if text in NULLS:
         raise ValueError(f"no timestamp: {text} stands for none")
     if rounded := EXPONENT.fullmatch(text):
-        digits, exponent = len((rounded[1] + rounded[2]).rstrip("0")) - len(rounded[1]), int(rounded[3])
+        digits, exponent = len(rounded[2]), int(rounded[3])
         if exponent > max(digits, 5) and exponent > 5:
             raise ValueError("the timestamp lost its last digits (scientific notation); export it with all of them")
     try:

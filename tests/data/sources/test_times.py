@@ -64,6 +64,12 @@ def test_decimals_are_exact(seconds, billionths):
     assert Fraction(int(settled.ticks[0]), TICKS[settled.unit]) == Fraction(text)
 
 
+def test_scientific_notation_with_all_digits_is_a_time():
+    # As numpy.savetxt writes it: nine decimals of a number of ten digits.
+    assert read(["1.704628800e+09"], unit="s").ticks.tolist() == [1704628800]
+    assert "lost its last digits" in next(iter(times(pa.array(["1.7046e+09"])).wrong))
+
+
 def test_what_is_no_time():
     parsed = times(pa.array(["5", "soon", None, "NULL", "99999999999999999999", "nan", "1.5e12", "2020-13-01"]))
     reasons = {int(row): reason for reason, rows in parsed.wrong.items() for row in rows}
