@@ -39,10 +39,12 @@ def compare(
 
     `baseline` is an arm, such as `grpo beam` or `grpo_beam`, or names one run of it, which joins the others if it is
     not among them. Returns what `compare_runs` says of each data set, in the order of their first runs; data sets of
-    one name have the beginning of their fingerprint behind it. Raises UserError for a name that stands for no finished
-    eval run, and where a data set lacks the baseline's arm.
+    one name have the beginning of their fingerprint behind it. Runs whose training is gone or damaged are left out and
+    named. Raises UserError for a name that stands for no finished eval run, where no run is left, and where a data set
+    lacks the baseline's arm.
     """
-    runs = {run.path.resolve(): run for run in (require_finished(resolve_run(root, name, "eval")) for name in names)}
+    named_runs = [require_finished(resolve_run(root, name, "eval")) for name in names]
+    runs = {run.path.resolve(): run for run in _with_arms(named_runs)}
     groups = _by_data(runs.values())
     labels = [arm_labels(group) for group in groups]
     arms = {_plain(arm): arm for found in labels for arm in found.values()}
@@ -70,6 +72,21 @@ def compare(
         if len(one["arms"]) == 1:
             say(f"note: {one['data']} has one arm, {one['baseline']}: there is nothing to hold it against")
     return compared
+
+
+def _with_arms(runs: Sequence[Run]) -> list[Run]:
+    """The runs whose training can be read, which says what arm they are of; the others are named, once."""
+    found: list[Run] = []
+    for run in runs:
+        try:
+            arm_labels([run])
+        except UserError as problem:
+            if run is runs[-1] and not found:
+                raise
+            say(f"note: eval run {run.id} is left out: {problem}")
+        else:
+            found.append(run)
+    return found
 
 
 def compare_runs(

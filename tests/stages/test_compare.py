@@ -1,6 +1,7 @@
 """recbench compare on run folders written by hand: which arm a run is of, the numbers, and what cannot be compared."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -282,3 +283,18 @@ def test_a_baseline_that_a_data_set_lacks(evaluation, fresh_workspace, folder, r
         refuse(
             fresh_workspace.command(*base, baseline), "baseline 'sft' is no arm on amazon_beauty, which has grpo beam"
         )
+
+
+def test_a_run_whose_training_is_gone_or_damaged_is_named_and_the_others_are_compared(
+    evaluation, fresh_workspace, refuse
+):
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0, 5), evaluation(SFT, 1), evaluation(BEAM, 1)]
+    (runs[2].input_run("train").path / "config.yaml").write_text("")
+    shutil.rmtree(runs[3].input_run("train").path)
+    base = ["--runs", str(fresh_workspace.root)]
+    result = fresh_workspace.command("compare", *(run.id for run in runs), *base, "--json")
+    assert result.code == 0, result.err
+    assert [(arm["arm"], arm["seeds"]) for arm in json.loads(result.out)["arms"]] == [("sft", [0]), ("grpo beam", [0])]
+    for run in runs[2:]:
+        assert result.err.count(f"note: eval run {run.id} is left out: ") == 1
+    refuse(fresh_workspace.command("compare", runs[3].id, *base), "scored is gone: its arm cannot be told")
