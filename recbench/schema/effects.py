@@ -3,7 +3,7 @@
 A field's `of` says when it has one. A clause is `KEY=VALUE,VALUE` or `KEY!=VALUE,VALUE`: KEY stands beside the field,
 or is one of the whole config where it has a dot; a list holds a value that is in it. Clauses with blanks between have
 to hold all; of several texts in a tuple one has to. Two keys are not in the config: `rule`, what a node of training
-rules does, and `made_by`, who makes semantic IDs: us, or another run.
+rules does, and `made_by`, who makes semantic IDs: us, or a tokenize run.
 """
 
 from collections.abc import Sequence
