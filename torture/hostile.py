@@ -270,7 +270,7 @@ def _picture(name: str, expected: str, reason: str, sent: str) -> Verdict:
 
 
 def _text(shop: Shop, number: int, text: str) -> list[Verdict]:
-    """The text as id, title, field, caption and prompt; all that is written for people."""
+    """The text as id, title, field, caption and setting; all that is written for people."""
     folder = shop.scratch / "cases" / f"text-{number}"
     cell = '"' + text.replace('"', '""') + '"'
     items = [cell, "i1", "i2", "i3"]
@@ -282,9 +282,8 @@ def _text(shop: Shop, number: int, text: str) -> list[Verdict]:
 
     given += ["data.fields=[kind]", "data.attributes=[kind]", "captioner=file"]
     given += [f"captioner.path={folder / 'data' / 'captions.csv'}"]
-    given += (
-        [f"captioner.fallback_prompt={quote(text.replace('{', '{{').replace('}', '}}'))}"] if len(text) < 50_000 else []
-    )
+    if len(text) < 50_000:  # in a setting, too, which stands in overrides.yaml and in the report
+        given.append(f"data.options.null_values={quote([f'{text}?'])}")
     words = ["features.kinds=[words]", "features.least_items=1", "features.most_share=1"]
     commands = [["tokenize", *given, *words], ["report", "latest"], ["runs"]]
     for arguments in commands:
