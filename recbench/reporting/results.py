@@ -53,6 +53,6 @@ def result_sections(run: Run) -> list[str]:
     if run.stage in SECTIONS and run.status == "done":
         return SECTIONS[run.stage](run)
     lines = ["## Results", ""]
-    for grid in metric_grids(run.metrics):
+    for grid in metric_grids(run.metrics, leave_out=("judged",)):  # stands on top, in words
         lines += titled(grid)
     return lines
