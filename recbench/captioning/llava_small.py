@@ -27,7 +27,14 @@ from recbench.captioning.small_model import (
     save_checkpoint,
     squeezed,
 )
-from recbench.captioning.small_training import INITIAL_WEIGHTS, Examples, encode_captions, total_steps, train
+from recbench.captioning.small_training import (
+    INITIAL_WEIGHTS,
+    Examples,
+    encode_captions,
+    steps_of_epochs,
+    total_steps,
+    train,
+)
 from recbench.captioning.word_tokenizer import IMAGE, train_word_tokenizer
 from recbench.data.dataset import RecommendationData
 from recbench.errors import UserError
@@ -143,9 +150,7 @@ def _train(
     examples = Examples(pictures, *encode_captions(references, tokenizer, config.max_tokens))
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     steps = total_steps(config, len(rows))
-    if config.epochs != CaptionerConfig().epochs and 0 < config.epochs * len(rows) <= (
-        (config.least_steps - 1) * config.training_batch
-    ):
+    if config.epochs != CaptionerConfig().epochs and 0 < steps_of_epochs(config, len(rows)) < steps:
         run.note(
             f"captioner.epochs={config.epochs:g} has no effect on {len(rows)} pictures: captioner.least_steps="
             f"{config.least_steps} is more steps; captioner.least_steps=0 lets it count"

@@ -61,7 +61,12 @@ def total_steps(config: CaptionerConfig, examples: int) -> int:
     """Optimiser steps of a training: `epochs` passes, but `least_steps` at least; none without examples."""
     if examples == 0 or config.epochs == 0:
         return 0
-    return max(config.least_steps, math.ceil(config.epochs * examples / config.training_batch))
+    return max(config.least_steps, steps_of_epochs(config, examples))
+
+
+def steps_of_epochs(config: CaptionerConfig, examples: int) -> int:
+    """Optimiser steps of `epochs` passes over the examples."""
+    return math.ceil(config.epochs * examples / config.training_batch)
 
 
 def train(
