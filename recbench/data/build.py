@@ -116,7 +116,7 @@ def warnings_of(data: PreparedData, config: DataConfig) -> list[str]:
         ("impressions", None if impressions is None else impressions.split),
     ):
         empty = [] if split is None else [name for code, name in enumerate(SPLIT_NAMES) if not np.any(split == code)]
-        if empty and (what == "impressions" or config.split == "global_time"):
+        if empty and (what == "impressions" or config.split != "leave_one_out"):
             found.append(
                 f"no {what} for {' and '.join(empty)}: too many share one time, or there are too few; "
                 "split in another way"
@@ -217,13 +217,14 @@ def prepare_sequences(
         needed: whether it is an error when nothing is left; else the whole catalogue is left.
 
     Raises:
-        UserError: nothing is left, or a split by time without times.
+        UserError: nothing is left, a split by time without times, or one as given that no file gives.
     """
     user_names, user = encode(rows["user"])
     item = pc.index_in(rows["item"].combine_chunks(), value_set=catalogue["item"].combine_chunks())
     item = item.to_numpy(zero_copy_only=False).astype(np.int64)
     timestamps = timestamps_of(rows, config)
     ratings = rows["rating"].to_numpy().astype(np.float64) if "rating" in rows.column_names else None
+    given = rows["split"].to_numpy().astype(np.int8) if "split" in rows.column_names else None
 
     keep = np.ones(len(user), dtype=bool)
     if timestamps is not None:
@@ -256,7 +257,7 @@ def prepare_sequences(
         users=user_names.take(pa.array(kept_users)).to_pylist(),
         offsets=offsets,
         items=item.astype(np.int32),
-        split=split_of(config, offsets, times),
+        split=split_of(config, offsets, times, None if given is None else given[chosen]),
         timestamps=times,
     )
     return interactions, None if ratings is None else ratings[chosen], kept_items
@@ -335,14 +336,23 @@ def core(user: np.ndarray, item: np.ndarray, keep: np.ndarray, least_user: int, 
         keep = enough
 
 
-def split_of(config: DataConfig, offsets: np.ndarray, timestamps: np.ndarray | None) -> np.ndarray:
-    """The split of every interaction, int8 [N], as data.split says.
+def split_of(
+    config: DataConfig, offsets: np.ndarray, timestamps: np.ndarray | None, given: np.ndarray | None
+) -> np.ndarray:
+    """The split of every interaction, int8 [N], as data.split says; `given` is the source's own.
 
     Raises:
-        UserError: a split by time without times.
+        UserError: a split by time without times, or one as given where the source gives none.
     """
     if config.split == "leave_one_out":
         return leave_one_out(offsets)
+    if config.split == "given":
+        if given is None:
+            raise UserError(
+                f"data.split=given: source {config.source} of data set {config.name} does not say which interactions "
+                "are for training, validation and test, as minionerec does; use data.split=leave_one_out"
+            )
+        return given
     if timestamps is None:
         raise UserError(
             f"data.split=global_time needs timestamps, which data set {config.name} has none of; use "

@@ -46,7 +46,11 @@ class DataConfig:
         "read pictures outside that folder, too (absolute paths, .., symbolic links); without, data of others decide "
         "which files of this machine are read and sent to an endpoint",
     )
-    split: str = option("leave_one_out", "how interactions are split", one_of=("leave_one_out", "global_time"))
+    split: str = option(
+        "leave_one_out",
+        "how interactions are split; given: as the files say, of source minionerec",
+        one_of=("leave_one_out", "global_time", "given"),
+    )
     min_user_interactions: int = option(3, "users with fewer interactions are dropped", least=1)
     min_item_interactions: int = option(1, "items with fewer interactions are dropped", least=1)
     fields: list[str] = option([], "catalogue columns that click models read as categories")

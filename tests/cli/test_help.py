@@ -49,4 +49,4 @@ def test_help_config_lists_every_option(stage, command):
     assert result.code == 0
     assert "seed" in result.out
     assert "data.split" in result.out
-    assert "one of leave_one_out, global_time" in result.out
+    assert "one of leave_one_out, global_time, given" in result.out

@@ -1,6 +1,8 @@
 """Every shipped data config on the real files, where they are: counts as their publishers state them."""
 
+import csv
 import os
+from ast import literal_eval
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from recbench.data.build import SOURCES, build
 from recbench.data.dataset import load_data
 from recbench.data.impressions import click_histories
+from recbench.data.interactions import TEST, TRAIN, VALIDATION, held_out_cases, histories, user_of_interaction
 from recbench.schema import DataConfig
 
 ROOT = Path(__file__).parents[2]
@@ -43,12 +46,43 @@ def test_shipped_configs_fit_the_schema(path, monkeypatch):
         ("amazon_sports", 35_598, 18_357, 296_337),
         ("microlens", 50_000, 19_220, 359_708),
         ("amazon_industrial", 3_285, 3_686, 22_743),
+        ("amazon_office", 3_231, 3_459, 22_447),
+        ("yelp", 30_431, 20_033, 316_354),
     ],
 )
 def test_published_counts(name, users, items, interactions, tmp_path, monkeypatch):
     numbers = build_real(name, tmp_path, monkeypatch)
     assert (numbers["users"], numbers["items"], numbers["interactions"]) == (users, items, interactions)
     assert numbers["cases"] == {"validation": users, "test": users}
+
+
+@pytest.mark.parametrize("name", ["amazon_industrial", "amazon_office"])
+def test_given_cases_are_the_rows_of_the_files(name, tmp_path, monkeypatch):
+    build_real(name, tmp_path, monkeypatch, split="given")
+    data = load_data(tmp_path)
+    mine, items = data.interactions, np.array(data.catalogue["item"])
+    trained = dict.fromkeys(mine.users, 0)  # lengths of what is trained on: the beginning of a sequence
+    for user, number in zip(
+        *np.unique(user_of_interaction(mine)[mine.split == TRAIN], return_counts=True), strict=True
+    ):
+        trained[mine.users[user]] = int(number)
+    for file, code in (("valid.csv", VALIDATION), ("test.csv", TEST)):
+        with (DATA / name.replace("_", "-") / file).open(newline="", encoding="utf-8") as text:
+            rows = [
+                (row["user_id"], [str(item) for item in literal_eval(row["history_item_id"])], row["item_id"])
+                for row in csv.DictReader(text)
+            ]
+        cases = held_out_cases(mine, code)
+        past = histories(mine, cases, 10)
+        found = [
+            (mine.users[user], [items[item] for item in row if item >= 0], items[mine.items[position]])
+            for user, position, row in zip(cases.user, cases.position, past, strict=True)
+        ]
+        assert len(rows) == len(found) and sorted(rows) == sorted(found)
+        # A row's item, and what follows it, is never trained on.
+        assert np.all(cases.position - mine.offsets[cases.user] >= [trained[mine.users[user]] for user in cases.user])
+        # Nor is a lone first item, which may be as late as the row.
+        assert all(trained[user] != 1 for user, _, _ in rows)
 
 
 def test_movielens_by_time(tmp_path, monkeypatch):

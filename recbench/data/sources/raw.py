@@ -27,8 +27,8 @@ class RawData:
     """A source's content before filtering, ordering and splitting."""
 
     catalogue: pa.Table  # item (string, distinct), any of title, text, image, caption, and categorical columns
-    # user, item (text, or codes of it); timestamp (in time_unit), label (1 positive, 0 negative), rating if known.
-    # None: no sequences.
+    # user, item (text, or codes of it); timestamp (in time_unit), label (1 positive, 0 negative), rating, and split
+    # (int8: TRAIN, VALIDATION or TEST, for data.split=given) if known. None: no sequences.
     interactions: pa.Table | None
     problems: list[str] = field(default_factory=list)  # one line each: file, line number, what is wrong
     skipped: dict[str, int] = field(default_factory=dict)  # lines left out, by reason

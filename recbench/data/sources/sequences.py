@@ -1,4 +1,4 @@
-"""One user a line: the user, then the items in order, separated by white space (Amazon Beauty, Sports, MicroLens)."""
+"""One user a line: user and items in order, separated by white space (Amazon Beauty, Sports, MicroLens, Yelp)."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,9 @@ from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, re
 from recbench.data.sources.reading import first_rows, keys_met
 from recbench.data.sources.tabular import read_descriptions
 from recbench.data.sources.values import NULLS
+from recbench.errors import UserError
 from recbench.schema import DataConfig
+from recbench.strict_json import read_object, whole_characters
 
 NONE = frozenset(NULLS)
 OPTIONS = {
@@ -18,6 +20,7 @@ OPTIONS = {
     "items_file": Option(str, "csv with a header; none: the catalogue is the items that occur"),
     "item_column": Option("item", "of the items file"),
     "title_column": Option("title", "of the items file"),
+    "attributes_file": Option(str, "JSON object of item -> list of categories, the catalogue's column `categories`"),
     "skip_bad_lines": Option(False, "count and list lines that do not parse instead of failing at the first"),
     **OF_FILES,
 }
@@ -28,7 +31,7 @@ def read(config: DataConfig) -> RawData:
 
     Raises:
         UserError: a missing or empty file, a missing column; and, by its line, a user without items or on two lines, a
-            name that stands for none, an item on two lines.
+            name that stands for none, an item on two lines; categories that are no lists.
     """
     options = read_options(config, OPTIONS)
     folder = source_path(config)
@@ -46,8 +49,25 @@ def read(config: DataConfig) -> RawData:
         warnings += [warning] if warning else []
     else:
         catalogue = pa.table({"item": items.unique()})
+    if options["attributes_file"]:
+        known = read_attributes(source_file(folder, options["attributes_file"]))
+        categories = [known.get(item, []) for item in catalogue["item"].to_pylist()]
+        catalogue = catalogue.append_column("categories", pa.array(categories, pa.list_(pa.string())))
     interactions = pa.table({"user": users, "item": items})
     return RawData(catalogue, interactions, broken.problems, dict(broken.skipped), reading=[told], warnings=warnings)
+
+
+def read_attributes(path: Path) -> dict[str, list[str]]:
+    """Item -> its categories, in the file's order.
+
+    Raises:
+        UserError: no JSON object, or an item with something else than a list of texts or whole numbers.
+    """
+    attributes = read_object(path, "an object of item -> list of categories")
+    for item, categories in attributes.items():
+        if not isinstance(categories, list) or not all(type(one) in (str, int) for one in categories):
+            raise UserError(f"{path}: item {item[:60]!r}: expected a list of categories, each a text or a whole number")
+    return {item: [whole_characters(str(one)) for one in categories] for item, categories in attributes.items()}
 
 
 def sequence_facts(path: Path, users: pa.Array, items: pa.Array, broken: BrokenLines) -> dict[str, Any]:

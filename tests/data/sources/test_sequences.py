@@ -79,3 +79,21 @@ def test_packed_sequences_and_titles_that_do_not_fit(tmp_path):
     assert raw.interactions["item"].to_pylist() == ["01", "02", "03"]
     assert raw.warnings[0].startswith("THE ITEMS OF THE LOG HARDLY OCCUR IN items.csv: 0 of 3 do")
     assert raw.warnings[0].endswith("without leading zeros, 3 would")
+
+
+def test_categories_are_a_multi_valued_column(tmp_path):
+    (tmp_path / "user_sequence.txt").write_text("1 2 3 4\n")
+    (tmp_path / "item_attributes.json").write_text('{"3": [7, "bar"], "2": [], "9": [1]}')
+    raw = read(config(tmp_path, attributes_file="item_attributes.json"))
+    assert raw.catalogue["item"].to_pylist() == ["2", "3", "4"]
+    assert raw.catalogue["categories"].to_pylist() == [[], ["7", "bar"], []]
+    for text, message in (
+        ('{"3": 7}', "item '3': expected a list of categories"),
+        ("[]", "expected an object of item"),
+    ):
+        (tmp_path / "item_attributes.json").write_text(text)
+        with pytest.raises(UserError, match=message):
+            read(config(tmp_path, attributes_file="item_attributes.json"))
+    (tmp_path / "item_attributes.json").unlink()
+    with pytest.raises(UserError, match="item_attributes.json is no file"):
+        read(config(tmp_path, attributes_file="item_attributes.json"))
