@@ -149,9 +149,9 @@ def score(
     debug: Debug = False,
 ) -> None:
     """Compute the same metrics for anyone's scores."""
-    from recbench.dispatch import one_line_errors, print_json
+    from recbench.error_lines import one_line_errors
     from recbench.reporting.progress import short_warnings
-    from recbench.reporting.tables import metric_grids, show
+    from recbench.reporting.tables import metric_grids, print_json, show
 
     with one_line_errors("score", debug), short_warnings():
         from recbench.schema import EvalStageConfig
@@ -169,7 +169,7 @@ def score(
 @app.command()
 def report(run: RunName = "latest", runs: RunsFolder = Path("runs"), debug: Debug = False) -> None:
     """Write the report of a run again: report.md and the ROC picture, from its files."""
-    from recbench.dispatch import one_line_errors
+    from recbench.error_lines import one_line_errors
 
     with one_line_errors("report", debug):
         from recbench.stages.report import report as write
@@ -186,7 +186,8 @@ def list_runs(
     debug: Debug = False,
 ) -> None:
     """List runs, what ended last last."""
-    from recbench.dispatch import one_line_errors, print_json
+    from recbench.error_lines import one_line_errors
+    from recbench.reporting.tables import print_json
 
     with one_line_errors("runs", debug):
         from recbench.reporting.tables import show_lines
@@ -220,10 +221,10 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """Run both chains on the embedded data set, captions to clicks and SFT to TAWin, and report them together."""
-    from recbench.dispatch import one_line_errors, print_json
+    from recbench.error_lines import one_line_errors
     from recbench.reporting.progress import say
     from recbench.reporting.results import result_grids
-    from recbench.reporting.tables import show
+    from recbench.reporting.tables import print_json, show
 
     with one_line_errors("demo", debug):
         from recbench.overrides import quote

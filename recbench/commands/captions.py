@@ -76,7 +76,8 @@ def ctr(
     debug: Debug = False,
 ) -> None:
     """Train a click model without captions, with them, and with them shuffled; report what they added."""
-    from recbench.dispatch import one_line_errors, quote
+    from recbench.error_lines import one_line_errors
+    from recbench.overrides import quote
 
     flags = resume_flag("ctr", resume, debug) + input_flags(no_upstream, force)
     with one_line_errors("ctr", debug):
@@ -102,7 +103,8 @@ def simulate(
 
 def resume_flag(stage: str, resume: str | None, debug: bool) -> list[str]:
     """The override that continues a run."""
-    from recbench.dispatch import one_line_errors, quote
+    from recbench.error_lines import one_line_errors
+    from recbench.overrides import quote
 
     with one_line_errors(stage, debug):
         return [f"resume={quote(resume)}"] if resume is not None else []
@@ -110,8 +112,8 @@ def resume_flag(stage: str, resume: str | None, debug: bool) -> list[str]:
 
 def print_estimate(overrides: list[str], as_json: bool, debug: bool) -> None:
     """Compose and check the config, caption a sample, and print what all items would take."""
-    from recbench.dispatch import one_line_errors, print_json
-    from recbench.reporting.tables import Grid, number, show
+    from recbench.error_lines import one_line_errors
+    from recbench.reporting.tables import Grid, number, print_json, show
 
     with one_line_errors("caption", debug):
         from recbench.composition import compose

@@ -54,7 +54,8 @@ def compare(
 
     Runs of several data sets become a table a data set; with --json they are a list.
     """
-    from recbench.dispatch import one_line_errors, print_json
+    from recbench.error_lines import one_line_errors
+    from recbench.reporting.tables import print_json
 
     with one_line_errors("compare", debug):
         from recbench.errors import UserError
@@ -122,7 +123,7 @@ def bench(
     debug: Debug = False,
 ) -> None:
     """Train and evaluate arms from one SFT checkpoint a seed, on one data set or an experiment's, and compare them."""
-    from recbench.dispatch import one_line_errors
+    from recbench.error_lines import one_line_errors
 
     with one_line_errors("train", debug):
         _bench(
@@ -145,11 +146,11 @@ def _words(text: str | None) -> list[str] | None:
 
 
 def _bench(overrides: list[str], plan: bool, save: Path | None, as_json: bool, **choices: Any) -> None:
-    from recbench.dispatch import FAILED, MISTAKE, print_json
+    from recbench.error_lines import FAILED, MISTAKE
     from recbench.reporting.bench import bench_grids, check_results_folder, plan_grid, write_results
     from recbench.reporting.progress import say
     from recbench.reporting.results import headline
-    from recbench.reporting.tables import show, show_lines
+    from recbench.reporting.tables import print_json, show, show_lines
     from recbench.stages.bench import bench as run_bench
     from recbench.stages.bench import plan as plan_bench
 

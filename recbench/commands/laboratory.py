@@ -34,7 +34,8 @@ def laboratory(
     debug: Debug = False,
 ) -> None:
     """Train every rule on unlimited draws from a known market, and check which objective each one optimises."""
-    from recbench.dispatch import one_line_errors, quote
+    from recbench.error_lines import one_line_errors
+    from recbench.overrides import quote
 
     flags: list[str] = []
     with one_line_errors("laboratory", debug):

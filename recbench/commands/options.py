@@ -68,7 +68,8 @@ def run_stage(
     debug: bool,
 ) -> None:
     """Run a stage with the overrides that its options became, then the user's own; or print its options."""
-    from recbench.dispatch import dispatch, one_line_errors
+    from recbench.dispatch import dispatch
+    from recbench.error_lines import one_line_errors
 
     with one_line_errors(stage, debug):
         if help_config:

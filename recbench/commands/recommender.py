@@ -56,7 +56,8 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train the recommender: SFT, GRPO with random or beam negatives, or TAWin on one FPR window."""
-    from recbench.dispatch import one_line_errors, quote
+    from recbench.error_lines import one_line_errors
+    from recbench.overrides import quote
 
     flags: list[str] = []
     with one_line_errors("train", debug):
@@ -87,7 +88,8 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score a trained policy: AUC, windowed partial AUC, HR, NDCG and MRR, with intervals."""
-    from recbench.dispatch import one_line_errors, quote
+    from recbench.error_lines import one_line_errors
+    from recbench.overrides import quote
 
     flags: list[str] = []
     with one_line_errors("eval", debug):

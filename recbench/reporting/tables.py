@@ -1,5 +1,6 @@
 """Metrics as tables: one layout, drawn by rich on a terminal and as Markdown in a file."""
 
+import json
 import math
 import re
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 from recbench.reporting.markup import LONGEST_CELL, escaped
 from recbench.reporting.visible import for_people
+from recbench.runs import plain
 
 METRIC_ORDER = (
     "auc",
@@ -226,6 +228,11 @@ def folded(grid: Grid, width: int = 120) -> list[Grid]:
 def show_lines(lines: Sequence[str]) -> None:
     """Print lines that stand above tables on standard output; nothing for none."""
     sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on standard output; NaN is null."""
+    sys.stdout.write(json.dumps(plain(value), sort_keys=True, indent=2, allow_nan=False) + "\n")
 
 
 def show(grids: Sequence[Grid]) -> None:

@@ -247,13 +247,16 @@ class AlgoConfig:
     )
     rere_weight: float = option(1.0, "weight of the ranking reward of negatives; 0 is grpo", least=0, of="rule=rere")
     # windows (tawin)
-    window: list[float] | None = option(None, "tawin: FPR window [a, b]")
-    top_k: int | None = option(None, "tawin: aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1)
+    window: list[float] | None = option(None, "FPR window [a, b] that is aimed at", of="rule=tawin")
+    top_k: int | None = option(
+        None, "aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1, of="rule=tawin"
+    )
     anchor: int | None = option(
         None,
-        "tawin: aim at Top-K by its authors' weights: negatives count by how near their rank is to this one; with "
+        "aim at Top-K by its authors' weights: negatives count by how near their rank is to this one; with "
         "--neg=beam it is TAWin as published",
         least=1,
+        of="rule=tawin",
     )
     anchor_temperature: float = option(
         1.0, "tau of the soft Top-K operator, in ranks", least=1e-6, of="rule=tawin anchor!=none"
@@ -261,8 +264,9 @@ class AlgoConfig:
     anchor_count: int = option(1, "sum of the operator over a group's negatives", least=1, of="rule=tawin anchor!=none")
     weights: str = option(
         "window",
-        "tawin: weights of negatives: those of the window, or those by which the ranks 1 to K enter a metric, as "
+        "weights of negatives: those of the window, or those by which the ranks 1 to K enter a metric, as "
         "ndcg@10 or mrr@10, which then is the aim in place of a window",
+        of="rule=tawin",
     )
     context_reach: float = option(
         1.0,

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases, sample_cases
 from recbench.errors import UserError
-from recbench.metrics.summary import summarise_ranks
+from recbench.metrics.summary import summarise_ranks, window_text
 from recbench.metrics.windows import rank_of, window_width
 from recbench.policy.checkpoint import load_policy
 from recbench.policy.kinds import Policy
@@ -62,10 +62,27 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
             advance=bar.advance,
         )
     _write_ranks(run.path / "ranks.parquet", data, cases, ranks)
+    _note_narrow_windows(config, negatives, ranks.negatives_excluded, run)
+    with warnings.catch_warnings():  # a summary for each column of the table would say it again
+        warnings.filterwarnings("ignore", "window .* is narrower than one negative")
+        return _results(config, run, trained, policy, data, cases, ranks, width)
+
+
+def _results(
+    config: EvalStageConfig,
+    run: Run,
+    trained: Run,
+    policy: Policy,
+    data: RecommendationData,
+    cases: Cases,
+    ranks: CaseRanks,
+    width: int | None,
+) -> dict[str, Any]:
+    """What metrics.json holds; `width` is that of the beam that ranks come from, None for exact ones."""
     result: dict[str, Any] = {
         "split": config.split,
         "cases": len(cases.user),
-        "ranks": "exact" if exact else f"beam of {width}",
+        "ranks": "exact" if width is None else f"beam of {width}",
         "judged": judged(trained),
         "trained": trained.metrics,
         "kept": _summary(config, cases, ranks.above, ranks.ties, ranks.negatives, ranks.censored, width),
@@ -98,10 +115,19 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
 def _check_cutoffs(config: EvalStageConfig, negatives: int, run: Run) -> None:
     """Leave cut-offs beyond the catalogue out of `config`, or refuse them where they were asked for."""
     config.ks = within(config.ks, negatives + 1, "ks", run, f"the catalogue has {negatives + 1} items")
-    for low, high in config.windows:
-        width = window_width(negatives, (low, high))
-        if width < 1 - 1e-9:
-            run.note(f"the window {low:g},{high:g} is {width:.3g} of one negative wide ({negatives} negatives)")
+
+
+def _note_narrow_windows(config: EvalStageConfig, negatives: int, unseen: np.ndarray, run: Run) -> None:
+    """Say once of each window that it is narrower than one negative; `unseen` [C] counts those without seen items."""
+    least = int(min(unseen[unseen > 0], default=negatives))
+    for window in config.windows:
+        width, narrowest = (float(window_width(n, window)) for n in (negatives, least))
+        if narrowest >= 1 - 1e-9:
+            continue
+        text = f"the window {window_text(window)} is {width:.3g} of one negative wide ({negatives} negatives)"
+        if least < negatives:
+            text += f", and without seen items {narrowest:.3g} of one (at least {least})"
+        run.note(f"{text}: its value is fractional, read between two ranks")
 
 
 def _cases(data: RecommendationData, config: EvalStageConfig) -> Cases:

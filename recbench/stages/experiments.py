@@ -230,7 +230,7 @@ def _check_evaluation(overrides: list[str], given: list[str]) -> None:
     try:
         config = composed("eval", overrides)
     except HydraException as problem:
-        from recbench.dispatch import explain  # which knows the keys of eval, where the command's are those of train
+        from recbench.error_lines import explain  # which knows the keys of eval, where the command's are those of train
 
         raise UserError(f"of the evaluations: {explain(problem, 'eval')}") from problem
     refuse_ineffective("eval", prepare("eval", changeable(config), overrides), given)

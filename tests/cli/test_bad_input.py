@@ -1,5 +1,8 @@
 """Bad input to the real stages: one line, exit status 2, and no file that a reader could take for a result."""
 
+from pathlib import Path
+
+import pyarrow.parquet as pq
 import pytest
 
 from recbench.runs import Run, find_runs
@@ -119,11 +122,20 @@ def test_an_input_must_be_a_training(workspace, sft_run, refuse) -> None:
     refuse(workspace.stage("eval", f"input={data.path}"), "is a data run, and a train run is needed here")
 
 
-def test_a_window_narrower_than_one_negative_is_noted_and_fractional(workspace, sft_run) -> None:
-    options = ["--window", "0,0.01", "--window", "0,0.005", "--k", "1", "ranks=exact"]
-    run = workspace.evaluated(sft_run, *options)
+def test_a_window_narrower_than_one_negative_is_noted_once_and_fractional(workspace, sft_run) -> None:
+    options = ["--window", "0,0.01", "--window", "0,0.005", "--k", "1", "ranks=exact", "bootstrap=50"]
+    result = workspace.stage("eval", f"input={sft_run.path}", *options)
+    assert result.code == 0, result.err
+    run = Run(Path(result.err.rsplit("report: ", 1)[1].strip()).parent)
     notes = [note for note in run.manifest["notes"] if "of one negative wide" in note]
-    assert len(notes) == 2 and "0.63 of one negative" in notes[0]
+    least = min(pq.read_table(run.path / "ranks.parquet")["n_excluded"].to_pylist())
+    assert least < 63
+    assert [note.partition(": ")[0] for note in notes] == [
+        f"the window {window} is {63 * width:.3g} of one negative wide (63 negatives), and without seen items "
+        f"{least * width:.3g} of one (at least {least})"
+        for window, width in (("0,0.01", 0.01), ("0,0.005", 0.005))
+    ]
+    assert result.err.count("one negative wide") == 2 and "warning" not in result.err
     kept = run.metrics["kept"]
     # Without ties the first of 63 negatives ends at 1 / 63: every window inside that reads HR@1, whatever its width.
     assert kept["wpauc(0,0.01)"]["value"] == pytest.approx(kept["hr@1"]["value"])

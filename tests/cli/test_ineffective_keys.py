@@ -107,6 +107,7 @@ def test_it_is_refused_with_whose_it_is(arguments, key, why, command, stages, tm
         ["simulate", "visits=3", "a=x:with", "ctr.epochs=1"],
         ["train", "experiment=beauty_sequences", "--algo=sft"],  # which sets much that is of rl
         ["train", "experiment=sports_rl", "--neg=random"],  # which sets ranks, of tawin
+        ["bench", "--plan", "--arms", "sft,more_sft,grpo_random", "algo.group_size=4", "algo.steps=3"],  # of some arms
     ],
     ids=" ".join,
 )

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from recbench.composition import compose
 from recbench.errors import UserError
 from recbench.runs import find_runs
 
@@ -42,6 +43,44 @@ def test_top_k_sweeps(command, trained):
 def test_an_override_wins_over_a_swept_flag(command, trained):
     assert command("train", "-m", "--neg=random,beam", "negatives=mixed", "seed=1,2").code == 0
     assert [config.negatives.kind for config in trained] == ["mixed", "mixed"]
+
+
+def test_a_key_of_one_job_is_left_out_of_those_in_which_it_has_no_effect(command, trained, tmp_path):
+    result = command("train", "-m", "algo=sft,grpo", "algo.steps=3", "negatives=random")
+    assert result.code == 0, result.err
+    assert "note: job 0 leaves out what has no effect in it: algo.steps=3 negatives=random" in result.err
+    sft, grpo = trained
+    assert (sft.algo.name, grpo.algo.name, grpo.algo.steps, grpo.negatives.kind) == ("sft", "grpo", 3, "random")
+    assert sft == compose("train", ["algo=sft"])  # as if it had been asked for alone, so that rl finds it
+    assert [run.overrides for run in find_runs(tmp_path / "runs", "train")] == [
+        ["algo=sft"],
+        ["algo=grpo", "algo.steps=3", "negatives=random"],
+    ]
+    jobs = json.loads((folder_of(tmp_path) / "jobs.json").read_text())
+    assert [job["name"] for job in jobs] == ["algo=sft", "algo=grpo"]
+    assert [job.get("left_out") for job in jobs] == [["algo.steps=3", "negatives=random"], None]
+
+
+@pytest.mark.parametrize("more", [["seed=1,2"], ["algo.epochs=2,3"], []])
+def test_a_key_without_an_effect_in_any_job_is_refused_before_anything_runs(more, command, trained, tmp_path):
+    result = command("train", "-m", "algo=sft", "algo.steps=3", *more)
+    assert (result.code, result.out, trained) == (2, "", [])
+    where = "in any job" if more else "here"
+    assert result.err.startswith(f"error: algo.steps=3 has no effect {where}: it is for an rl rule"), result.err
+    assert result.err.count("\n") == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_an_aim_is_for_the_jobs_of_tawin(command, trained):
+    result = command("train", "-m", "algo=sft,grpo,tawin", "--top-k", "5", "--neg=random")
+    assert result.code == 0, result.err
+    assert [config.algo.top_k for config in trained] == [None, None, 5]
+    assert "job 1 leaves out what has no effect in it: algo.top_k=5\n" in result.err
+
+
+def test_a_job_with_a_wrong_value_says_so_itself(command, trained):
+    result = command("train", "-m", "algo=sft,grpo", "algo.steps=-3")
+    assert result.code == 2 and [config.algo.name for config in trained] == ["sft"]
+    assert "failed: job algo=grpo: algo.steps=-3: expected at least 0" in result.err
 
 
 def test_a_failed_job_is_named_and_the_others_stay(command, stub, tmp_path):
