@@ -126,6 +126,8 @@ def test_theorem_3_4_bounds_recall_by_a_windowed_area(data: st.DataObject, posit
     assert recall <= np.floor(positives * np.sqrt(area) + slack) / positives + TOLERANCE
     if positives == 1:  # Lemma 3.5
         assert recall == pytest.approx(area, abs=TOLERANCE)
+    if positives == 2:  # 4 w is 0, 1 to 3, or 4: one of them decides
+        assert recall == pytest.approx(np.floor(2 * np.sqrt(area) + slack) / 2, abs=TOLERANCE)
 
 
 def test_values_by_hand() -> None:
