@@ -23,6 +23,7 @@ from recbench.metrics.rankings import rank_scores
 from recbench.metrics.spread import sample_deviation
 from recbench.metrics.summary import window_text
 from recbench.metrics.topk import hit_rate_several, mrr_several, ndcg_several
+from recbench.metrics.two_way import two_way_gain
 from recbench.metrics.windows import mcclish_of, window_auc_of
 
 COMPARED = (("with", "without"), ("shuffled", "without"), ("with", "shuffled"))
@@ -34,6 +35,7 @@ class TestRows:
 
     labels: np.ndarray  # int8 [M]
     users: np.ndarray  # int32 [M]; rows of a user are not independent, and form one ranked list
+    items: np.ndarray  # int32 [M]; nor are rows of an item, whose caption they share
     cold: np.ndarray  # bool [M]: the item has few training impressions
     probability: np.ndarray | None  # float64 [M], the true one of a generated market
 
@@ -97,10 +99,11 @@ def gains(rows: TestRows, scores: dict[str, np.ndarray]) -> dict[str, Any]:
     Args:
         scores: arm -> probabilities of its seeds, float64 [S, M]; seed s of every arm had the same data order.
 
-    Each has `value` (of AUCs averaged over seeds), `low`, `high` and `p` (DeLong's on the rows, for all seeds together:
-    what other test impressions would have changed), `user_low`, `user_high` and `user_p` (the same with users in place
-    of rows as independent draws: the one to trust where users have many rows), `auc_difference`, and per seed the gain
-    with its DeLong interval, their mean, standard deviation and 95% t-interval (what other seeds would have changed).
+    Each has `value` (of AUCs averaged over seeds), `both_low`, `both_high` and `both_p` (users and items both as draws,
+    for all seeds together: what other users and other items would have changed, and the one to trust), `user_low`,
+    `user_high` and `user_p` (other users of these very items), `low`, `high` and `p` (DeLong's, rows as independent
+    draws), `auc_difference`, and per seed the gain with its DeLong interval, their mean, standard deviation and 95%
+    t-interval (what other seeds would have changed; of the shuffled arm, other permutations with them).
     """
     result: dict[str, Any] = {}
     for better, base in COMPARED:
@@ -112,19 +115,25 @@ def gains(rows: TestRows, scores: dict[str, np.ndarray]) -> dict[str, Any]:
 
 
 def _gain(rows: TestRows, chosen: np.ndarray, better: np.ndarray, base: np.ndarray) -> dict[str, Any]:
-    labels, users = rows.labels[chosen], rows.users[chosen]
+    labels, users, items = rows.labels[chosen], rows.users[chosen], rows.items[chosen]
     a, b = better[:, chosen], base[:, chosen]
     if not 0 < labels.sum() < len(labels):
         warnings.warn(f"{len(labels)} rows of one class: a gain in AUC is undefined (NaN)", stacklevel=3)
         return {"rows": len(labels), "value": np.nan, "low": np.nan, "high": np.nan}
     found, by_user = relative_gain(labels, a, b), relative_gain(labels, a, b, groups=users)
+    both = two_way_gain(labels, a, b, users, items)
     seeds = [relative_gain(labels, one, other) for one, other in zip(a, b, strict=True)]
     per_seed = np.array([seed.value for seed in seeds])
     spread = float(sample_deviation(per_seed))
     half = float(stdtrit(len(seeds) - 1, 0.975)) * spread / len(seeds) ** 0.5 if len(seeds) > 1 else np.nan
     return {
         "rows": len(labels),
+        "users": np.unique(users).size,
+        "items": np.unique(items).size,
         "value": found.value,
+        "both_low": both.low,
+        "both_high": both.high,
+        "both_p": both.p,
         "low": found.low,
         "high": found.high,
         "p": found.p,
@@ -170,13 +179,14 @@ def best_possible(rows: TestRows, scores: dict[str, np.ndarray]) -> dict[str, An
 
 
 def rows_of(rows: TestRows) -> dict[str, Any]:
-    """How many test rows, clicks, users, and users whose lists metrics can use."""
+    """How many test rows, clicks, items, users, and users whose lists metrics can use."""
     clicks = np.bincount(rows.users, weights=rows.labels)
     shown = np.bincount(rows.users)
     return {
         "rows": len(rows.labels),
         "clicks": int(rows.labels.sum()),
         "cold": int(rows.cold.sum()),
+        "items": int(np.unique(rows.items).size),
         "users": int((shown > 0).sum()),
         "users_with_clicks": int((clicks > 0).sum()),
         "users_with_both": int(((clicks > 0) & (clicks < shown)).sum()),

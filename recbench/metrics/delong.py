@@ -151,19 +151,16 @@ def _pair(
     return areas, parts, np.arange(len(areas)) < len(first)
 
 
-def _contributions(
-    label: NDArray[np.bool_], scores: FloatArray, groups: ArrayLike | None
-) -> tuple[FloatArray, FloatArray]:
-    """AUCs [A], and one vector a model whose inner products are their covariances: [A, K].
+def placements(label: NDArray[np.bool_], scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """AUCs [A], and each row's placement less the AUC, [A, M]; NaN, with a warning, where a class is missing.
 
-    Without groups a row's entry is its placement less the AUC, scaled so that squares sum to the variance. Groups add
-    up their rows' entries; n / (n - 1) counts the groups that hold positives, those that hold negatives, and all groups
-    for the product of the two, so the vector has a part for each (Obuchowski's three sums).
+    A row's placement is the share of the other class that it is right against, ties counting half; the AUC is the mean
+    placement of either class. `label` bool[M] and `scores` float64[A, M] are those of `check_rows`.
     """
     positives, negatives = int(label.sum()), int((~label).sum())
     if not positives or not negatives:
-        warnings.warn("only one class has rows: the AUC is undefined (NaN)", stacklevel=4)
-        return np.full(len(scores), np.nan), np.full((len(scores), 1), np.nan)
+        warnings.warn("only one class has rows: the AUC is undefined (NaN)", stacklevel=5)
+        return np.full(len(scores), np.nan), np.full(scores.shape, np.nan)
     all_ranks = np.stack([midranks(row) for row in scores])
     placed = np.empty_like(scores)  # of a positive: the share of negatives below it; of a negative: positives above it
     for chosen, others in ((label, negatives), (~label, positives)):
@@ -171,8 +168,18 @@ def _contributions(
         placed[:, chosen] = (all_ranks[:, chosen] - own) / others
     placed[:, ~label] = 1 - placed[:, ~label]
     areas = placed[:, label].mean(axis=1)
-    centred = placed - areas[:, None]
+    return areas, placed - areas[:, None]
 
+
+def clustered(label: NDArray[np.bool_], centred: FloatArray, groups: ArrayLike | None) -> FloatArray:
+    """One vector a row of `centred` [A, M] (`placements`) whose inner products are covariances: [A, K].
+
+    Without groups a row's entry is its own, scaled so that squares sum to the variance. Groups add up their rows'
+    entries; n / (n - 1) counts the groups that hold positives, those that hold negatives, and all groups for the
+    product of the two, so the vector has a part for each (Obuchowski's three sums). NaN, with a warning, where fewer
+    than two groups hold positives, or negatives. Raises UserError unless there is one group a row.
+    """
+    positives, negatives = int(label.sum()), int((~label).sum())
     if groups is None:
         group, count = np.arange(label.size), label.size
     else:
@@ -182,18 +189,29 @@ def _contributions(
             raise UserError(f"there are {label.size} labels but {group.size} groups; give one group a row")
     with_positives, with_negatives = np.unique(group[label]).size, np.unique(group[~label]).size
     if min(with_positives, with_negatives) < 2:
-        kind = "rows" if groups is None else "groups"
-        warnings.warn(f"fewer than two {kind} hold positives, or negatives: the AUC's variance is NaN", stacklevel=4)
-        return areas, np.full((len(scores), 1), np.nan)
+        if positives and negatives:  # else it was said already
+            kind = "rows" if groups is None else "groups"
+            warnings.warn(
+                f"fewer than two {kind} hold positives, or negatives: the AUC's variance is NaN", stacklevel=5
+            )
+        return np.full((len(centred), 1), np.nan)
     if groups is None:
         scale = np.where(label, 1 / math.sqrt(positives * (positives - 1)), 1 / math.sqrt(negatives * (negatives - 1)))
-        return areas, centred * scale
+        return centred * scale
     sums = np.stack([np.bincount(group, row * label / positives, count) for row in centred])
     other = np.stack([np.bincount(group, row * ~label / negatives, count) for row in centred])
     # c+ x x' + c- y y' + c (x y' + y x') is c (x + y)(x + y)' + (c+ - c) x x' + (c- - c) y y', and c is the smallest.
     factor, above, below = (n / (n - 1) for n in (count, with_positives, with_negatives))
     parts = [math.sqrt(factor) * (sums + other), math.sqrt(above - factor) * sums, math.sqrt(below - factor) * other]
-    return areas, np.hstack(parts)
+    return np.hstack(parts)
+
+
+def _contributions(
+    label: NDArray[np.bool_], scores: FloatArray, groups: ArrayLike | None
+) -> tuple[FloatArray, FloatArray]:
+    """AUCs [A], and one vector a model whose inner products are their covariances: [A, K]."""
+    areas, centred = placements(label, scores)
+    return areas, clustered(label, centred, groups)
 
 
 def _length(vector: FloatArray) -> float:

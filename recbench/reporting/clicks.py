@@ -88,8 +88,8 @@ def gains_of(metrics: Mapping[str, Any]) -> list[Gain]:
             group=PAIRS.get(pair, pair),
             label=PARTS.get(part, part),
             value=_defined(gain.get("value")),
-            inner=(_defined(gain.get("low")), _defined(gain.get("high"))),
-            outer=(_defined(gain.get("user_low")), _defined(gain.get("user_high"))),
+            inner=(_defined(gain.get("user_low")), _defined(gain.get("user_high"))),
+            outer=(_defined(gain.get("both_low")), _defined(gain.get("both_high"))),
         )
         for pair, parts in ordered(PAIRS, metrics.get("gains", {})).items()
         for part, gain in ordered(PARTS, parts).items()
@@ -102,8 +102,9 @@ def _about(metrics: Mapping[str, Any]) -> str:
     if test:
         share = test["clicks"] / test["rows"] if test.get("rows") else math.nan
         text += (
-            f" {number(test.get('rows'))} test impressions of {number(test.get('users'))} users, "
-            f"{number(test.get('clicks'))} clicks ({share:.1%}), {number(test.get('cold'))} rows of cold items."
+            f" {number(test.get('rows'))} test impressions of {number(test.get('users'))} users and "
+            f"{number(test.get('items'))} items, {number(test.get('clicks'))} clicks ({share:.1%}), "
+            f"{number(test.get('cold'))} rows of cold items."
         )
     return text
 
@@ -148,29 +149,38 @@ def _gains_grid(gains: Mapping[str, Any]) -> Grid:
         [
             f"{PAIRS.get(pair, pair)}, {PARTS.get(part, part)}",
             percent(gain.get("value")) + (" *" if _clear(gain) else ""),
-            signed_interval(gain.get("low"), gain.get("high"), ".2f"),
+            signed_interval(gain.get("both_low"), gain.get("both_high"), ".2f"),
+            p_value(gain.get("both_p")),
             signed_interval(gain.get("user_low"), gain.get("user_high"), ".2f"),
-            p_value(gain.get("user_p")),
+            signed_interval(gain.get("low"), gain.get("high"), ".2f"),
             _over_seeds(gain),
         ]
         for pair, parts in ordered(PAIRS, gains).items()
         for part, gain in ordered(PARTS, parts).items()
     ]
-    columns = ["", "gain", "95%, rows", "95%, users", "p, users", "over seeds"]
+    columns = ["", "gain", "95%, users and items", "p, users and items", "95%, users", "95%, rows", "over seeds"]
     return Grid("relative gains in AUC, percent", columns, rows)
 
 
 def _gain_lines(run: Run) -> list[str]:
     metrics = run.metrics
     lines = ["## What captions added", "", markdown(_gains_grid(metrics["gains"]))]
+    several = any(len(arm.get("seeds", [])) > 1 for arm in metrics.get("arms", {}).values())
     lines += [
-        "The gain is 100 (A - B) / B of AUCs averaged over seeds, on the same rows. Its first interval is DeLong's, "
-        "with rows as independent draws; the second has users as draws: trust it where users have many rows. * marks "
-        "gains whose two intervals leave out zero. *Over seeds* is the mean ± standard deviation (n - 1) of the seeds' "
-        "own gains; more seeds do not reduce the sampling error of rows.",
+        "The gain is 100 (A - B) / B of AUCs averaged over seeds, on the same rows. Its first interval has users and "
+        "items both as draws: a caption helps or misleads in all rows of its item, so that rows of an item depend on "
+        "each other as rows of a user do. The second has users alone as draws, which says nothing of other items; the "
+        "third is DeLong's, with rows as independent draws. * marks gains whose first interval leaves out zero. *Over "
+        "seeds* is the mean ± standard deviation (n - 1) of the seeds' own gains; more seeds do not reduce the "
+        "sampling error of users and items, and the intervals say nothing of other seeds.",
         "",
         "Shuffled captions belong to another item: what they gain comes of more parameters, or of captions that act as "
-        "a second id. What captions *say* is worth what stands under captions over shuffled.",
+        "a second id. What captions *say* is worth what stands under captions over shuffled. Every seed shuffles anew, "
+        + (
+            "so that the spread over seeds of what is shuffled is one over permutations, too."
+            if several
+            else "and one seed says nothing of other permutations."
+        ),
         "",
     ]
     gains = gains_of(metrics)
@@ -183,7 +193,7 @@ def _gain_lines(run: Run) -> list[str]:
 
 def _draw(path: Path, run: Run, gains: list[Gain]) -> None:
     title = f"What captions added: {run.metrics.get('model', '')} on {run.data_name}"
-    plot_gains(path, gains, title, "95% interval, rows as draws", "95% interval, users as draws")
+    plot_gains(path, gains, title, "95% interval, users as draws", "95% interval, users and items as draws")
 
 
 def _closed_grid(metrics: Mapping[str, Any]) -> Grid:
@@ -261,9 +271,8 @@ def _over_seeds(gain: Mapping[str, Any]) -> str:
 
 
 def _clear(gain: Mapping[str, Any]) -> bool:
-    pairs = [(gain.get("low"), gain.get("high")), (gain.get("user_low"), gain.get("user_high"))]
-    known = [(low, high) for low, high in pairs if low is not None and high is not None]
-    return bool(known) and all(low > 0 or high < 0 for low, high in known)
+    low, high = gain.get("both_low"), gain.get("both_high")
+    return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def _share(value: float | None) -> str:

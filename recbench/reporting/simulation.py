@@ -14,6 +14,7 @@ from recbench.reporting.tables import Grid, flatten, interval, number, p_value, 
 from recbench.runs import Run
 
 SHOWN = ("a", "b", "control", "treatment", "lift", "expected_lift", "sample_size", "off_policy", "rounds")
+CATALOGUE = "Users are the draws: both arms have the same catalogue, and the interval says nothing of another one."
 ESTIMATORS = {"logged": "as logged", "ips": "IPS", "snips": "SNIPS", "doubly_robust": "doubly robust"}
 
 
@@ -37,7 +38,7 @@ def simulation_sections(run: Run) -> list[str]:
     for grid in simulation_grids(metrics):
         lines += titled(grid)
         if grid.title.startswith("lift"):
-            lines += [_verdict(metrics), "", *_size_lines(metrics)]
+            lines += [_verdict(metrics), CATALOGUE, "", *_size_lines(metrics)]
         if grid.title.startswith("expected reward"):
             lines += [
                 f"From {number(metrics.get('rounds'))} logged rounds, with 95% bootstrap intervals over rounds. "

@@ -95,6 +95,7 @@ def run(config: CtrStageConfig, run: Run) -> dict[str, Any]:
     test = TestRows(
         labels=shown.label[experiment.parts[2]],
         users=shown.user[experiment.parts[2]],
+        items=shown.item[experiment.parts[2]],
         cold=cold_rows(shown, config.cold)[experiment.parts[2]],
         probability=None if shown.probability is None else shown.probability[experiment.parts[2]],
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 from sklearn.metrics import log_loss as sklearn_log_loss
 from sklearn.metrics import roc_auc_score
 
@@ -15,7 +16,7 @@ def rows() -> Rows:
     random = np.random.default_rng(0)
     truth = random.random(400)
     labels = (random.random(400) < truth).astype(np.int8)
-    return Rows(labels, random.integers(20, size=400), random.random(400) < 0.2, truth)
+    return Rows(labels, random.integers(20, size=400), np.arange(400) % 50, random.random(400) < 0.2, truth)
 
 
 @pytest.fixture
@@ -71,6 +72,24 @@ def test_gains_average_aucs_over_seeds_and_say_how_sure_they_are(rows, scores):
     assert control["low"] < 0 < control["high"]
 
 
+def test_users_and_items_are_draws_of_each_part(rows, scores):
+    found = gains(rows, scores)["with over without"]
+    for part, chosen in rows.parts().items():
+        one = found[part]
+        groups = [rows.users[chosen], rows.items[chosen]]
+        groups.append(groups[0] * 1000 + groups[1])
+        variances = []
+        for group in groups:
+            gain = relative_gain(rows.labels[chosen], *(scores[arm][:, chosen] for arm in ("with", "without")), group)
+            variances.append(((gain.high - gain.value) / 1.959963985) ** 2)
+        error = (variances[0] + variances[1] - variances[2]) ** 0.5
+        counts = (len(set(groups[0])), len(set(groups[1])))
+        half = student.ppf(0.975, min(counts) - 1) * error
+        assert (one["both_low"], one["both_high"]) == pytest.approx((one["value"] - half, one["value"] + half))
+        assert (one["users"], one["items"]) == counts
+        assert one["both_p"] < 0.05
+
+
 def test_cold_and_warm_gains_are_of_their_rows(rows, scores):
     found = gains(rows, scores)["with over without"]
     assert found["cold"]["rows"] == rows.cold.sum() and found["warm"]["rows"] == (~rows.cold).sum()
@@ -84,7 +103,7 @@ def test_cold_and_warm_gains_are_of_their_rows(rows, scores):
 def test_a_part_of_one_class_has_no_gain(rows, scores):
     labels = np.where(rows.cold, 0, rows.labels)
     with pytest.warns(UserWarning, match="of one class"):
-        found = gains(Rows(labels, rows.users, rows.cold, None), scores)
+        found = gains(Rows(labels, rows.users, rows.items, rows.cold, None), scores)
     assert np.isnan(found["with over without"]["cold"]["value"])
 
 
@@ -108,10 +127,12 @@ def test_the_share_of_the_distance_that_is_closed(rows, scores):
     # Clicks of probability u, uniform: a clicked row has density 2u, another 2(1 - u); P(u > v) = 5/6. Of 400 draws the
     # mean over pairs is within a few hundredths of it.
     assert found["all"]["auc"] == pytest.approx(5 / 6, abs=0.03)
-    assert best_possible(Rows(rows.labels, rows.users, rows.cold, None), scores) is None
+    assert best_possible(Rows(rows.labels, rows.users, rows.items, rows.cold, None), scores) is None
 
 
 def test_counts_of_test_rows():
-    found = rows_of(Rows(np.array([1, 0, 0, 1, 1]), np.array([0, 0, 2, 3, 3]), np.array([True, *[False] * 4]), None))
+    users, items = np.array([0, 0, 2, 3, 3]), np.array([7, 5, 5, 7, 9])
+    found = rows_of(Rows(np.array([1, 0, 0, 1, 1]), users, items, np.array([True, *[False] * 4]), None))
     # Users 0, 2 and 3; clicks at 0 and 3; user 0 alone has both classes.
-    assert found == {"rows": 5, "clicks": 3, "cold": 1, "users": 3, "users_with_clicks": 2, "users_with_both": 1}
+    counts = {"rows": 5, "clicks": 3, "cold": 1, "items": 3}
+    assert found == counts | {"users": 3, "users_with_clicks": 2, "users_with_both": 1}

@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 RANKINGS = ["windows", "topk", "rankings", "intervals", "summary", "comparison", "significance", "spread"]
-CLICKS = ["delong", "clicks", "ab_test", "off_policy", "captions"]
+CLICKS = ["delong", "two_way", "clicks", "ab_test", "off_policy", "captions"]
 
 
 @pytest.mark.parametrize("name", [*RANKINGS, *CLICKS])

@@ -39,17 +39,18 @@ def arm(auc, cold):
 
 
 def gain(value, low, high):
-    return {"value": value, "low": low, "high": high, "user_low": low - 1, "user_high": high + 1, "user_p": 0.00001}
+    wider = {"user_low": low - 1, "user_high": high + 1, "both_low": low - 2, "both_high": high + 2, "both_p": 0.00001}
+    return {"value": value, "low": low, "high": high, **wider}
 
 
 CTR = {
     "model": "deepfm",
     "columns": "fields",
     "fields": {"with": ["user", "item", "words"], "without": ["user", "item"], "shuffled": ["user", "item", "words"]},
-    "test": {"rows": 1000, "clicks": 250, "cold": 100, "users": 50},
+    "test": {"rows": 1000, "clicks": 250, "cold": 100, "users": 50, "items": 40},
     "arms": {"shuffled": arm(0.61, 0.5), "with": arm(0.7, 0.65), "without": arm(0.6, 0.5)},
     "gains": {
-        "shuffled over without": {"all": gain(1.0, 0.5, 2.5)},
+        "shuffled over without": {"all": gain(4.0, 1.5, 5.5)},
         "with over without": {"cold": gain(30.0, 20.0, 40.0), "all": gain(16.53, 12.0, 20.0)},
     },
     "best": {
@@ -70,18 +71,26 @@ def test_the_arms_stand_side_by_side_in_their_own_order(make_run):
     assert "reads `user`, `item` in every arm" in text and "250 clicks (25.0%)" in text
 
 
-def test_gains_have_both_intervals_and_a_star_only_where_both_are_clear(make_run):
+def test_gains_have_their_intervals_and_a_star_only_where_that_of_users_and_items_is_clear(make_run):
     run = make_run("ctr", CTR)
     text = write_report(run.path).read_text()
     (line,) = rows(text, "captions over none, all rows")
-    assert line.split(" | ")[1:5] == ["+16.53% *", "[+12.00, +20.00]", "[+11.00, +21.00]", "< 0.0001"]
+    assert line.split(" | ")[1:4] == ["+16.53% *", "[+10.00, +22.00]", "< 0.0001"]
+    assert line.split(" | ")[4:6] == ["[+11.00, +21.00]", "[+12.00, +20.00]"]
     (line,) = rows(text, "shuffled over none, all rows")
-    assert line.split(" | ")[1:4] == ["+1.00%", "[+0.50, +2.50]", "[-0.50, +3.50]"]  # users' interval holds zero
+    assert line.split(" | ")[1:3] == ["+4.00%", "[-0.50, +7.50]"]  # alone of the three it holds zero
+    assert line.split(" | ")[4:6] == ["[+0.50, +6.50]", "[+1.50, +5.50]"]
     assert text.index("captions over none, cold items") < text.index("shuffled over none, all rows")
     assert "![Relative gains in AUC with their intervals](gains.png)" in text
     assert (run.path / "gains.png").stat().st_size > 10_000
     assert "data:image/png;base64," in (run.path / "report.html").read_text()
     assert "gains.png" not in run.artifacts() and "report.html" not in run.artifacts()
+
+
+def test_a_report_says_what_one_seed_leaves_open(make_run):
+    assert "one over permutations, too" in write_report(make_run("ctr", CTR).path).read_text()
+    arms = {name: {**arm(0.6, 0.5), "seeds": [{"seed": 0, "auc": 0.6}]} for name in ("with", "without")}
+    assert "says nothing of other permutations" in write_report(make_run("ctr", {**CTR, "arms": arms}).path).read_text()
 
 
 def test_the_share_of_the_distance_is_told(make_run):
@@ -107,7 +116,7 @@ def test_one_arm_and_undefined_numbers_still_make_a_report(make_run):
     }
     run = make_run("ctr", alone)
     text = write_report(run.path).read_text()
-    assert "| captions over none, cold items | – | [–, –] | [–, –] | – | – |" in text
+    assert "| captions over none, cold items | – | [–, –] | – | [–, –] | [–, –] | – |" in text
     assert not (run.path / "gains.png").exists() and "gains.png" not in text
     assert write_report(make_run("ctr", {"arms": {}}).path).is_file()
 

@@ -15,6 +15,7 @@ from recbench.data.impressions import click_histories, cold_rows
 from recbench.data.interactions import TEST
 from recbench.errors import UserError
 from recbench.metrics.clicks import auc
+from recbench.metrics.two_way import two_way_gain
 from recbench.runs import Run
 
 LOOKS = ("red", "blue", "green", "black")
@@ -66,10 +67,21 @@ def made(workspace, log) -> Run:
     return workspace.made("ctr", *log, *QUICK, "seeds=[0,3]")
 
 
+def test_the_interval_has_the_items_that_were_shown_as_draws(made) -> None:
+    predicted = pq.read_table(made.path / "predictions.parquet")
+    shown = load_data(made.input_run("data").path).impressions
+    rows = predicted["row"].to_numpy()
+    scores = [np.stack([predicted[f"{arm}-{seed}"] for seed in (0, 3)]) for arm in ("with", "without")]
+    expected = two_way_gain(predicted["label"].to_numpy(), *scores, shown.user[rows], shown.item[rows])
+    found = made.metrics["gains"]["with over without"]["all"]
+    assert [found[key] for key in ("value", "both_low", "both_high", "both_p")] == pytest.approx(expected[:4])
+    assert made.metrics["test"]["items"] == found["items"] == len(set(shown.item[rows]))
+
+
 def test_captions_that_decide_clicks_gain_and_shuffled_ones_do_not(made) -> None:
     metrics = made.metrics
     gain = metrics["gains"]["with over shuffled"]["all"]
-    assert gain["low"] > 0 and gain["user_low"] > 0 and gain["value"] > 5
+    assert gain["low"] > 0 and gain["both_low"] > 0 and gain["value"] > 5
     control = metrics["gains"]["shuffled over without"]["all"]
     assert control["value"] < gain["value"] / 2
     assert metrics["best"]["all"]["closed_auc_with"] > 0.5
