@@ -30,6 +30,7 @@ from recbench.commands.options import (
     Windows,
     no_text,
     parse_windows,
+    print_options,
     run_stage,
     whole_numbers,
 )
@@ -217,6 +218,7 @@ def demo(
     runs: RunsFolder = Path("runs"),
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of training and evaluation.")] = 0,
     force: Force = False,
+    help_config: HelpConfig = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -227,6 +229,9 @@ def demo(
     from recbench.reporting.tables import print_json, show
 
     with one_line_errors("demo", debug):
+        if help_config:
+            print_options("demo", overrides or [])
+            return
         from recbench.overrides import quote
         from recbench.stages.demo import demo as run_demo
 

@@ -9,9 +9,11 @@ from recbench.commands.options import (
     AsJson,
     Debug,
     Excluded,
+    HelpConfig,
     Metrics,
     RunsFolder,
     parse_metrics,
+    print_options,
     whole_numbers,
 )
 from recbench.completion import complete_override, complete_run, complete_words
@@ -116,6 +118,7 @@ def bench(
     plan: Annotated[
         bool, typer.Option("--plan", help="List what is there and what is missing, and run nothing.")
     ] = False,
+    help_config: HelpConfig = False,
     save: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep tables and all metrics there, once nothing is missing.")
     ] = None,
@@ -126,6 +129,9 @@ def bench(
     from recbench.error_lines import one_line_errors
 
     with one_line_errors("train", debug):
+        if help_config:
+            print_options("bench", overrides or [])
+            return
         _bench(
             overrides or [],
             plan,

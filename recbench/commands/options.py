@@ -19,7 +19,10 @@ Overrides = Annotated[
 ]
 Multirun = Annotated[bool, typer.Option("--multirun", "-m", help="Run every combination of comma-separated values.")]
 Cfg = Annotated[bool, typer.Option("--cfg", help="Print the composed config and run nothing.")]
-HelpConfig = Annotated[bool, typer.Option("--help-config", help="List every option of the stage and exit.")]
+HelpConfig = Annotated[
+    bool,
+    typer.Option("--help-config", help="List every option and exit; a word after it, such as algo, only those of it."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 NoUpstream = Annotated[
@@ -73,18 +76,7 @@ def run_stage(
 
     with one_line_errors(stage, debug):
         if help_config:
-            from recbench.reporting.tables import Grid, show
-            from recbench.schema import describe
-
-            rows = [list(row) for row in describe(stage)]
-            titles = ["key", "default", "takes", "what it is"]
-            grids = [Grid(f"options of recbench {stage}", titles, rows, prose=True)]
-            if stage == "data":
-                from recbench.data.source_options import describe_options
-
-                rows = [list(row) for row in describe_options()]
-                grids.append(Grid("data.options, by source", ["source", *titles], rows, prose=True, names=2))
-            show(grids)
+            print_options(stage, overrides or [])
             return
         given = overrides or []
         keys = {override.partition("=")[0] for override in given}
@@ -92,6 +84,31 @@ def run_stage(
             flag for flag in flags if flag.partition("=")[0] not in keys
         ]  # an explicit override wins, in sweeps too
         dispatch(stage, [*kept, *given], multirun=multirun, print_config=cfg, as_json=as_json)
+
+
+def print_options(command: str, prefixes: Sequence[str]) -> None:
+    """List the options of a command whose keys begin with one of `prefixes`, or all. Raises UserError for none such."""
+    from recbench.reporting.options_list import beginning_with, option_lines
+    from recbench.reporting.screen import screen_width
+    from recbench.reporting.tables import show_lines
+    from recbench.schema import describe
+
+    if command == "bench":
+        from recbench.stages.experiments import describe_bench
+
+        rows = describe_bench()
+    elif command == "demo":
+        from recbench.stages.demo import describe_demo
+
+        rows = describe_demo()
+    else:
+        rows = describe(command)
+    if command == "data":
+        from recbench.data.source_options import describe_options
+
+        listed = describe_options()
+        rows += [(key, default, takes, f"of data.source={name}: {what}") for name, key, default, takes, what in listed]
+    show_lines(option_lines(beginning_with(rows, prefixes), screen_width()))
 
 
 def no_text(arguments: Sequence[str]) -> str | None:

@@ -13,7 +13,7 @@ from recbench.overrides import quote
 from recbench.reporting.progress import Steps
 from recbench.runs import Run
 from recbench.runs.order import end_of
-from recbench.schema import STAGE_SCHEMAS, did_you_mean
+from recbench.schema import STAGE_SCHEMAS, describe, did_you_mean
 from recbench.stages.bench import bench
 from recbench.stages.device import choose_device
 from recbench.stages.upstream import reuse
@@ -55,6 +55,11 @@ def demo(overrides: Sequence[str] = (), *, force: bool = False) -> Run:
     choose_device(str(base.device))  # one that is not there shows before anything is made
     values: dict[str, Any] = {**compose("data", MARKET), **{key: base[key] for key in KEYS}, "force": force}  # type: ignore[dict-item]
     return execute("demo", OmegaConf.create(values), list(overrides))
+
+
+def describe_demo() -> list[tuple[str, str, str, str]]:
+    """The options of `recbench demo`, as `schema.describe` has them."""
+    return [row for row in describe("simulate") if row[0] in KEYS]
 
 
 def run(config: DictConfig, run: Run) -> dict[str, Any]:

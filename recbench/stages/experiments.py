@@ -12,7 +12,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from recbench.composition import check_experiments, compose, config_folder, unreadable_told
 from recbench.errors import UserError
 from recbench.execution import prepare, replace
-from recbench.schema import ArmConfig, BenchConfig, did_you_mean, ineffective, read_bench, refuse_ineffective
+from recbench.schema import ArmConfig, BenchConfig, describe, did_you_mean, ineffective, read_bench, refuse_ineffective
 from recbench.schema.experiments import SCRATCH, SFT
 from recbench.stages.comparison_metrics import METRICS, check_metrics
 from recbench.stages.upstream import SETTLED_BY_SFT
@@ -114,6 +114,13 @@ def design(
             _check_arm(config, str(data), arm)
     _check_effects(config, [text for text in given if not _key(text).startswith("eval.")])
     return config
+
+
+def describe_bench() -> list[tuple[str, str, str, str]]:
+    """What `--help-config` lists of a bench: the options of train, and under `eval.` those of its evaluations."""
+    own = [row for row in describe("train") if row[0] not in BENCH_KEYS]
+    known = {"seed", "force", "resume", "input", *(row[0] for row in own)}
+    return [*own, *((f"eval.{key}", *rest) for key, *rest in describe("eval") if key not in known)]  # type: ignore[misc]
 
 
 def composed(stage: str, overrides: Sequence[str]) -> DictConfig:
