@@ -5,6 +5,7 @@ from omegaconf import OmegaConf
 
 from recbench.composition import compose
 from recbench.errors import UserError
+from recbench.rl.objective import beam_width
 from recbench.schema import read_bench, with_defaults
 from recbench.stages import experiments
 from recbench.stages.bench import relative_gains
@@ -122,3 +123,29 @@ def test_gains_over_data_sets():
     (arm,) = found["arms"]
     assert (arm["arm"], arm["mean"], arm["above"], arm["sets"]) == ("x", 3.0, 1, 2)
     assert list(arm["gains"]) == ["a", "b"] and arm["gains"]["b"]["relative_percent"] == -4.0
+
+
+def test_the_published_protocol_says_what_its_arms_are():
+    config = experiments.design(["experiment=published"])
+    made = {
+        (data, arm): experiments.training(config, data, arm)[0]
+        for data in config.on
+        for arm in config.arms
+        if arm != "sft"
+    }
+    for (data, arm), one in made.items():
+        assert one.data.split == ("given" if data in ("industrial", "office") else "leave_one_out")
+        assert one.policy.history == 10, (data, arm)
+        if config.arms[arm].start != "scratch":
+            assert one.algo.select_by == "ndcg@10" and one.algo.group_size == beam_width(one.algo, one.negatives)
+            assert one.sft.select_by == "ndcg@10"
+    widths = {arm: made["office", arm].algo.group_size for arm in config.arms if arm.startswith("grpo_beam")}
+    assert sorted(widths.values()) == [5, 10, 16, 32, 64]
+    assert all(arm == "grpo_beam" or arm == f"grpo_beam_{width}" for arm, width in widths.items())
+    others = [arm for data, arm in made if data == "yelp" and arm not in widths]
+    assert {made["yelp", arm].algo.group_size for arm in others if config.arms[arm].start != "scratch"} == {16}
+    anchors = {arm: made["industrial", arm].algo for arm in config.arms if arm.startswith("anchor_")}
+    for arm, algo in anchors.items():
+        _, anchor, *tau = arm.split("_")
+        assert (algo.anchor, algo.anchor_temperature) == (int(anchor), float(tau[1]) if tau else 1.0)
+    assert len(anchors) == 6
