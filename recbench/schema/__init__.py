@@ -1,6 +1,6 @@
 """Every configuration key with its type, range and unit; Hydra checks the types, `validate` the ranges.
 
-The field's `help` metadata is what `recbench STAGE --help-config` and the README print.
+The field's `help` metadata is what `recbench STAGE --help-config` prints.
 """
 
 from recbench.schema.captions import (

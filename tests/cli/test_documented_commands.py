@@ -12,10 +12,10 @@ PLACEHOLDER = re.compile(r"\b(RUN|FILE|NAME|HOST|CHECKPOINT|FOLDER)\b|\.\.\.|lat
 
 
 def shown() -> list[str]:
-    """Every `recbench STAGE ...` of the README and of docs/papers.md, without the remark behind it."""
+    """Every `recbench STAGE ...` of the README, the guide, docs/papers.md and the results, without the remark behind it."""
     found = []
-    for file in ("README.md", "docs/papers.md"):
-        text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ")
+    for file in (ROOT / "README.md", ROOT / "docs/papers.md", *sorted((ROOT / "docs").glob("*/*.md"))):
+        text = file.read_text(encoding="utf-8").replace("\\\n", " ")
         for match in re.finditer(rf"(?<!\w)recbench ((?:{'|'.join(STAGES)}) [^`\n]+)", text):
             if text[match.end() :].lstrip().startswith("error: "):
                 continue
