@@ -32,7 +32,7 @@ class LlavaCaptioner:
         if self.tokenizer is None or not hasattr(self.processor, "image_processor"):
             raise UserError(
                 f"captioner.path={config.path} has no processor of images and texts: give an image-text-to-text "
-                "checkpoint, or use captioner=text"
+                "checkpoint, or use captioner=text; captioner=llava_small for what that has saved with a Q-Former"
             )
         self.tokenizer.padding_side = "left"
         if self.tokenizer.pad_token is None:

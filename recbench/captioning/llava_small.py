@@ -13,15 +13,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, LlavaForConditionalGeneration, LlavaProcessor, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerBase,
+)
 
 from recbench.captioning.checkpoints import generate, generation_settings, load, load_model
 from recbench.captioning.folds import fold_of_items, number_of_folds
 from recbench.captioning.interface import Caption, Item
 from recbench.captioning.items import read_items, reference_captions
+from recbench.captioning.language_models import merge, read_tokenizer
+from recbench.captioning.qformer import MODEL_TYPE, QFormerLlava
 from recbench.captioning.small_model import (
     build_model,
-    build_processor,
     normalised,
     prompt_tokens,
     save_checkpoint,
@@ -35,7 +42,7 @@ from recbench.captioning.small_training import (
     total_steps,
     train,
 )
-from recbench.captioning.word_tokenizer import IMAGE, train_word_tokenizer
+from recbench.captioning.word_tokenizer import train_word_tokenizer
 from recbench.data.dataset import RecommendationData
 from recbench.errors import UserError
 from recbench.runs import Run, atomic_path
@@ -176,8 +183,9 @@ def _train(
             seconds = run.manifest.get("captioner_training_seconds", {})
             spent = round(seconds.get(folder.name, 0.0) + bar.seconds, 3)
             run.record(captioner_training_seconds={**seconds, folder.name: spent})
+    merge(network)
     with atomic_path(folder) as partial:
-        save_checkpoint(partial, network, build_processor(config, tokenizer))
+        save_checkpoint(partial, network, tokenizer, config)
     shutil.rmtree(unfinished, ignore_errors=True)
 
 
@@ -204,21 +212,15 @@ def _picture(item: Item) -> Any:
 def _tokenizer(config: CaptionerConfig, references: list[str]) -> PreTrainedTokenizerBase:
     if config.language_model is None:
         return train_word_tokenizer(references, config.least_word_count)
-    tokenizer = load(AutoTokenizer, config.language_model, config, "captioner.language_model")
-    if tokenizer.eos_token is None:
-        raise UserError(
-            f"captioner.language_model={config.language_model} has no end token, without which no caption ends"
-        )
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE]}, replace_extra_special_tokens=False)
-    tokenizer.image_token = IMAGE
-    return tokenizer
+    return read_tokenizer(config.language_model)
 
 
 def _load(folder: Path, config: CaptionerConfig, device: torch.device) -> _Model:
     """A checkpoint that this module wrote, or any LLaVA with a CLIP tower and fixed picture size."""
     key = "captioner.path"
+    if load(AutoConfig, str(folder), config, key).model_type == MODEL_TYPE:
+        tokenizer = load(AutoTokenizer, str(folder), config, key)
+        return _Model(load_model(QFormerLlava, str(folder), config, device, key), tokenizer)
     processor = load(LlavaProcessor, str(folder), config, key)
     network = load_model(LlavaForConditionalGeneration, str(folder), config, device, key)
     return _Model(network, processor.tokenizer)

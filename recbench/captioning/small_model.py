@@ -1,7 +1,7 @@
-"""The small LLaVA: a CLIP vision tower, a projector and a LLaMA language model in transformers' own classes.
+"""The small LLaVA: a CLIP vision tower, a connector and a causal language model in transformers' own classes.
 
-A caption is predicted after the beginning token and one image token a patch, as in LLaVA (arXiv 2304.08485), without
-words of a prompt: a model that is trained on one task needs no instruction.
+A caption is predicted after the beginning token and one image token a patch, as in LLaVA (arXiv 2304.08485), or one a
+query of a Q-Former, without words of a prompt: a model that is trained on one task needs no instruction.
 """
 
 from collections.abc import Sequence
@@ -20,24 +20,26 @@ from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
     LlavaProcessor,
+    PreTrainedConfig,
     PreTrainedTokenizerBase,
 )
 from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
+from recbench.captioning.language_models import adapt, config_of, put_into, read_language_model
+from recbench.captioning.qformer import QFormer, QFormerLlava, QFormerLlavaConfig
 from recbench.captioning.word_tokenizer import IMAGE
 from recbench.errors import UserError
-from recbench.pretrained import load_pretrained_model
 from recbench.schema import CaptionerConfig
 
 
 def build_model(config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase) -> LlavaForConditionalGeneration:
-    """A model with random weights from torch's global generator; with a LLaMA's where `language_model` names one.
+    """A model with random weights from torch's global generator; with those of `language_model` where it names one.
 
-    `tokenizer` is `train_word_tokenizer`'s, or the LLaMA's with an image token added.
+    `tokenizer` is `train_word_tokenizer`'s, or that of `language_model` with an image token added.
 
     Raises:
-        UserError: image_size is no multiple of patch_size, width none of twice the heads, or the checkpoint is no
-            LLaMA.
+        UserError: image_size is no multiple of patch_size, width none of twice the heads, or the language model does
+            not fit.
     """
     if config.image_size % config.patch_size:
         raise UserError(
@@ -46,6 +48,8 @@ def build_model(config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase) -> 
     if config.width % (2 * config.heads):
         raise UserError(f"captioner.width={config.width} is no multiple of twice captioner.heads={config.heads}")
     patches = (config.image_size // config.patch_size) ** 2
+    image_tokens = config.queries if config.connector == "qformer" else patches
+    longest = 1 + image_tokens + config.max_tokens
     vision = CLIPVisionConfig(
         hidden_size=config.width,
         intermediate_size=4 * config.width,
@@ -56,21 +60,30 @@ def build_model(config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase) -> 
         patch_size=config.patch_size,
         attention_dropout=config.dropout,
     )
-    language, weights = _language_model(config, tokenizer, patches)
-    model = LlavaForConditionalGeneration(
-        LlavaConfig(
-            vision_config=vision,
-            text_config=language,
-            image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-            image_seq_length=patches,
-            vision_feature_layer=-1,  # the published LLaVA takes the last but one: its tower was trained for CLIP
-            tie_word_embeddings=language.tie_word_embeddings,
-        )
-    )
+    weights = None if config.language_model is None else read_language_model(config.language_model, longest)
+    language = _small_llama(config, tokenizer, longest) if weights is None else config_of(weights, len(tokenizer))
+    settings: dict[str, Any] = {
+        "vision_config": vision,
+        "text_config": language,
+        "image_token_index": tokenizer.convert_tokens_to_ids(IMAGE),
+        "image_seq_length": image_tokens,
+        "vision_feature_layer": -1,  # the published LLaVA takes the last but one: its tower was trained for CLIP
+        "tie_word_embeddings": language.tie_word_embeddings,
+    }
+    model: LlavaForConditionalGeneration
+    if config.connector == "qformer":
+        model = QFormerLlava(QFormerLlavaConfig(connector_heads=config.heads, **settings))
+    else:
+        model = LlavaForConditionalGeneration(LlavaConfig(**settings))
     if weights is not None:
-        weights.resize_token_embeddings(len(tokenizer))
-        model.model.language_model.load_state_dict(weights.model.state_dict())
-        model.lm_head.load_state_dict(weights.lm_head.state_dict())
+        put_into(model, weights, len(tokenizer), str(config.language_model))
+        adapt(model, config.train_language, str(config.language_model))
+    _set_generation(model, tokenizer)
+    return model
+
+
+def _set_generation(model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Which tokens end a caption, and which never stand in one."""
     settings = model.generation_config
     settings.bos_token_id = tokenizer.bos_token_id
     settings.eos_token_id, settings.pad_token_id = tokenizer.eos_token_id, tokenizer.pad_token_id
@@ -81,41 +94,24 @@ def build_model(config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase) -> 
         tokenizer.convert_tokens_to_ids(IMAGE),
     }
     settings.suppress_tokens = sorted(never - {None, tokenizer.eos_token_id})
-    return model
 
 
-def _language_model(
-    config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase, patches: int
-) -> tuple[LlamaConfig, Any]:
-    """Its config, and a LLaMA whose weights it starts from, or None."""
-    if config.language_model is None:
-        text = LlamaConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=config.width,
-            intermediate_size=8 * (config.width // 3),  # about 8/3, as in LLaMA
-            num_hidden_layers=config.language_layers,
-            num_attention_heads=config.heads,
-            num_key_value_heads=config.heads,
-            max_position_embeddings=1 + patches + config.max_tokens,
-            attention_dropout=config.dropout,
-            tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        return text, None
-    from transformers import AutoModelForCausalLM
-
-    key, trusted = "captioner.language_model", config.trust_remote_code
-    weights = load_pretrained_model(
-        AutoModelForCausalLM, config.language_model, key, dtype=torch.float32, trust_remote_code=trusted
+def _small_llama(config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase, longest: int) -> PreTrainedConfig:
+    """The language model that is trained from scratch, for at most `longest` tokens."""
+    return LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=config.width,
+        intermediate_size=8 * (config.width // 3),  # about 8/3, as in LLaMA
+        num_hidden_layers=config.language_layers,
+        num_attention_heads=config.heads,
+        num_key_value_heads=config.heads,
+        max_position_embeddings=longest,
+        attention_dropout=config.dropout,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
-    if not isinstance(weights.config, LlamaConfig):
-        raise UserError(
-            f"captioner.language_model={config.language_model} is a {weights.config.model_type}: give a llama"
-        )
-    text = LlamaConfig(**{**weights.config.to_dict(), "vocab_size": len(tokenizer), "dtype": None})
-    return text, weights
 
 
 def build_processor(config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase) -> LlavaProcessor:
@@ -148,12 +144,21 @@ def normalised(pixels: Tensor) -> Tensor:
     return (pixels - mean) / deviation
 
 
-def prompt_tokens(model: LlavaForConditionalGeneration, batch: int) -> Tensor:
-    """What stands before a caption: the beginning token, where there is one, and the image tokens; int64 [batch, P]."""
+def prompt_tokens(model: LlavaForConditionalGeneration, batch: int, pictures: int = 1) -> Tensor:
+    """What stands before a caption of `pictures` pictures, int64 [batch, P]: the beginning token, where there is one,
+    and the image tokens of each picture.
+    """
     config = cast(LlavaConfig, model.config)
     begin = model.generation_config.bos_token_id
-    tokens = ([] if begin is None else [begin]) + [config.image_token_index] * config.image_seq_length
+    tokens = [] if begin is None else [begin]
+    tokens += [config.image_token_index] * (pictures * config.image_seq_length)
     return torch.tensor(tokens, device=model.device).repeat(batch, 1)
+
+
+def patches_of(model: LlavaForConditionalGeneration) -> int:
+    """Patches of a picture."""
+    vision = cast(LlavaConfig, model.config).vision_config
+    return int((vision.image_size // vision.patch_size) ** 2)
 
 
 def caption_losses(
@@ -162,27 +167,31 @@ def caption_losses(
     """Cross-entropy of every token of the captions, in nats: float32 [B, T], 0 where `captions` is -1.
 
     Args:
-        pixels: normalised pictures [B, 3, size, size].
+        pixels: normalised pictures [B C, 3, size, size]: the C pictures of each caption, one caption after the other.
         captions: token ids with the end token, int64 [B, T], padded on the right with -1.
-        kept: patches that the model reads, int64 [B, K], ascending; None: all. A part of them makes a step cheaper,
+        kept: patches that the model reads, int64 [B C, K], ascending; None: all. A part of them makes a step cheaper,
             and regularises (arXiv 2212.00794).
     """
     core = model.model
-    vision, language = core.vision_tower, core.language_model
+    vision, language, connector = core.vision_tower, core.language_model, core.multi_modal_projector
     states = vision.embeddings(pixels)  # the class token, then the patches
     if kept is not None:
         rows = torch.cat([torch.zeros_like(kept[:, :1]), kept + 1], 1)
         states = states.gather(1, rows[:, :, None].expand(-1, -1, states.shape[-1]))
     states = vision.encoder(inputs_embeds=vision.pre_layrnorm(states)).last_hidden_state
-    image = core.multi_modal_projector(states[:, 1:])
+    batch = len(captions)
+    pictures = len(pixels) // batch
+    image = connector(states[:, 1:]).unflatten(0, (batch, pictures)).flatten(1, 2)
 
-    prompt = prompt_tokens(model, len(pixels))
-    begin = prompt.shape[1] - core.config.image_seq_length
-    words = language.embed_tokens(torch.cat([prompt[:, :begin], captions[:, :-1].clamp(min=0)], 1))
+    prompt = prompt_tokens(model, batch, pictures)
+    begin = prompt.shape[1] - pictures * core.config.image_seq_length
+    words = language.get_input_embeddings()(torch.cat([prompt[:, :begin], captions[:, :-1].clamp(min=0)], 1))
     inputs = torch.cat([words[:, :begin], image.to(words.dtype), words[:, begin:]], 1)
-    positions = torch.arange(prompt.shape[1] + captions.shape[1] - 1, device=pixels.device).repeat(len(pixels), 1)
-    if kept is not None:  # a patch keeps its place, whichever others are left out
-        positions = torch.cat([positions[:, :begin], kept + begin, positions[:, prompt.shape[1] :]], 1)
+    positions = torch.arange(prompt.shape[1] + captions.shape[1] - 1, device=pixels.device).repeat(batch, 1)
+    if kept is not None and not isinstance(connector, QFormer):  # a patch keeps its place, whichever are left out
+        first = begin + core.config.image_seq_length * torch.arange(pictures, device=pixels.device)
+        places = (kept.unflatten(0, (batch, pictures)) + first[:, None]).flatten(1)
+        positions = torch.cat([positions[:, :begin], places, positions[:, prompt.shape[1] :]], 1)
     # Without a mask, transformers would take a gap between positions for the beginning of another sequence.
     everything = torch.ones(inputs.shape[:2], dtype=torch.int64, device=inputs.device)
     hidden = language(
@@ -195,7 +204,14 @@ def caption_losses(
     return torch.zeros(captions.shape, device=pixels.device).masked_scatter(real, losses)
 
 
-def save_checkpoint(folder: Path, model: LlavaForConditionalGeneration, processor: LlavaProcessor) -> None:
-    """Write an ordinary Hugging Face folder, which `captioner=llava` reads too."""
+def save_checkpoint(
+    folder: Path, model: LlavaForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, config: CaptionerConfig
+) -> None:
+    """Write an ordinary Hugging Face folder, which `captioner=llava` reads too; with a Q-Former it is of our own class,
+    and has a tokenizer in place of a processor.
+    """
     model.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    if isinstance(model, QFormerLlava):
+        tokenizer.save_pretrained(folder)
+    else:
+        build_processor(config, tokenizer).save_pretrained(folder)

@@ -7,7 +7,7 @@ step), so that a resumed training needs no generator states and ends with the we
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
+from recbench.captioning.language_models import LowRankLinear
 from recbench.captioning.muon import Muon
-from recbench.captioning.small_model import caption_losses, normalised
+from recbench.captioning.small_model import caption_losses, normalised, patches_of
 from recbench.errors import damage_told
 from recbench.runs import atomic_path
 from recbench.schema import CaptionerConfig
@@ -87,8 +88,8 @@ def train(
         precision: float32, or bfloat16 autocast.
     """
     steps = total_steps(config, len(examples.captions))
-    parameters = dict(model.named_parameters())  # tied weights once
-    optimizers = make_optimizers(parameters, config)
+    parameters = trained_parameters(model)
+    optimizers = make_optimizers(model, config)
     first = _load_state(folder, parameters, optimizers)
     model.train()
     for step in range(first, steps):
@@ -110,21 +111,35 @@ def train(
     model.eval()
 
 
-def make_optimizers(parameters: dict[str, Tensor], config: CaptionerConfig) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the layers, AdamW for all else: embeddings, norms, biases.
+def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """By name, those that are not frozen; tied ones once."""
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
+
+
+def make_optimizers(model: nn.Module, config: CaptionerConfig) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for all else: embeddings, norms, biases, LoRA.
 
     Muon needs fewer steps than AdamW. Decay is by learning rate times `weight_decay`, alike in both for their rates'
     ratio.
     """
-    matrices = {name for name, value in parameters.items() if value.ndim == 2 and "embed" not in name}
+    parameters = trained_parameters(model)
+    others = {id(value) for layer in model.modules() for value in _not_muons(layer)}
+    matrices = {name for name, value in parameters.items() if value.ndim == 2 and id(value) not in others}
     muon = Muon(
         [parameters[name] for name in sorted(matrices)],
         lr=config.matrix_learning_rate,
         weight_decay=config.weight_decay,
     )
-    others = [value for name, value in sorted(parameters.items()) if name not in matrices]
-    adamw = torch.optim.AdamW(others, lr=config.learning_rate, weight_decay=0.0, betas=(0.9, 0.98))
+    rest = [value for name, value in sorted(parameters.items()) if name not in matrices]
+    adamw = torch.optim.AdamW(rest, lr=config.learning_rate, weight_decay=0.0, betas=(0.9, 0.98))
     return [muon, adamw]
+
+
+def _not_muons(layer: nn.Module) -> tuple[nn.Parameter, ...]:
+    """Matrices of a layer whose rows or columns Muon would wrongly make alike in length."""
+    if isinstance(layer, nn.Embedding):
+        return (layer.weight,)
+    return (layer.down, layer.up) if isinstance(layer, LowRankLinear) else ()
 
 
 def learning_rate_factor(step: int, steps: int) -> float:
@@ -185,7 +200,7 @@ def _loss(
         weights[place, : examples.first_sentences[row]] = 1.0
     kept = None
     if patch_share < 1:
-        patches = model.config.image_seq_length
+        patches = patches_of(model)
         count = max(1, round(patch_share * patches))
         noise = _generator(seed, PATCHES, step).random((len(rows), patches))
         kept = torch.from_numpy(np.sort(np.argsort(noise, axis=1)[:, :count], axis=1)).to(device)
@@ -204,7 +219,7 @@ def _generator(seed: Sequence[int], stream: int, step: int = 0) -> np.random.Gen
 
 
 def _save_state(
-    folder: Path, parameters: dict[str, Tensor], optimizers: list[torch.optim.Optimizer], step: int
+    folder: Path, parameters: Mapping[str, Tensor], optimizers: list[torch.optim.Optimizer], step: int
 ) -> None:
     moments = {
         f"{number}.{index}.{name}": torch.as_tensor(value).contiguous()
@@ -220,7 +235,7 @@ def _save_state(
         (partial / "state.json").write_text(json.dumps({"step": step}) + "\n", encoding="utf-8")
 
 
-def _load_state(folder: Path, parameters: dict[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> int:
+def _load_state(folder: Path, parameters: Mapping[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> int:
     """Restore what `_save_state` wrote, where it did; returns the steps that are done."""
     if not (folder / "state.json").is_file():
         return 0
@@ -228,7 +243,7 @@ def _load_state(folder: Path, parameters: dict[str, Tensor], optimizers: list[to
         return _restore(folder, parameters, optimizers)
 
 
-def _restore(folder: Path, parameters: dict[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> int:
+def _restore(folder: Path, parameters: Mapping[str, Tensor], optimizers: list[torch.optim.Optimizer]) -> int:
     with torch.no_grad():
         for name, value in load_file(folder / "weights.safetensors").items():
             parameters[name].copy_(value)

@@ -6,6 +6,7 @@ from recbench.schema.options import StageConfig, option
 
 # where settings of a captioner have an effect
 TRAINED_HERE = "kind=llava_small path=none"
+FROM_SCRATCH = f"{TRAINED_HERE} language_model=none"
 CHECKPOINT = ("kind=llava,text", "fallback=text")
 GENERATES = ("kind=llava_small,llava,endpoint,text", "fallback=text")
 
@@ -107,21 +108,41 @@ class CaptionerConfig:
         of=TRAINED_HERE,
     )
     # llava_small: architecture
+    connector: str = option(
+        "mlp",
+        "between vision tower and language model. mlp: each patch becomes a token; qformer: learned queries read the "
+        "patches, as in BLIP-2, and become the tokens",
+        one_of=("mlp", "qformer"),
+        of=TRAINED_HERE,
+    )
+    queries: int = option(
+        16, "queries of the Q-Former: tokens a picture", least=1, of=f"{TRAINED_HERE} connector=qformer"
+    )
     language_model: str | None = option(
-        None, "LLaMA checkpoint folder that the language model starts from", of=TRAINED_HERE
+        None,
+        "folder of the causal LM that the language model starts from, with its tokenizer: Llama, Qwen2, GPT-NeoX, ...; "
+        "none: a small LLaMA with random weights and a tokenizer of words",
+        of=TRAINED_HERE,
+    )
+    train_language: str = option(
+        "full",
+        "what is trained of it, beside vision tower and connector. frozen: nothing; lora: matrices of rank 8 beside "
+        "its linear layers, added to them at the end; full: all its weights",
+        one_of=("frozen", "lora", "full"),
+        of=f"{TRAINED_HERE} language_model!=none",
     )
     image_size: int = option(64, "pixels a side", least=8, of=TRAINED_HERE)
     patch_size: int = option(8, "pixels a side of a vision patch; divides image_size", least=1, of=TRAINED_HERE)
     vision_layers: int = option(3, "layers of the vision tower", least=1, of=TRAINED_HERE)
-    language_layers: int = option(3, "layers of the language model", least=1, of=TRAINED_HERE)
+    language_layers: int = option(3, "layers of the language model", least=1, of=FROM_SCRATCH)
     width: int = option(128, "hidden width of both; a multiple of the heads", least=8, of=TRAINED_HERE)
     heads: int = option(4, "attention heads of both", least=1, of=TRAINED_HERE)
-    least_word_count: int = option(3, "rarer words of the reference captions are unknown", least=1, of=TRAINED_HERE)
+    least_word_count: int = option(3, "rarer words of the reference captions are unknown", least=1, of=FROM_SCRATCH)
     # llava_small: training
     epochs: float = option(14.0, "passes over the captioned pictures", least=0, most=1_000_000, of=TRAINED_HERE)
     training_batch: int = option(64, "pictures a step", least=1, of=TRAINED_HERE)
     learning_rate: float = option(
-        2e-3, "peak learning rate of AdamW: embeddings, norms, biases", least=0, of=TRAINED_HERE
+        2e-3, "peak learning rate of AdamW: embeddings, norms, biases, LoRA", least=0, of=TRAINED_HERE
     )
     matrix_learning_rate: float = option(
         0.02, "peak learning rate of Muon: the matrices of the layers", least=0, of=TRAINED_HERE
