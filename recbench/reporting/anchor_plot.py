@@ -8,6 +8,7 @@ from recbench.reporting.roc_plot import BLUE, GREY, INK, ORANGE
 
 COLOURS = (BLUE, ORANGE, "#3d8f5f", "#b07aa1", "#7a5c3e", GREY)
 MARKERS = "osD^vP"  # the lines can be told apart in grey, too
+DASHES = ("-", "--")  # of the first metrics, and of those for which the colours begin anew
 
 
 def plot_anchors(path: Path, curves: Sequence[Mapping[str, Any]]) -> None:
@@ -35,8 +36,10 @@ def plot_anchors(path: Path, curves: Sequence[Mapping[str, Any]]) -> None:
         axes.axhline(0, color=GREY, lw=1)
         for place, (metric, gains) in enumerate(zip(curve["metrics"], curve["gains"], strict=True)):
             colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+            dashes = DASHES[place // len(COLOURS) % len(DASHES)]
             values, best = [100 * gain for gain in gains], curve["best"][place]
-            axes.plot(curve["anchors"], values, color=colour, lw=1.5, marker=marker, ms=3.5, label=metric.upper())
+            name = metric.upper()
+            axes.plot(curve["anchors"], values, dashes, color=colour, lw=1.5, marker=marker, ms=3.5, label=name)
             axes.plot(curve["anchors"][best], values[best], marker, color=colour, ms=9, mec="white", mew=1)
         axes.set_xscale("log")
         axes.set_xticks(curve["anchors"], [str(anchor) for anchor in curve["anchors"]])
