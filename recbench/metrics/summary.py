@@ -2,7 +2,8 @@
 
 Names: "auc", "wpauc(a,b)" (the area over the window's width), "mcclish(a,b)", "pauc(a,b)" (the raw area), "hr@K",
 "ndcg@K", "mrr@K". Two inputs lead here: counts of negatives above one positive a case, or labels and scores, which
-have "recall@K", too: with one positive it is "hr@K".
+have "recall@K", too: with one positive it is "hr@K". Of counts of semantic IDs instead of items, names end in _by_id:
+"hr_by_id@K".
 """
 
 import re
@@ -40,7 +41,7 @@ FloatArray = NDArray[np.float64]
 Summary = dict[str, dict[str, float]]
 
 _WINDOW_NAME = re.compile(r"(wpauc|pauc|mcclish)\(([^()]*)\)")
-_TOP_K_NAME = re.compile(r"(hr|ndcg|mrr)@(\d+)")
+_TOP_K_NAME = re.compile(r"(hr|recall|ndcg|mrr)(?:_by_id)?@(\d+)")
 
 
 def metric_names(windows: Sequence[Sequence[float]], ks: Sequence[int]) -> list[str]:
@@ -57,20 +58,24 @@ def metric_names(windows: Sequence[Sequence[float]], ks: Sequence[int]) -> list[
 def metric_of_ranks(name: str, above: ArrayLike, ties: ArrayLike, negatives: ArrayLike) -> FloatArray:
     """One named metric for every case with one positive, float64[C]; its mean is what `summarise_ranks` reports.
 
-    `above`, `ties` and `negatives` count the negatives strictly above the positive, tied with it, and all, [C]. NaN,
-    with a warning, where an area has no negatives. Raises UserError for an unknown name.
+    `above`, `ties` and `negatives` count the negatives strictly above the positive, tied with it, and all, [C]; for a
+    name with _by_id they are counts of IDs: (31) of docs/methods.md. NaN, with a warning, where an area has no
+    negatives. Raises UserError for an unknown name.
 
     >>> metric_of_ranks("hr@10", above=[3, 12], ties=[0, 0], negatives=[99, 99])
     array([1., 0.])
     """
-    columns = {"hr": hit_rate, "ndcg": ndcg, "mrr": mrr}
+    columns = {"hr": hit_rate, "recall": hit_rate, "ndcg": ndcg, "mrr": mrr}
     top_k = _TOP_K_NAME.fullmatch(name)
     if top_k:
         check_counts(above, ties, negatives)
         return columns[top_k[1]](above, ties, int(top_k[2]))
     area = _WINDOW_NAME.fullmatch(name)
     if not area and name != "auc":
-        raise UserError(f"metric {name!r} is not one of auc, wpauc(a,b), pauc(a,b), mcclish(a,b), hr@K, ndcg@K, mrr@K")
+        raise UserError(
+            f"metric {name!r} is not one of auc, wpauc(a,b), pauc(a,b), mcclish(a,b), hr@K, recall@K, ndcg@K, mrr@K, "
+            "hr_by_id@K, ndcg_by_id@K"
+        )
     form, window = ("wpauc", (0.0, 1.0)) if area is None else (area[1], _read_window(name, area[2]))
     return _area_in_form(form, windowed_tpr(above, ties, negatives, window), window)
 
@@ -118,6 +123,31 @@ def summarise_ranks(
         )
     )
     return _summary(values, bootstrap_intervals(np.stack(list(values.values()), axis=1), samples, seed, user))
+
+
+def summarise_ids(
+    above: ArrayLike,
+    ties: ArrayLike,
+    ks: Sequence[int],
+    *,
+    groups: ArrayLike,
+    samples: int = 1000,
+    seed: int = 0,
+) -> Summary:
+    """Hit rate and NDCG of the positive's semantic ID among the IDs: (31) of docs/methods.md.
+
+    `above` and `ties` [C] count IDs above the positive's and tied with it; the rest as in `summarise_ranks`. Source:
+    the evaluation that MiniOneRec (arXiv 2510.24431) publishes, for which any item of the ID is a hit.
+
+    >>> summarise_ids([1, 4], [0, 0], [3], groups=[0, 1], samples=0)["hr_by_id@3"]["value"]
+    0.5
+    """
+    values: dict[str, FloatArray] = {}
+    for k in map(check_k, ks):
+        values |= {f"hr_by_id@{k}": hit_rate(above, ties, k), f"ndcg_by_id@{k}": ndcg(above, ties, k)}
+    if not values:
+        return {}
+    return _summary(values, bootstrap_intervals(np.stack(list(values.values()), axis=1), samples, seed, groups))
 
 
 def summarise_scores(

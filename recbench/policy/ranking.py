@@ -12,6 +12,7 @@ from recbench.errors import UserError
 from recbench.policy.bpr_mf import BprMf
 from recbench.policy.kinds import Policy
 
+COLUMNS = 9  # of a result row, before its best items
 EXACT_NODES = 2000  # full scoring is the default while the trie has at most this many nodes to run
 
 
@@ -29,6 +30,8 @@ class CaseRanks:
     above_excluded: np.ndarray  # int64 [C]; negatives the user has seen do not count
     ties_excluded: np.ndarray  # int64 [C]
     negatives_excluded: np.ndarray  # int64 [C]
+    above_by_id: np.ndarray  # int64 [C]; token sequences above the positive's, whatever the number of their items: (31)
+    ties_by_id: np.ndarray  # int64 [C]; other sequences tied with it
     censored: np.ndarray  # bool [C]
     top_items: np.ndarray  # int64 [C, top]; catalogue rows, best first, -1 is padding
 
@@ -74,6 +77,7 @@ def rank_cases(
     policy.eval()
     past = contexts(policy, interactions, cases)
     seen = _seen_items(interactions, cases)
+    sequences = torch.from_numpy(_item_of_each_sequence(policy)).to(policy.device)
     # Similar lengths share a batch; the results go back to the order of the cases.
     order = np.argsort((past >= 0).sum(1), kind="stable")
     results: list[np.ndarray] = []
@@ -85,18 +89,17 @@ def rank_cases(
             if beam_width is None:
                 scores = policy.score_catalogue(batch)
                 _check_numbers(not bool(scores.isnan().any()))
-                found = _exact(scores, positives, [seen[row] for row in rows], top_items)
+                found = _exact(scores, positives, [seen[row] for row in rows], sequences, top_items)
             else:
                 found = _by_beam(policy, batch, positives, [seen[row] for row in rows], beam_width, top_items)
         results.append(found)
         advance(len(rows))
     policy.train(was_training)
-    columns = 7 + top_items
-    table = np.concatenate(results) if results else np.zeros((0, columns), np.int64)
+    table = np.concatenate(results) if results else np.zeros((0, COLUMNS + top_items), np.int64)
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
     table = table[back]
-    above, ties, negatives, above_excluded, ties_excluded, negatives_excluded = table[:, :6].T
+    above, ties, negatives, above_excluded, ties_excluded, negatives_excluded, above_by_id, ties_by_id = table[:, :8].T
     return CaseRanks(
         above=above,
         ties=ties,
@@ -104,8 +107,10 @@ def rank_cases(
         above_excluded=above_excluded,
         ties_excluded=ties_excluded,
         negatives_excluded=negatives_excluded,
-        censored=table[:, 6].astype(bool),
-        top_items=table[:, 7:],
+        above_by_id=above_by_id,
+        ties_by_id=ties_by_id,
+        censored=table[:, 8].astype(bool),
+        top_items=table[:, COLUMNS:],
     )
 
 
@@ -124,8 +129,14 @@ def _seen_items(interactions: Interactions, cases: Cases) -> list[np.ndarray]:
     ]
 
 
-def _exact(scores: Tensor, positives: Tensor, seen: list[np.ndarray], top_items: int) -> np.ndarray:
-    """Result rows int64 [B, 7 + top] from scores [B, N]."""
+def _item_of_each_sequence(policy: Policy) -> np.ndarray:
+    """The first item of every token sequence, int64: all items where none share one."""
+    starts = policy.trie.item_offsets
+    return policy.trie.items[starts[:-1][np.diff(starts) > 0]]
+
+
+def _exact(scores: Tensor, positives: Tensor, seen: list[np.ndarray], sequences: Tensor, top_items: int) -> np.ndarray:
+    """Result rows int64 [B, COLUMNS + top] from scores [B, N]; `sequences` [S] holds an item of each sequence."""
     own = scores.gather(1, positives[:, None])
     above, tied = scores > own, scores == own
     excluded = torch.zeros_like(above)
@@ -139,6 +150,8 @@ def _exact(scores: Tensor, positives: Tensor, seen: list[np.ndarray], top_items:
         (above & ~excluded).sum(1),
         (tied & ~excluded).sum(1) - 1,
         negatives - excluded.sum(1),
+        above[:, sequences].sum(1),
+        tied[:, sequences].sum(1) - 1,
         torch.zeros_like(positives),
     ]
     best = scores.topk(min(top_items, scores.shape[1]), dim=1).indices
@@ -149,13 +162,13 @@ def _exact(scores: Tensor, positives: Tensor, seen: list[np.ndarray], top_items:
 def _by_beam(
     policy: Policy, batch: Tensor, positives: Tensor, seen: list[np.ndarray], width: int, top_items: int
 ) -> np.ndarray:
-    """Result rows int64 [B, 7 + top] from a beam search."""
+    """Result rows int64 [B, COLUMNS + top] from a beam search."""
     # Items already seen take places of the beam; it is wider by as many, so that excluding them leaves `width` others.
     beams = policy.beam_search(batch, width + max(len(items) for items in seen))
     items, scores = beams.items.cpu().numpy(), beams.log_probs.cpu().numpy()
     _check_numbers(bool((items >= 0).any(axis=1).all()))  # a beam of NaN finds nothing
     trie = policy.trie
-    table = np.full((len(items), 7 + top_items), -1, dtype=np.int64)
+    table = np.full((len(items), COLUMNS + top_items), -1, dtype=np.int64)
     for row, positive in enumerate(positives.tolist()):
         real = items[row] >= 0
         # Items of one sequence are found together, though the beam's last place may cut some of them off.
@@ -168,17 +181,19 @@ def _by_beam(
         equal = items[row][real & (scores[row] == own)]
         tied = np.setdiff1d(np.union1d(equal, same_sequence), positive) if found else equal
         negatives = policy.catalogue_size - 1
-        table[row, :7] = (
+        table[row, :COLUMNS] = (
             len(above),
             len(tied),
             negatives,
             len(np.setdiff1d(above, seen[row])),
             len(np.setdiff1d(tied, seen[row])),
             negatives - len(seen[row]),
+            len(np.unique(trie.leaf_of_item[above])),
+            len(np.setdiff1d(trie.leaf_of_item[equal], leaf)),
             not found,
         )
         kept = items[row][real][:top_items]
-        table[row, 7 : 7 + len(kept)] = kept
+        table[row, COLUMNS : COLUMNS + len(kept)] = kept
     return table
 
 

@@ -117,6 +117,11 @@ class ItemTrie:
         return [*chunks, np.sort(needed[start:])] if len(needed) else []
 
     @property
+    def sequence_count(self) -> int:
+        """Number of distinct token sequences: of items, less those that share another's."""
+        return int(np.count_nonzero(np.diff(self.item_offsets)))
+
+    @property
     def shared_items(self) -> int:
         """Items that share their whole sequence with another item, and so are tied by construction."""
         per_leaf = np.diff(self.item_offsets)

@@ -21,6 +21,8 @@ METRIC_ORDER = (
     "recall",
     "ndcg",
     "mrr",
+    "hr_by_id",
+    "ndcg_by_id",
 )  # metrics.json has them by the alphabet
 COLUMN_TITLES = {
     "kept": "seen items kept",

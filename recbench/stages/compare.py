@@ -13,7 +13,13 @@ from recbench.metrics.significance import holm
 from recbench.metrics.summary import metric_of_ranks
 from recbench.reporting.progress import say
 from recbench.runs import Run, require_finished, resolve_run
-from recbench.stages.comparison_metrics import check_metrics, known_metrics, scored_exactly, shared_metrics
+from recbench.stages.comparison_metrics import (
+    check_metrics,
+    counts_for,
+    known_metrics,
+    scored_exactly,
+    shared_metrics,
+)
 from recbench.stages.evaluations import (
     Evaluation,
     arm_label,
@@ -206,7 +212,7 @@ def _values(
     """
     values = np.full((len(evaluation.users), len(names)), np.nan)
     for column, name in enumerate(names):
-        counts = evaluation.exact if name in sampled else evaluation.counts
+        counts = evaluation.exact if name in sampled else counts_for(evaluation, name)
         defined = (counts[2] > 0) & sample if name in sampled else counts[2] > 0
         values[defined, column] = metric_of_ranks(name, *counts[:, defined])
     return values

@@ -73,7 +73,13 @@ def known_metrics(
     if large:
         note(f"{', '.join(large)} left out: the catalogue has {items} items")
         names = [name for name in names if name not in large]
-    beyond = [name for name in names if needed[name] > found]
+    for name in (name for name in names if "_by_id" in name):
+        known = min(one.found_by_id for one in evaluations if counts_for(one, name) is not None)
+        if needed[name] > known:
+            raise UserError(
+                f"{name}: beams found no more than {known:g} IDs: give a lower K, or evaluate with ranks=exact"
+            )
+    beyond = [name for name in names if "_by_id" not in name and needed[name] > found]
     if not beyond:
         return names, []
     beam = f"ranks come from a beam and are known up to {found:g}"
@@ -84,6 +90,21 @@ def known_metrics(
         raise UserError(f"{beam}, too few for {', '.join(names)}: evaluate with exact_sample=2000 or ranks=exact")
     note(f"{beam}: {', '.join(beyond)} left out")
     return [name for name in names if name not in beyond], []
+
+
+def counts_for(evaluation: Evaluation, name: str) -> NDArray[np.int64]:
+    """The counts [3, C] that a metric is of: of semantic IDs for one by ID, else of items.
+
+    Raises UserError where the run does not tell those of IDs.
+    """
+    if "_by_id" not in name:
+        return evaluation.counts
+    if evaluation.by_id is None:
+        raise UserError(
+            f"{name}: eval run {evaluation.run.id} has no ranks by ID with these items: evaluate again, and leave out "
+            "--excluded, since they are of all items"
+        )
+    return evaluation.by_id
 
 
 def scored_exactly(evaluations: Sequence[Evaluation]) -> NDArray[np.bool_]:

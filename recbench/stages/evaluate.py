@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases, sample_cases
 from recbench.errors import UserError
-from recbench.metrics.summary import summarise_ranks, window_text
+from recbench.metrics.summary import summarise_ids, summarise_ranks, window_text
 from recbench.metrics.windows import rank_of, window_width
 from recbench.policy.checkpoint import load_policy
 from recbench.policy.kinds import Policy
@@ -61,7 +61,7 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
             top_items=config.top_items,
             advance=bar.advance,
         )
-    _write_ranks(run.path / "ranks.parquet", data, cases, ranks)
+    _write_ranks(run.path / "ranks.parquet", data, cases, ranks, policy)
     _note_narrow_windows(config, negatives, ranks.negatives_excluded, run)
     with warnings.catch_warnings():  # a summary for each column of the table would say it again
         warnings.filterwarnings("ignore", "window .* is narrower than one negative")
@@ -96,6 +96,8 @@ def _results(
             width,
         ),
     }
+    if policy.trie.shared_items:
+        result["kept"] |= _by_id(config, policy, cases, ranks)
     if width is not None:
         share = float(ranks.censored.mean())
         result["censored"] = share
@@ -162,6 +164,20 @@ def _summary(
     return summary
 
 
+def _by_id(config: EvalStageConfig, policy: Policy, cases: Cases, ranks: CaseRanks) -> dict[str, dict[str, float]]:
+    """Hit rates and NDCG of semantic IDs, which some items share, at the cut-offs that their ranks can tell."""
+    others = policy.trie.sequence_count - 1
+    known = int(ranks.above_by_id[ranks.censored].min(initial=others + 1))  # what a beam found at least
+    return summarise_ids(
+        np.where(ranks.censored, others, ranks.above_by_id),
+        ranks.ties_by_id,
+        [k for k in config.ks if k <= known],
+        groups=cases.user,
+        samples=config.bootstrap,
+        seed=config.seed,
+    )
+
+
 def _exact_sample(
     config: EvalStageConfig, run: Run, policy: Policy, data: RecommendationData, cases: Cases, beam_width: int
 ) -> dict[str, Any]:
@@ -169,7 +185,7 @@ def _exact_sample(
     with run.progress(f"eval {config.split}, exact", len(cases.user)) as bar:
         batch = min(config.batch_size, EXACT_BATCH)
         ranks = rank_cases(policy, data.interactions, cases, batch_size=batch, advance=bar.advance)
-    _write_ranks(run.path / "exact_ranks.parquet", data, cases, ranks)
+    _write_ranks(run.path / "exact_ranks.parquet", data, cases, ranks, policy)
     windows = [(float(low), float(high)) for low, high in config.windows]
     beyond = [window for window in windows if window[1] * ranks.negatives.max() > beam_width]
     counts = {
@@ -181,7 +197,7 @@ def _exact_sample(
     return {"exact_cases": len(cases.user), **measured}
 
 
-def _write_ranks(path: Path, data: RecommendationData, cases: Cases, ranks: CaseRanks) -> None:
+def _write_ranks(path: Path, data: RecommendationData, cases: Cases, ranks: CaseRanks, policy: Policy) -> None:
     names = np.array(data.catalogue["item"], dtype=object)
     top = [[names[item] for item in row if item >= 0] for row in ranks.top_items]
     users = data.interactions.users
@@ -199,6 +215,11 @@ def _write_ranks(path: Path, data: RecommendationData, cases: Cases, ranks: Case
             "top_items": pa.array(top, type=pa.list_(pa.string())),
         }
     )
+    if policy.trie.shared_items:  # else an ID is an item
+        by_id = {"above_by_id": ranks.above_by_id, "ties_by_id": ranks.ties_by_id}
+        by_id["n_by_id"] = np.full_like(ranks.negatives, policy.trie.sequence_count - 1)
+        for name, column in by_id.items():
+            table = table.append_column(name, pa.array(column))
     with atomic_path(path) as partial:
         pq.write_table(table, partial)
 

@@ -25,6 +25,8 @@ PUBLISHED = {  # other rules' labels, and the negatives that go without saying
     "rere": ("rere", "beam"),
 }
 
+BY_ID = ("above_by_id", "ties_by_id", "n_by_id")  # of ranks.parquet, where items share semantic IDs
+
 
 class Evaluation(NamedTuple):
     """One eval run of an arm: which arm and seed it is of, and what its ranks.parquet says."""
@@ -37,8 +39,10 @@ class Evaluation(NamedTuple):
     positions: NDArray[np.int64]  # of the case among the user's interactions, [C]
     counts: NDArray[np.int64]  # negatives above, ties, negatives of each case, [3, C]
     exact: NDArray[np.int64]  # the same of the cases that were scored exactly, -1 for others, [3, C]
+    by_id: NDArray[np.int64] | None  # counts of semantic IDs instead, [3, C]; none where they are not known
     items: int  # of the catalogue
     found: float  # ranks up to which counts are right: infinite when exact
+    found_by_id: float  # the same of the counts of IDs
 
 
 def arm_label(config: DictConfig) -> str:
@@ -119,14 +123,18 @@ def _read(run: Run, trained: Run, arm: str, excluded: bool) -> Evaluation:
     file = run.path / "ranks.parquet"
     if not file.is_file():
         raise UserError(f"eval run {run.id} has no ranks.parquet: evaluate again")
-    table = _table(file, excluded)
+    table = _table(file, excluded, BY_ID)
     above, ties, negatives = counts = _counts(table, excluded)
-    exact, found = counts, np.inf
+    exact, found, found_by_id = counts, np.inf, np.inf
+    by_id = _counts_by_id(table, counts, trained, excluded)
     if run.metrics["ranks"] != "exact":
         # A positive that the beam did not find counts as ranked last: right as far as the beam went.
         censored = table["censored"].to_numpy()
         found = float(above[censored].min(initial=run.config.beam_width))
         counts = np.stack([np.where(censored, negatives, above), ties, negatives])
+        if by_id is not None:
+            found_by_id = float(by_id[0][censored].min(initial=run.config.beam_width))
+            by_id = np.stack([np.where(censored, by_id[2], by_id[0]), *by_id[1:]])
         exact = _exact_counts(run.path / "exact_ranks.parquet", table, excluded)
     return Evaluation(
         run=run,
@@ -137,13 +145,17 @@ def _read(run: Run, trained: Run, arm: str, excluded: bool) -> Evaluation:
         positions=table["case"].to_numpy().astype(np.int64),
         counts=counts,
         exact=exact,
+        by_id=by_id,
         items=int(table["n"].to_numpy().max(initial=0)) + 1,
         found=found,
+        found_by_id=found_by_id,
     )
 
 
-def _table(file: Path, excluded: bool) -> pa.Table:
+def _table(file: Path, excluded: bool, where_there: Sequence[str] = ()) -> pa.Table:
     columns = dict.fromkeys(["user", "case", "censored", "n", *_columns(excluded)])
+    if where_there:
+        columns |= dict.fromkeys(name for name in pq.read_schema(file).names if name in where_there)
     return pq.read_table(file, columns=list(columns)).sort_by([("user", "ascending"), ("case", "ascending")])
 
 
@@ -153,6 +165,15 @@ def _columns(excluded: bool) -> list[str]:
 
 def _counts(table: pa.Table, excluded: bool) -> NDArray[np.int64]:
     return np.stack([table[name].to_numpy().astype(np.int64) for name in _columns(excluded)])
+
+
+def _counts_by_id(table: pa.Table, counts: NDArray[np.int64], trained: Run, excluded: bool) -> NDArray[np.int64] | None:
+    """Counts [3, C] of IDs: those of items where no items share one; none where they do, and it is not told."""
+    if not trained.metrics.get("item_tokens", {}).get("items_that_share_a_sequence", 0):
+        return counts
+    if excluded or not set(BY_ID) <= set(table.column_names):
+        return None
+    return np.stack([table[name].to_numpy().astype(np.int64) for name in BY_ID])
 
 
 def _exact_counts(file: Path, cases: pa.Table, excluded: bool) -> NDArray[np.int64]:

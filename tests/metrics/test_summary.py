@@ -7,7 +7,13 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from recbench.errors import UserError
-from recbench.metrics.summary import metric_names, metric_of_ranks, summarise_ranks, summarise_scores
+from recbench.metrics.summary import (
+    metric_names,
+    metric_of_ranks,
+    summarise_ids,
+    summarise_ranks,
+    summarise_scores,
+)
 from recbench.metrics.windows import window_auc
 
 TOLERANCE = 1e-9
@@ -45,6 +51,51 @@ def test_each_name_computes_the_same_per_case() -> None:
         assert values.shape == (60,)
         assert entry["value"] == pytest.approx(values.mean(), abs=TOLERANCE)
         assert entry["low"] <= entry["value"] <= entry["high"]
+
+
+def test_with_one_positive_recall_is_the_hit_rate() -> None:
+    counts = ([0, 3, 9, 10, 8], [0, 0, 0, 0, 3], [20] * 5)
+    assert metric_of_ranks("recall@10", *counts).tolist() == metric_of_ranks("hr@10", *counts).tolist()
+    assert metric_of_ranks("recall@10", *counts).tolist() == [1, 1, 1, 0, 0.5]
+
+
+def published_figures(lists: list[list[str]], targets: list[str], k: int) -> tuple[float, float]:
+    """Hit rate and NDCG as MiniOneRec's script counts them: where the list of IDs has the target's."""
+    hits, gains = 0.0, 0.0
+    for predicted, target in zip(lists, targets, strict=True):
+        place = next((place for place, one in enumerate(predicted) if one == target), 20_000)
+        if place < k:
+            hits += 1
+            gains += 1 / np.log2(place + 2)
+    return hits / len(targets), gains / len(targets)
+
+
+@pytest.mark.parametrize("k", [1, 3, 5, 10])
+def test_ids_are_counted_as_published_and_never_below_items(k: int) -> None:
+    """Random scores of 12 IDs, which 30 items share."""
+    rng = np.random.default_rng(k)
+    id_of_item = np.concatenate([np.arange(12), rng.integers(12, size=18)])
+    scores = rng.normal(size=(80, 12))
+    positive = rng.integers(30, size=80)
+    own = id_of_item[positive]
+    better = scores > scores[np.arange(80), own][:, None]  # IDs
+    above, ties = better.sum(1), np.zeros(80, int)
+    lists = [[f"<a_{one}>" for one in row] for row in np.argsort(-scores, axis=1)]
+    hits, gains = published_figures(lists, [f"<a_{one}>" for one in own], k)
+    found = summarise_ids(above, ties, [k], groups=np.arange(80) // 2, samples=20)
+    assert list(found) == [f"hr_by_id@{k}", f"ndcg_by_id@{k}"]
+    assert found[f"hr_by_id@{k}"]["value"] == pytest.approx(hits, abs=TOLERANCE)
+    assert found[f"ndcg_by_id@{k}"]["value"] == pytest.approx(gains, abs=TOLERANCE)
+    assert found[f"hr_by_id@{k}"]["low"] <= hits <= found[f"hr_by_id@{k}"]["high"]
+    assert metric_of_ranks(f"hr_by_id@{k}", above, ties, np.full(80, 11)).mean() == pytest.approx(hits)
+    # (31): items above are the IDs above and what else these have; items of one ID share a place each in turn.
+    items_above = better[:, id_of_item].sum(1)
+    others = np.bincount(id_of_item)[own] - 1
+    extra = (better * (np.bincount(id_of_item) - 1)).sum(1)
+    assert np.array_equal(above, items_above - extra)
+    counts = (items_above, others, np.full(80, 29))
+    assert (metric_of_ranks(f"hr@{k}", *counts) <= metric_of_ranks(f"hr_by_id@{k}", above, ties, counts[2])).all()
+    assert (metric_of_ranks(f"ndcg@{k}", *counts) <= metric_of_ranks(f"ndcg_by_id@{k}", above, ties, counts[2])).all()
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,23 @@ def test_a_beam_censors_what_it_does_not_find(sequence, width, expected, make_in
     assert ranks.top_items[0].tolist() == ([2, 1] if found > 1 else [2, -1])
 
 
+def _loop_by_id(trie, scores: np.ndarray, positive: int) -> tuple[int, int]:
+    """Token sequences above the positive's and tied with it, one by one."""
+    score_of = {tuple(tokens): score for tokens, score in zip(trie.item_tokens.tolist(), scores.tolist(), strict=True)}
+    own = tuple(trie.item_tokens[positive].tolist())
+    others = [score for tokens, score in score_of.items() if tokens != own]
+    return sum(score > scores[positive] for score in others), sum(score == scores[positive] for score in others)
+
+
+@pytest.mark.parametrize(("positive", "above"), [(2, 0), (1, 1), (4, 1), (0, 2), (5, 3), (3, 4)])
+def test_ids_above_by_hand(positive, above, make_interactions) -> None:
+    """Best first, the IDs are those of 2, of 1 and 4, of 0, of 5, of 3: a place each, however many items have one."""
+    for width in (None, 6):
+        ranks = rank_cases(POLICY, *_case(make_interactions, 2, 0, positive), beam_width=width)
+        assert (ranks.above_by_id[0], ranks.ties_by_id[0]) == (above, 0)
+    assert POLICY.trie.sequence_count == 5
+
+
 def _loop(scores: np.ndarray, positive: int, seen: set[int]) -> list[int]:
     """The six counts of one case, item by item."""
     counts = [0] * 6
@@ -117,6 +134,8 @@ def test_exact_ranks_are_the_loop_over_items(kind: str, split: int, make_policy,
         counts = _loop(scores, int(interactions.items[position]), set(before))
         assert [ranks.above[row], ranks.ties[row], ranks.negatives[row]] == counts[:3]
         assert [ranks.above_excluded[row], ranks.ties_excluded[row], ranks.negatives_excluded[row]] == counts[3:]
+        by_id = _loop_by_id(policy.trie, scores, int(interactions.items[position]))
+        assert (ranks.above_by_id[row], ranks.ties_by_id[row]) == by_id
         np.testing.assert_allclose(scores[ranks.top_items[row]], np.sort(scores)[::-1][:3], atol=1e-6)
 
 
@@ -141,6 +160,8 @@ def test_a_narrow_beam_never_claims_a_rank_below_the_exact_one(kind, width, make
     beam = rank_cases(policy, interactions, cases, beam_width=width)
     assert (beam.above[~beam.censored] <= exact.above[~beam.censored]).all()
     assert (beam.above[beam.censored] >= width).all()
+    assert (beam.above_by_id[~beam.censored] <= exact.above_by_id[~beam.censored]).all()
+    assert (beam.above_by_id <= beam.above).all() and (exact.above_by_id <= exact.above).all()
     assert (beam.above_excluded[beam.censored] >= width).all()
     assert (beam.ties[~beam.censored] == exact.ties[~beam.censored]).all()
     assert 0.0 <= beam_recall(policy, interactions, cases, width) <= 1.0

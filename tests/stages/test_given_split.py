@@ -7,7 +7,11 @@ from collections import Counter
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from recbench.data.dataset import load_data
+from recbench.data.interactions import TEST, held_out_cases, histories
+from recbench.policy.checkpoint import load_policy
 from tests.conftest import MODEL
 
 USERS, ITEMS = 40, 24
@@ -59,6 +63,39 @@ def test_every_row_is_a_case_of_its_user(trained, workspace, folder, split):
     assert Counter(table["user"]) == Counter(row["user_id"] for row in rows)  # users cluster: some have several
     assert max(Counter(table["user"]).values()) > 1
     assert len(set(zip(table["user"], table["case"], strict=True))) == len(rows)
+
+
+@pytest.mark.parametrize("ranks", ["exact", "beam"])
+def test_ids_are_counted_as_minionerec_does(trained, workspace, folder, ranks):
+    """Its script: a beam's IDs in order, a hit where one is the target's; items 0 and 1 have the same."""
+    run = workspace.evaluated(trained, "split=test", "--k", "1,3,10", f"ranks={ranks}", "beam_width=12")
+    index = json.loads((folder / "index.json").read_text())
+    policy, _ = load_policy(trained.path / "policy")
+    data = load_data(trained.input_run("data").path)
+    cases = held_out_cases(data.interactions, TEST)
+    past = torch.from_numpy(histories(data.interactions, cases, policy.history).astype(np.int64))
+    found = policy.beam_search(past, ITEMS).items
+    names = data.catalogue["item"]
+    places = []
+    for row, position in zip(found.tolist(), cases.position, strict=True):
+        predicted = list(dict.fromkeys(tuple(index[names[item]]) for item in row))
+        assert len(predicted) == ITEMS - 1
+        places.append(predicted.index(tuple(index[names[data.interactions.items[position]]])))
+    kept = run.metrics["kept"]
+    for k in (1, 3, 10):
+        gains = [1 / np.log2(place + 2) if place < k else 0 for place in places]
+        assert kept[f"hr_by_id@{k}"]["value"] == pytest.approx(np.mean(np.array(places) < k))
+        assert kept[f"ndcg_by_id@{k}"]["value"] == pytest.approx(np.mean(gains))
+        assert kept[f"hr_by_id@{k}"]["value"] >= kept[f"hr@{k}"]["value"]
+    assert "hr_by_id@3" not in run.metrics["excluded"] and "hr_by_id@3" in (run.path / "report.md").read_text()
+    names = ["hr_by_id@3", "hr@3", "recall@3"]
+    words = ["compare", str(run.path), "--metrics", ",".join(names), "--json"]
+    compared = json.loads(workspace.command(*words).out)["arms"][0]["values"]
+    assert [compared[name]["mean"] for name in names] == pytest.approx(
+        [kept[name]["value"] for name in [*names[:2], "hr@3"]]
+    )
+    result = workspace.command(*words, "--excluded")
+    assert result.code == 2 and "hr_by_id@3: eval run" in result.err and result.err.count("\n") == 1
 
 
 def test_users_not_cases_are_compared(trained, workspace, folder):
