@@ -8,6 +8,7 @@ import torch
 from recbench.captioning.fields import FieldsCaptioner
 from recbench.captioning.interface import Captioner
 from recbench.captioning.items import field_names
+from recbench.captioning.pictures import check_videos
 from recbench.captioning.prompts import check_prompt
 from recbench.captioning.writer import PROMPTED
 from recbench.data.dataset import RecommendationData
@@ -15,12 +16,16 @@ from recbench.errors import UserError
 from recbench.runs import Run
 from recbench.schema import CaptionerConfig
 
+READ_PICTURES = ("llava_small", "llava", "endpoint")  # kinds of captioners that do
+
 
 def check_config(config: CaptionerConfig, data: RecommendationData) -> None:
-    """Raise UserError for what can be told before anything is loaded or trained: prompts, and a fallback's path."""
+    """Raise UserError for what can be told before anything is loaded or trained: prompts, videos, a fallback's path."""
     names = field_names(data)
     if config.kind in PROMPTED:
         check_prompt(config.prompt, names)
+    if config.kind in READ_PICTURES:
+        check_videos(config, data)
     if config.fallback == "text":
         check_prompt(config.fallback_prompt, names, "captioner.fallback_prompt")
         if not config.fallback_path:

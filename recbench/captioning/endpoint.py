@@ -156,9 +156,10 @@ class EndpointCaptioner:
         return lost and self._connections == 0 and (len(answers) > 1 or not self._answered)
 
     def _request(self, item: Item) -> dict[str, Any]:
-        content: list[dict[str, Any]] = [{"type": "text", "text": fill_prompt(self.config.prompt, item)}]
-        if item.image is not None:
-            content.insert(0, {"type": "image_url", "image_url": {"url": data_url(item.image)}})
+        content: list[dict[str, Any]] = [
+            {"type": "image_url", "image_url": {"url": data_url(image)}} for image in item.images
+        ]
+        content.append({"type": "text", "text": fill_prompt(self.config.prompt, item)})
         request = {
             "model": self.config.model,
             "messages": [{"role": "user", "content": content}],

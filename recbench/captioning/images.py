@@ -3,7 +3,8 @@
 import os
 import stat
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from recbench.data.image_paths import IRREGULAR, NONE, LocatedImage, locate_image
 
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF")  # none that runs another program, as EPS does
+NO_PICTURE = "the image file is no picture"
 SMALLEST_SIDE = 16  # below it, processors take a side for the colour channels
 LONGEST_SHAPE = 50  # times as long as wide: resized by its short side, it would fill the memory
 WHITE = (255, 255, 255, 255)
@@ -38,24 +40,30 @@ def open_image(
     located = locate_image(source.parent, source.name, outside=True) if isinstance(source, Path) else source
     if located is None or located.path is None:
         raise UnreadableImageError((located and located.problem) or NONE)
+    with decoded("image", most_pixels), opened(located.path) as stream, Image.open(stream, formats=FORMATS) as image:
+        check_shape(*image.size, most_pixels)
+        return decode(image, longest_side)
+
+
+@contextmanager
+def decoded(what: str, most_pixels: int) -> Iterator[None]:
+    """Around decoding an image or a video: whatever a broken file leads a decoder to becomes UnreadableImageError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is wrong with a file is told as its reason
-            with _opened(located.path) as stream, Image.open(stream, formats=FORMATS) as image:
-                _check_shape(*image.size, most_pixels)
-                return _decode(image, longest_side)
+            yield
     except UnreadableImageError:
         raise
     except UnidentifiedImageError as problem:
-        raise UnreadableImageError("the image file is no picture") from problem
+        raise UnreadableImageError(NO_PICTURE) from problem
     except Image.DecompressionBombError as problem:
-        raise UnreadableImageError(f"the image has more than {most_pixels} pixels") from problem
+        raise UnreadableImageError(f"the {what} has more than {most_pixels} pixels") from problem
     except Exception as problem:  # decoders raise whatever a broken file leads them to
         fault = "truncated" if "truncated" in str(problem) else "broken"
-        raise UnreadableImageError(f"the image file is {fault}") from problem
+        raise UnreadableImageError(f"the {what} file is {fault}") from problem
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
     """The open file; what has become a pipe or a device since it was located does not hold the process up."""
     stream = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
@@ -64,14 +72,16 @@ def _opened(path: Path) -> BinaryIO:
     return stream
 
 
-def _check_shape(width: int, height: int, most_pixels: int) -> None:
+def check_shape(width: int, height: int, most_pixels: int) -> None:
+    """Raise UnreadableImageError for a picture of too many pixels, or too long for its width."""
     if width * height > most_pixels:
         raise UnreadableImageError(f"the image has more than {most_pixels} pixels")
     if max(width, height) > LONGEST_SHAPE * min(width, height):
         raise UnreadableImageError(f"the image is more than {LONGEST_SHAPE} times as long as wide")
 
 
-def _decode(image: Image.Image, longest_side: int | None) -> Image.Image:
+def decode(image: Image.Image, longest_side: int | None) -> Image.Image:
+    """The current frame as an RGB picture, upright, of bounded sides."""
     if longest_side is not None:
         image.draft("RGB", (longest_side, longest_side))  # a JPEG decodes at 1/2, 1/4 or 1/8, not below this size
     image.load()

@@ -20,6 +20,13 @@ class Item:
     text: str
     fields: dict[str, str]  # the catalogue's other columns; a null is an empty string
     image: "Image | None"  # RGB, decoded; None where there is none, or none that can be read
+    others: "tuple[Image, ...]" = ()  # after it, where several are read: captioner.pictures, captioner.frames
+    unread: int = 0  # files of its list of pictures that cannot be read, where others can
+
+    @property
+    def images(self) -> "list[Image]":
+        """All its pictures, in their order."""
+        return [] if self.image is None else [self.image, *self.others]
 
 
 @dataclass(frozen=True)

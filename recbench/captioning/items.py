@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from recbench.captioning.images import UnreadableImageError, open_image
 from recbench.captioning.interface import Item
+from recbench.captioning.pictures import read_pictures
 from recbench.data.dataset import RecommendationData
 from recbench.schema import CaptionerConfig
 
@@ -21,6 +21,8 @@ def read_items(
 ) -> list[tuple[Item, str | None]]:
     """The items in these rows of the catalogue, each with the reason why it has no image, None where it has one.
 
+    Of several pictures that cannot be read, the reason is the first one's.
+
     With `images` false none are read, and no reasons are given.
     """
     if not len(rows):
@@ -29,21 +31,18 @@ def read_items(
     names = field_names(data)
     items: list[tuple[Item, str | None]] = []
     for place, row in enumerate(rows):
-        image, reason = None, None
-        if images:
-            try:
-                image = open_image(data.image(row), config.max_pixels, config.longest_side)
-            except UnreadableImageError as problem:
-                reason = str(problem)
+        pictures, reasons = read_pictures(data.all_images(row), config) if images else ([], [])
         item = Item(
             row=row,
             id=values["item"][place],
             title=values["title"][place],
             text=values["text"][place],
             fields={name: _words(values[name][place]) for name in names},
-            image=image,
+            image=pictures[0] if pictures else None,
+            others=tuple(pictures[1:]),
+            unread=len(reasons) if pictures else 0,
         )
-        items.append((item, reason))
+        items.append((item, reasons[0] if images and not pictures else None))
     return items
 
 

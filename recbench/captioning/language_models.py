@@ -57,7 +57,7 @@ def read_language_model(path: str, longest: int) -> Any:
     if room is not None and room < longest:
         raise UserError(
             f"{KEY}={path} reads {room} tokens, and pictures with a caption take {longest}: give fewer "
-            "captioner.max_tokens, a larger captioner.patch_size, or captioner.connector=qformer"
+            "captioner.max_tokens or captioner.pictures, a larger captioner.patch_size, or captioner.connector=qformer"
         )
     return weights.eval()
 

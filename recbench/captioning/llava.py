@@ -16,7 +16,7 @@ from recbench.schema import CaptionerConfig
 
 
 class LlavaCaptioner:
-    """A picture and a prompt in, the model's answer out; prompts are padded on the left."""
+    """An item's pictures and a prompt in, the model's answer out; prompts are padded on the left."""
 
     reads_images = True
 
@@ -26,7 +26,7 @@ class LlavaCaptioner:
         Raises:
             UserError: no path, no such checkpoint there, or a package that a setting needs is missing.
         """
-        self.prompt, self.seed = config.prompt, seed
+        self.prompt, self.seed, self.path = config.prompt, seed, config.path
         self.processor = load(AutoProcessor, config.path, config, "captioner.path")
         self.tokenizer: Any = getattr(self.processor, "tokenizer", None)
         if self.tokenizer is None or not hasattr(self.processor, "image_processor"):
@@ -61,20 +61,40 @@ class LlavaCaptioner:
     def _inputs(self, items: Sequence[Item]) -> Any:
         prompts = [fill_prompt(self.prompt, item, self.tokenizer.all_special_tokens) for item in items]
         if getattr(self.processor, "chat_template", None):  # a tokenizer's own has no place for pictures
-            texts = [self._chat(prompt) for prompt in prompts]
+            texts = [self._chat(prompt, len(item.images)) for prompt, item in zip(prompts, items, strict=True)]
             begun = self.tokenizer.bos_token is not None and texts[0].startswith(self.tokenizer.bos_token)
         else:  # the prompt as it is, after the image's place where it does not name that
             mark = getattr(self.processor, "image_token", None)
-            texts = [prompt if mark is None or mark in prompt else f"{mark}\n{prompt}" for prompt in prompts]
+            texts = [
+                prompt if mark is None or mark in prompt else f"{mark}\n" * len(item.images) + prompt
+                for prompt, item in zip(prompts, items, strict=True)
+            ]
             begun = False
-        return self.processor(
-            images=[[item.image] for item in items],
-            text=texts,
-            padding=True,
-            return_tensors="pt",
-            add_special_tokens=not begun,  # the beginning would stand twice
-        )
+        several = max(len(item.images) for item in items)
+        try:
+            return self.processor(
+                images=[item.images for item in items],
+                text=texts,
+                padding=True,
+                return_tensors="pt",
+                add_special_tokens=not begun,  # the beginning would stand twice
+            )
+        except Exception as problem:  # of processors that take one picture a prompt: each has its own
+            if several == 1:
+                raise
+            reason = " ".join(str(problem).split()) or type(problem).__name__
+            raise self._only_one(several, reason) from problem
 
-    def _chat(self, prompt: str) -> str:
-        content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        return self.template.render(content)
+    def _chat(self, prompt: str, pictures: int) -> str:
+        text = self.template.render([*[{"type": "image"}] * pictures, {"type": "text", "text": prompt}])
+        mark = getattr(self.processor, "image_token", None)
+        places = text.count(mark) if mark else 0
+        if pictures > 1 and 0 < places < pictures:
+            raise self._only_one(pictures, f"its chat template has places for {places}")
+        return text
+
+    def _only_one(self, pictures: int, reason: str) -> UserError:
+        return UserError(
+            f"captioner.path={self.path} does not read {pictures} pictures of an item ({reason[:160]}); leave "
+            "captioner.pictures and captioner.frames out, or give a checkpoint that does"
+        )

@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,11 +20,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from recbench.captioning.checkpoints import generate, generation_settings, load, load_model
+from recbench.captioning.checkpoints import context_length, generate, generation_settings, load, load_model
 from recbench.captioning.folds import fold_of_items, number_of_folds
 from recbench.captioning.interface import Caption, Item
 from recbench.captioning.items import read_items, reference_captions
 from recbench.captioning.language_models import merge, read_tokenizer
+from recbench.captioning.pictures import most_pictures
 from recbench.captioning.qformer import MODEL_TYPE, QFormerLlava
 from recbench.captioning.small_model import (
     build_model,
@@ -79,9 +79,20 @@ class LlavaSmall:
         return [captions[place] for place in range(len(items))]
 
     def _caption(self, model: _Model, items: Sequence[Item]) -> list[Caption]:
+        """Items of equally many pictures together: no picture is padding."""
+        captions: dict[int, Caption] = {}
+        counts = np.array([len(item.images) for item in items])
+        for count in np.unique(counts):
+            places = np.flatnonzero(counts == count).tolist()
+            written = self._caption_alike(model, [items[place] for place in places], int(count))
+            captions.update(zip(places, written, strict=True))
+        return [captions[place] for place in range(len(items))]
+
+    def _caption_alike(self, model: _Model, items: Sequence[Item], count: int) -> list[Caption]:
         network = model.network
-        pictures = squeezed([_picture(item) for item in items], network.config.vision_config.image_size)
-        prompt = prompt_tokens(network, len(items))
+        images = [image for item in items for image in item.images]
+        pictures = squeezed(images, network.config.vision_config.image_size)
+        prompt = prompt_tokens(network, len(items), count)
         inputs = {
             "input_ids": prompt,
             "attention_mask": torch.ones_like(prompt),
@@ -105,9 +116,9 @@ def obtain(config: CaptionerConfig, data: RecommendationData, run: Run, seed: in
         UserError: no such checkpoint, no item to learn from, or shapes that contradict each other.
     """
     if config.path is not None:
-        return LlavaSmall(
-            f"llava_small:{Path(config.path).name}", [_load(Path(config.path), config, device)], None, config, seed
-        )
+        model = _load(Path(config.path), config, device)
+        _check_room(model, config)
+        return LlavaSmall(f"llava_small:{Path(config.path).name}", [model], None, config, seed)
     captions = _reference_captions(data)
     count = number_of_folds(config.folds, data)
     folds = fold_of_items(data, count, seed, run.config.data.family)
@@ -144,7 +155,7 @@ def _train(
 ) -> None:
     """Train one captioner on the items of `seen` [N] that have a picture and a caption, and write its folder."""
     rows = [row for row, caption in enumerate(captions) if caption is not None and seen[row]]
-    rows, pictures = _read_pictures(data, rows, config)
+    rows, pictures, starts = _read_pictures(data, rows, config)
     if not rows:
         raise UserError(
             f"no item of data set {data.name} has both a reference caption and a readable picture in the folds that "
@@ -154,7 +165,7 @@ def _train(
     torch.manual_seed(int(np.random.default_rng([*seed, INITIAL_WEIGHTS]).integers(2**62)))
     tokenizer = _tokenizer(config, references)
     network = build_model(config, tokenizer).to(device)
-    examples = Examples(pictures, *encode_captions(references, tokenizer, config.max_tokens))
+    examples = Examples(pictures, *encode_captions(references, tokenizer, config.max_tokens), starts)
     unfinished = folder.with_name(f"{folder.name}.unfinished")
     steps = total_steps(config, len(rows))
     if config.epochs != CaptionerConfig().epochs and 0 < steps_of_epochs(config, len(rows)) < steps:
@@ -164,7 +175,7 @@ def _train(
         )
     weights = sum(parameter.numel() for parameter in network.parameters())
     run.log.info(
-        "%s: %d pictures, %d steps, %d weights, %d tokens", folder.name, len(rows), steps, weights, len(tokenizer)
+        "%s: %d pictures, %d steps, %d weights, %d tokens", folder.name, len(pictures), steps, weights, len(tokenizer)
     )
     run.record(captioner_weights=weights)
     with run.progress(f"train {folder.name}", steps) as bar:
@@ -191,22 +202,21 @@ def _train(
 
 def _read_pictures(
     data: RecommendationData, rows: list[int], config: CaptionerConfig
-) -> tuple[list[int], torch.Tensor]:
-    """The rows whose pictures can be read, and these, squeezed: uint8 [M, 3, size, size]."""
+) -> tuple[list[int], torch.Tensor, np.ndarray]:
+    """The M rows that have pictures which can be read, these, squeezed: uint8 [P, 3, size, size], and where each row's
+    begin, int64 [M + 1].
+    """
     readable: list[int] = []
+    counts = [0]
     pictures = [torch.zeros((0, 3, config.image_size, config.image_size), dtype=torch.uint8)]
     for start in range(0, len(rows), READ_AT_ONCE):
         items = read_items(data, rows[start : start + READ_AT_ONCE], config, images=True)
         found = [item for item, _ in items if item.image is not None]
         readable.extend(item.row for item in found)
         if found:
-            pictures.append(squeezed([_picture(item) for item in found], config.image_size))
-    return readable, torch.cat(pictures)
-
-
-def _picture(item: Item) -> Any:
-    assert item.image is not None, "captioners that read images are given items that have one"
-    return item.image
+            pictures.append(squeezed([image for item in found for image in item.images], config.image_size))
+            counts += [len(item.images) for item in found]
+    return readable, torch.cat(pictures), np.cumsum(counts)
 
 
 def _tokenizer(config: CaptionerConfig, references: list[str]) -> PreTrainedTokenizerBase:
@@ -224,6 +234,17 @@ def _load(folder: Path, config: CaptionerConfig, device: torch.device) -> _Model
     processor = load(LlavaProcessor, str(folder), config, key)
     network = load_model(LlavaForConditionalGeneration, str(folder), config, device, key)
     return _Model(network, processor.tokenizer)
+
+
+def _check_room(model: _Model, config: CaptionerConfig) -> None:
+    """Raise UserError where several pictures and a caption are more tokens than a checkpoint's language model reads."""
+    pictures, room = most_pictures(config), context_length(model.network.config)
+    longest = prompt_tokens(model.network, 1, pictures).shape[1] + config.max_tokens
+    if pictures > 1 and room is not None and room < longest:
+        raise UserError(
+            f"captioner.path={config.path} reads {room} tokens, and {pictures} pictures with a caption take {longest}: "
+            "give fewer captioner.pictures, captioner.frames or captioner.max_tokens"
+        )
 
 
 def _precision(config: CaptionerConfig, device: torch.device) -> str:

@@ -26,6 +26,7 @@ from transformers import (
 from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from recbench.captioning.language_models import adapt, config_of, put_into, read_language_model
+from recbench.captioning.pictures import most_pictures
 from recbench.captioning.qformer import QFormer, QFormerLlava, QFormerLlavaConfig
 from recbench.captioning.word_tokenizer import IMAGE
 from recbench.errors import UserError
@@ -49,7 +50,7 @@ def build_model(config: CaptionerConfig, tokenizer: PreTrainedTokenizerBase) -> 
         raise UserError(f"captioner.width={config.width} is no multiple of twice captioner.heads={config.heads}")
     patches = (config.image_size // config.patch_size) ** 2
     image_tokens = config.queries if config.connector == "qformer" else patches
-    longest = 1 + image_tokens + config.max_tokens
+    longest = 1 + image_tokens * most_pictures(config) + config.max_tokens
     vision = CLIPVisionConfig(
         hidden_size=config.width,
         intermediate_size=4 * config.width,

@@ -36,9 +36,17 @@ WHOLE_PICTURES_FROM = 0.8  # share of the steps after which all patches are read
 class Examples:
     """What a captioner learns from; pictures stay in bytes: 12 kB each at 64 pixels a side."""
 
-    pictures: Tensor  # uint8 [M, 3, size, size]
+    pictures: Tensor  # uint8 [P, 3, size, size]: one a caption, or as `starts` says
     captions: list[list[int]]  # token ids of each, with the end token where the caption was not cut
     first_sentences: list[int]  # tokens of each that its first sentence takes
+    starts: np.ndarray | None = None  # int64 [M + 1]: caption m is of the pictures from starts[m] to starts[m + 1]
+
+    def pictures_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The pictures of these captions, one caption after the other, and how many each has: int64 [Q], [rows]."""
+        if self.starts is None:
+            return rows, np.ones(len(rows), np.int64)
+        counts = np.diff(self.starts)[rows]
+        return np.concatenate([np.arange(self.starts[row], self.starts[row + 1]) for row in rows]), counts
 
 
 def encode_captions(
@@ -135,7 +143,7 @@ def make_optimizers(model: nn.Module, config: CaptionerConfig) -> list[torch.opt
     return [muon, adamw]
 
 
-def _not_muons(layer: nn.Module) -> tuple[nn.Parameter, ...]:
+def _not_muons(layer: nn.Module) -> tuple[Tensor, ...]:
     """Matrices of a layer whose rows or columns Muon would wrongly make alike in length."""
     if isinstance(layer, nn.Embedding):
         return (layer.weight,)
@@ -188,7 +196,8 @@ def _loss(
 ) -> Tensor:
     """The weighted mean of the losses of a step's tokens."""
     device = model.device
-    pictures = examples.pictures[torch.from_numpy(rows)].to(device).float() / 255
+    shown, counts = examples.pictures_of(rows)
+    pictures = examples.pictures[torch.from_numpy(shown)].to(device).float() / 255
     if config.augmentation > 0:
         pictures = shifted(pictures, config.augmentation, _generator(seed, PICTURES, step))
     captions = [examples.captions[row] for row in rows]
@@ -202,12 +211,17 @@ def _loss(
     if patch_share < 1:
         patches = patches_of(model)
         count = max(1, round(patch_share * patches))
-        noise = _generator(seed, PATCHES, step).random((len(rows), patches))
+        noise = _generator(seed, PATCHES, step).random((len(shown), patches))
         kept = torch.from_numpy(np.sort(np.argsort(noise, axis=1)[:, :count], axis=1)).to(device)
     tokens, weights = tokens.to(device), weights.to(device)
-    with _autocast(device, precision):
-        losses = caption_losses(model, normalised(pictures), tokens, kept)
-    return (losses * weights).sum() / weights.sum()
+    pixels, total = normalised(pictures), torch.zeros((), device=device)
+    for count in np.unique(counts):  # captions of equally many pictures are read together: no picture is padding
+        places = torch.from_numpy(np.flatnonzero(counts == count)).to(device)
+        theirs = torch.from_numpy(np.flatnonzero(np.repeat(counts, counts) == count)).to(device)
+        with _autocast(device, precision):
+            losses = caption_losses(model, pixels[theirs], tokens[places], None if kept is None else kept[theirs])
+        total = total + (losses * weights[places]).sum()
+    return total / weights.sum()
 
 
 def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

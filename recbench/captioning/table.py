@@ -22,6 +22,7 @@ _TYPES = pa.schema(
         ("seconds", pa.float32()),
         ("origin", pa.string()),
         ("cut", pa.bool_()),
+        ("unread", pa.int32()),
         ("reason", pa.string()),
         ("asked", pa.bool_()),
         ("again", pa.bool_()),
@@ -43,16 +44,21 @@ class CaptionRow:
     origin: str
     reason: str | None  # why the captioner itself wrote none; None where it did
     cut: bool = False  # whether an endpoint said that the caption ended at max_tokens
+    unread: int = 0  # files of the item's list of pictures that could not be read: it was captioned from the others
     asked: bool = False  # whether the captioner was asked at all: not where the picture cannot be read
     again: bool = False  # whether a resumed run asks again: no fault of the item's
 
 
 def write_rows(path: Path, rows: Sequence[CaptionRow], *, reasons: bool) -> None:
-    """Write rows as Parquet, whole or not at all; `reasons` and what to ask again are of shards alone."""
+    """Write rows as Parquet, whole or not at all; `reasons` and what to ask again are of shards alone.
+
+    There is a column `unread` only where some row counts any.
+    """
     records = [asdict(row) for row in rows]
     table = pa.table({name: [record[name] for record in records] for name in _TYPES.names}, schema=_TYPES)
+    left_out = ([] if reasons else _OF_SHARDS) + ([] if any(row.unread for row in rows) else ["unread"])
     with atomic_path(path) as partial:
-        pq.write_table(table if reasons else table.drop_columns(_OF_SHARDS), partial)
+        pq.write_table(table.drop_columns(left_out), partial)
 
 
 def read_rows(path: Path) -> list[CaptionRow]:

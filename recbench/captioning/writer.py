@@ -72,7 +72,7 @@ class CaptionWriter:
             if isinstance(answer, NoCaption):
                 reasons[item.row] = answer.reason
                 failed |= {item.row} if answer.again else set()
-        lacking = [replace(item, image=None) for item, _ in read if item.row in reasons]
+        lacking = [replace(item, image=None, others=()) for item, _ in read if item.row in reasons]
         if self.fallback is not None and stopped is None:
             template = self.config.fallback_prompt if self.config.fallback == "text" else None
             entries |= self._ask(self.fallback, lacking, FALLBACK, template)
@@ -86,7 +86,8 @@ class CaptionWriter:
                 if self.fallback is not None and isinstance(entry, NoCaption):
                     reason = f"{reason}; the fallback: {entry.reason}"
                 row = CaptionRow(item.id, None, self.captioner.name, "", 0, seconds, SKIPPED, reason)
-            result.append(replace(row, asked=item.row in asked, again=item.row in failed))
+            unread = item.unread if row.origin == MODEL else 0
+            result.append(replace(row, asked=item.row in asked, again=item.row in failed, unread=unread))
         if stopped is not None:
             raise WriterStoppedError(str(stopped), result) from stopped
         return result

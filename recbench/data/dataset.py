@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 from datasets.utils.logging import disable_progress_bar
 
-from recbench.data.image_paths import LocatedImage, locate_image
+from recbench.data.image_paths import LocatedImage, image_names, locate_image
 from recbench.data.impression_table import read_impressions
 from recbench.data.impressions import Impressions
 from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions
@@ -24,8 +24,8 @@ class RecommendationData:
     """Catalogue, interactions, impressions and, for a generated market, the best that any recommender can reach."""
 
     name: str
-    # Memory-mapped: item, title, text, image (path or None), caption (a reference, or None) where the source has any,
-    # then categorical columns; one of lists is multi-valued.
+    # Memory-mapped: item, title, text, image (path, list of paths, or None), caption (a reference, or None) where the
+    # source has any, then categorical columns; one of lists is multi-valued.
     catalogue: Dataset
     interactions: Interactions  # of no users where the source has no sequences
     fingerprint: str  # SHA-256 of the content, hex
@@ -46,8 +46,13 @@ class RecommendationData:
         return read_impressions(rows, users)
 
     def image(self, row: int) -> LocatedImage:
-        """Where the picture of the item in this row of the catalogue lies, or why there is none to read."""
-        return locate_image(self.images or self.directory, self.catalogue[row]["image"], self.images_outside)
+        """Where the first picture of the item in this row of the catalogue lies, or why there is none to read."""
+        return self.all_images(row)[0]
+
+    def all_images(self, row: int) -> list[LocatedImage]:
+        """As `image`, of all pictures that the item has, in their order; at least one entry."""
+        folder, value = self.images or self.directory, self.catalogue[row]["image"]
+        return [locate_image(folder, name, self.images_outside) for name in image_names(value)]
 
 
 def load_data(folder: Path) -> RecommendationData:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from recbench.data.image_paths import ADDRESS, EMPTY, IRREGULAR, MISSING, OUTSIDE, UNUSABLE, locate_image
+from recbench.data.image_paths import ADDRESS, EMPTY, IRREGULAR, MISSING, OUTSIDE, UNUSABLE, image_names, locate_image
 from recbench.data.impressions import Impressions, cold_rows
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Interactions, held_out_cases
 from recbench.data.ordering import count_distinct
@@ -97,14 +97,16 @@ def describe_images(
 
     Returns:
         Counts (none where no item has a path), one line a picture that cannot be read (the first few), and the size of
-        every item's file in bytes: 0 if it cannot be read, -1 for an item without a path.
+        every item's file in bytes, or of every file of a list: 0 if it cannot be read, -1 for an item without a path.
     """
-    paths = catalogue["image"].to_pylist()
+    rows = zip(catalogue["item"].to_pylist(), catalogue["image"].to_pylist(), strict=True)
+    named = [(item, path) for item, value in rows for path in image_names(value)]
+    paths = [path for _, path in named]
     found = [locate_image(folder, path, outside) for path in paths]
     sizes = [image.size for image in found]
     problems = [
         f"picture {for_people(path, LONGEST_PATH)} of item {for_people(item, LONGEST_PATH)}: {image.problem}"
-        for item, path, image in zip(catalogue["item"].to_pylist(), paths, found, strict=True)
+        for (item, path), image in zip(named, found, strict=True)
         if image.size == 0
     ]
     if max(sizes, default=-1) < 0:

@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +25,11 @@ class LocatedImage:
     path: Path | None  # without symbolic links; None where there is a problem
     size: int  # bytes; 0 where there is a problem, -1 for an item without a path
     problem: str | None  # the same words for the same fault
+
+
+def image_names(value: str | Sequence[str | None] | None) -> Sequence[str | None]:
+    """What a cell of an image column names: one picture, or several where it is a list; at least one, be it None."""
+    return [value] if value is None or isinstance(value, str) else (value or [None])
 
 
 def locate_image(folder: Path, image: str | None, outside: bool = False) -> LocatedImage:

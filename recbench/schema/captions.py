@@ -6,6 +6,7 @@ from recbench.schema.options import StageConfig, option
 
 # where settings of a captioner have an effect
 TRAINED_HERE = "kind=llava_small path=none"
+SEVERAL_PICTURES = "kind=llava_small,llava,endpoint"
 FROM_SCRATCH = f"{TRAINED_HERE} language_model=none"
 CHECKPOINT = ("kind=llava,text", "fallback=text")
 GENERATES = ("kind=llava_small,llava,endpoint,text", "fallback=text")
@@ -56,6 +57,16 @@ class CaptionerConfig:
     )
     max_pixels: int = option(50_000_000, "larger pictures are refused undecoded: they are bombs, or mistakes", least=1)
     longest_side: int = option(1024, "larger pictures are scaled down to this many pixels a side", least=16)
+    pictures: int = option(
+        1, "most pictures of an item that are read, where the catalogue lists several", least=1, of=SEVERAL_PICTURES
+    )
+    frames: int = option(
+        0,
+        "frames read of a video (.mp4, .webm, .mkv; pip install recbench[video]) or an animation (.gif), evenly spaced "
+        "from the first; 0: videos are left out, and an animation is its first frame",
+        least=0,
+        of=SEVERAL_PICTURES,
+    )
     shard_size: int = option(256, "items a shard; a killed run resumes at the first missing shard", least=1)
     price_per_million_tokens: float | None = option(
         None, "--estimate: price of a million tokens, read and written", least=0

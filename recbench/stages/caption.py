@@ -19,8 +19,8 @@ from recbench.captioning.choose import check_config, make_captioner, make_fallba
 from recbench.captioning.contact_sheet import Tile, draw_contact_sheet
 from recbench.captioning.estimate import estimate_cost
 from recbench.captioning.folds import fold_of_items, number_of_folds
-from recbench.captioning.images import UnreadableImageError, open_image
 from recbench.captioning.items import reference_captions
+from recbench.captioning.pictures import read_pictures
 from recbench.captioning.quality import caption_quality
 from recbench.captioning.shards import begin_again, cut, merge, missing, nothing_captioned, write_missing
 from recbench.captioning.table import FALLBACK, FILE, MODEL, SKIPPED, CaptionRow, read_rows
@@ -69,6 +69,12 @@ def run(config: CaptionStageConfig, run: Run) -> dict[str, Any]:
     parts = _parts(config, data)
     if config.sheet_items:
         _draw_sheet(config, run, data, rows, parts)
+    if unread := sum(row.unread for row in rows):
+        partly = sum(row.unread > 0 for row in rows)
+        run.note(
+            f"{unread} pictures of {partly} items cannot be read, and these are captioned from their others; "
+            f"the column unread of {FILE} counts them"
+        )
     cut_off = sum(row.cut for row in rows)
     if cut_off:
         run.note(
@@ -232,12 +238,11 @@ def _draw_sheet(
         caption = rows[row].caption
         if rows[row].origin != MODEL or caption is None or not unseen[row]:
             continue
-        try:
-            image = open_image(data.image(row), config.captioner.max_pixels, config.captioner.longest_side)
-        except UnreadableImageError:
-            continue  # captions from a file, say, need no picture
+        pictures, _ = read_pictures(data.all_images(row), config.captioner)
+        if not pictures:
+            continue  # captions from a file, say, need none
         known = "caption" in data.catalogue.column_names
-        tiles.append(Tile(image, caption, data.catalogue[row]["caption"] if known else None))
+        tiles.append(Tile(pictures[0], caption, data.catalogue[row]["caption"] if known else None))
         if len(tiles) == config.sheet_items:
             break
     if tiles:

@@ -28,6 +28,7 @@ from recbench.data.sources.tabular import (
     described,
     description_parsers,
     open_table,
+    plain_column,
     read_columns,
 )
 from recbench.data.sources.times import TICKS, Settled, settle, times
@@ -104,6 +105,9 @@ OPTIONS: dict[str, Option] = {
     "item_columns": Option(
         {"item": "item", "title": "title"}, "any of text, image, caption too, and others as they will be called"
     ),
+    "image_separator": Option(
+        str, "between the pictures of an item that has several; none: a row has one, or in Parquet a list of them"
+    ),
     "users_file": Option(str, "one user a row, relative to data.path's folder"),
     "users_names": Option(list, "of all its columns, where it has no header"),
     "users_delimiter": Option(str, "as items_delimiter"),
@@ -159,10 +163,11 @@ def read(config: DataConfig) -> RawData:
     if "user" in columns and "item" in columns:
         names = ("user", "item", "timestamp", "label", "rating")
         sequences = table.select([name for name in names if name in table.column_names])
+    catalogue = separated_images(tables.get("item", described_in_log(table)), options["image_separator"])
     per_second = TICKS[log.times.unit] if log.times else 1
     split = options["impressions_split"]
     return RawData(
-        tables.get("item", described_in_log(table)),
+        catalogue,
         sequences,
         broken.problems,
         dict(broken.skipped),
@@ -324,12 +329,35 @@ def described_in_log(table: pa.Table) -> pa.Table:
     for field in DESCRIPTIONS:
         if field in table.column_names:
             texts = table[field].combine_chunks()
-            texts = texts.dictionary.take(texts.indices)
+            texts = plain_column(texts)  # lists, of pictures, have no dictionary
             rows = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
             first = first_rows(code[rows], len(items))
             place = pa.array(rows[first] if len(rows) else first, mask=first < 0)
             columns[field] = texts.take(place)
     return pa.table(columns)
+
+
+def separated_images(catalogue: pa.Table, separator: str | None) -> pa.Table:
+    """The catalogue with lists of pictures where a separator stands between them; blanks around them are none of them.
+
+    Raises:
+        UserError: a separator, and no column that it could stand in.
+    """
+    if separator is None:
+        return catalogue
+    key = f"data.options.image_separator={separator!r}"
+    if "image" not in catalogue.column_names:
+        raise UserError(
+            f"{key} has no effect: no column of pictures is mapped; add data.options.item_columns.image=COLUMN"
+        )
+    if not pa.types.is_string(catalogue["image"].type):
+        raise UserError(f"{key} has no effect: the column of pictures holds lists already; leave it out")
+    lists = [
+        None if value is None else [name.strip() for name in value.split(separator) if name.strip()]
+        for value in catalogue["image"].to_pylist()
+    ]
+    place = catalogue.column_names.index("image")
+    return catalogue.set_column(place, "image", pa.array(lists, pa.list_(pa.string())))
 
 
 def impressions_of(

@@ -193,7 +193,8 @@ class Described:
     def __call__(self, values: pa.Array) -> Parsed:
         """Codes and distinct texts, or lists of texts."""
         if pa.types.is_list(values.type) and self.name not in TEXTS:
-            rows = [None if row is None else [text_of(part) for part in row] for row in values.to_pylist()]
+            parts = [row if row is None or self.name != "image" else filter(None, row) for row in values.to_pylist()]
+            rows = [None if row is None else [text_of(part) for part in row] for row in parts]
             return Parsed(pa.array(rows, pa.list_(pa.string())))
         if self.name not in TEXTS:
             return self.names(values)
