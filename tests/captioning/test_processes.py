@@ -1,5 +1,6 @@
 """A caption run that is killed, and one that several processes share: through the process, as a user has it."""
 
+import itertools
 import json
 import os
 import signal
@@ -9,7 +10,9 @@ import time
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from recbench import cli
 from recbench.captioning import processes, shards
 from recbench.errors import UserError
 from recbench.runs import Run, find_runs, write_json
@@ -17,17 +20,47 @@ from recbench.runs import Run, find_runs, write_json
 SMALL = ["captioner.shard_size=3", "captioner.batch_size=2"]
 
 
-def start(arguments, **environment):
-    """`python -m recbench ARGUMENTS` in the background."""
-    keys = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    keys = {name: value for name, value in keys.items() if value is not None}
-    return subprocess.Popen(
-        [sys.executable, "-m", "recbench", *arguments],
-        env=keys,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Started:
+    """`recbench ARGUMENTS` in a process of its own, forked from this one, which has imported everything."""
+
+    def __init__(self, arguments, screen, **environment):
+        self.screen = screen
+        self.returncode = None
+        self.pid = os.fork()
+        if self.pid:
+            return
+        code = 70
+        try:  # the child, which never returns
+            os.dup2(os.open(screen, os.O_CREAT | os.O_WRONLY | os.O_TRUNC), 1)
+            os.dup2(1, 2)
+            sys.stdout, sys.stderr = (os.fdopen(number, "w", encoding="utf-8") for number in (1, 2))
+            os.environ.update(environment)
+            torch.set_num_threads(1)
+            code = cli.main(arguments)
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
+
+    def wait(self, seconds):
+        """The exit status, negative for a signal; the process is killed after so many seconds."""
+        deadline = time.monotonic() + seconds
+        while self.returncode is None:
+            finished, status = os.waitpid(self.pid, os.WNOHANG)
+            if finished:
+                self.returncode = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+            else:
+                time.sleep(0.01)
+        return self.returncode
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start commands in the background; each has a file for what it shows."""
+    numbers = itertools.count()
+    return lambda arguments, **environment: Started(arguments, tmp_path / f"screen-{next(numbers)}.txt", **environment)
 
 
 def words(body):
@@ -63,7 +96,7 @@ def newest(workspace):
 
 
 @pytest.mark.parametrize("request_number", [1, 7, 16])
-def test_killed_while_the_server_fails_and_stalls(request_number, shop, whole, workspace, serve):
+def test_killed_while_the_server_fails_and_stalls(request_number, shop, whole, workspace, serve, start):
     # Of every twenty requests six fail and one stalls; in the middle of one the run is killed without a word.
     pids = []
 
@@ -84,8 +117,7 @@ def test_killed_while_the_server_fails_and_stalls(request_number, shop, whole, w
     ]
     process = start(arguments)
     pids.append(process.pid)
-    assert process.wait(60) == -signal.SIGKILL
-    process.communicate()
+    assert process.wait(120) == -signal.SIGKILL, process.screen.read_text()
     killed = newest(workspace)
     assert killed.status == "interrupted" and not (killed.path / "captions.parquet").exists()
     done = sorted((killed.path / "shards").glob("captions-*.parquet")) if request_number > 7 else []
@@ -123,6 +155,8 @@ def test_interrupted_while_shards_are_merged(function, shop, whole, workspace, s
     assert not (resumed.path / "shards").exists()
 
 
+@pytest.mark.process
+@pytest.mark.slow
 def test_two_processes_of_a_launcher_share_one_run(shop, whole, workspace, serve):
     server = serve(lambda number, body: (200, {}, words(body)))
     before = {run.id for run in find_runs(workspace.root, "caption")}
@@ -149,7 +183,7 @@ def test_two_processes_of_a_launcher_share_one_run(shop, whole, workspace, serve
     assert not list((workspace.root / "caption").glob(".processes-*"))
 
 
-def test_more_processes_may_resume_what_one_began(shop, whole, workspace, serve):
+def test_more_processes_may_resume_what_one_began(shop, whole, workspace, serve, start):
     pids = []
 
     def answer(number, body):
@@ -160,13 +194,13 @@ def test_more_processes_may_resume_what_one_began(shop, whole, workspace, serve)
     server = serve(answer)
     process = start(["caption", *shop.overrides, *given(server, workspace, "captioner.concurrency=1")])
     pids.append(process.pid)
-    process.communicate(timeout=60)
+    assert process.wait(120) == -signal.SIGKILL, process.screen.read_text()
     killed = newest(workspace)
     launch = {"WORLD_SIZE": "2", "MASTER_PORT": "29511", "MASTER_ADDR": "localhost"}
     resume = ["caption", "--resume", str(killed.path), f"runs={workspace.root}"]
     others = [start(resume, RANK=str(rank), **launch) for rank in (1, 0)]
-    ends = [other.communicate(timeout=120) for other in others]
-    assert [other.returncode for other in others] == [0, 0], ends
+    ends = [other.wait(120) for other in others]
+    assert ends == [0, 0], [other.screen.read_text() for other in others]
     assert Run(killed.path).status == "done"
     assert captions(killed) == captions(whole)
 
