@@ -14,11 +14,12 @@ from typing import Annotated
 
 import typer
 
-from recbench.commands import captions, comparisons, recommender
+from recbench.commands import captions, comparisons, recommender, surroundings
 from recbench.commands.laboratory import laboratory
 from recbench.commands.options import (
     AsJson,
     Cfg,
+    ConfigDir,
     Debug,
     Force,
     HelpConfig,
@@ -34,6 +35,7 @@ from recbench.commands.options import (
     run_stage,
     whole_numbers,
 )
+from recbench.config_folders import VARIABLE
 from recbench.reporting.streams import unfailing_streams
 from recbench.reporting.visible import for_people, visible
 
@@ -41,12 +43,30 @@ AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when on
 # How torch's threads wait for each other, read when torch is loaded: a moment awake, then asleep. Awake for longer, as
 # GNU OpenMP has it by default, a training on all cores is twenty times slower once another program runs on one.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
-MAKE_NO_RUN = ("", "runs", "report", "compare", "score")  # commands whose results are nowhere but on the screen
+MAKE_NO_RUN = (
+    "",
+    "runs",
+    "report",
+    "compare",
+    "score",
+    "ls",
+    "cp",
+    "doctor",
+)  # commands whose results are nowhere but on the screen
+
+
+def tell_version(asked: bool) -> None:
+    """Print the version and exit, where it is asked for."""
+    if asked:
+        from recbench import __version__
+
+        typer.echo(f"recbench {__version__}")
+        raise typer.Exit
+
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Experiments that put large language models into recommender systems, with numbers to defend.",
 )
 
 
@@ -59,8 +79,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ |= WAITING
+    own_folder = os.environ.get(VARIABLE)
     with unfailing_streams() as out:
-        code = _main(given)
+        try:
+            code = _main(given)
+        finally:  # --config-dir is of one command
+            os.environ.pop(VARIABLE, None)
+            if own_folder is not None:
+                os.environ[VARIABLE] = own_folder
         out.flush()
         if out.failure is None or out.failure.errno == errno.EPIPE:
             return code
@@ -110,12 +136,22 @@ def _refused_launch(command: str) -> int:
 # ---- commands
 
 
+@app.callback()
+def recbench(
+    version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Experiments that put large language models into recommender systems, with numbers to defend."""
+
+
 @app.command()
 def data(
     overrides: Overrides = None,
     multirun: Multirun = False,
     cfg: Cfg = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -201,6 +237,9 @@ def list_runs(
             show_lines(run_lines(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
 
 
+app.command()(surroundings.doctor)
+app.command("ls")(surroundings.list_configs)
+app.command("cp")(surroundings.copy_config)
 app.command()(comparisons.compare)
 app.command()(comparisons.bench)
 
@@ -219,6 +258,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of training and evaluation.")] = 0,
     force: Force = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:

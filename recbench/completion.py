@@ -17,15 +17,14 @@ def complete_override(context: typer.Context, incomplete: str) -> list[str]:
         last = len(words) - 1 - words[::-1].index("=")
         prefix = words[last - 1] + "="
         incomplete = prefix + "".join(words[last + 1 :])
-    from hydra import initialize_config_dir
     from hydra._internal.core_plugins.bash_completion import BashCompletion
     from hydra.core.global_hydra import GlobalHydra
 
     from recbench import schema
-    from recbench.composition import config_folder
+    from recbench.config_folders import hydra_search
 
     schema.register()
-    with initialize_config_dir(str(config_folder()), job_name="completion", version_base="1.3"):
+    with hydra_search("completion"):
         stage = "train" if context.info_name == "bench" else context.info_name
         found = BashCompletion(GlobalHydra.instance().config_loader())._query(stage, incomplete)
     return [word.removeprefix(prefix) for word in found]
@@ -35,10 +34,9 @@ def complete_group(group: str) -> Any:
     """A completer of the names in a config group, as `--neg` takes them."""
 
     def complete(incomplete: str) -> list[str]:
-        from recbench.composition import config_folder
+        from recbench.config_folders import config_names
 
-        names = sorted(file.stem for file in (config_folder() / group).glob("*.yaml"))
-        return [name for name in names if name.startswith(incomplete)]
+        return [name for name in config_names(group) if name.startswith(incomplete)]
 
     return complete
 

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import yaml  # type: ignore[import-untyped]
 from hydra import compose as hydra_compose
-from hydra import initialize_config_dir, version
+from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository, IConfigRepository
 from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
@@ -32,16 +32,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench import schema
+from recbench.config_folders import config_file, config_folders, hydra_search, own_folder
 from recbench.errors import UserError
 from recbench.overrides import as_typed
+from recbench.reporting.progress import say
 
+_told: set[tuple[Path | None, str]] = set()  # own configs that this process has named
 DEEPEST = 50  # levels of a config's file; real ones have five
-
-
-def config_folder() -> Path:
-    """The folder of the yaml files: inside the package when installed from a wheel, beside it in a checkout."""
-    package = Path(__file__).resolve().parent
-    return next(folder for folder in (package / "conf", package.parent / "conf") if folder.is_dir())
 
 
 def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
@@ -54,7 +51,7 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
     with unreadable_told():
         check_experiments(typed)
         try:
-            config = _composed(stage, typed, str(config_folder()))
+            config = _composed(stage, typed, tuple(map(str, config_folders())))
         except (HydraException, OmegaConfBaseException):
             config = None  # Hydra says what is wrong, and in which file
         return _settled(stage, config, overrides) if config is not None else compose_by_hydra(stage, overrides)
@@ -77,11 +74,13 @@ def unreadable_told() -> Iterator[None]:
 
 
 def check_experiments(overrides: Sequence[str]) -> None:
-    """Refuse what is endless in an experiment's file: aliases, of which a dozen lines fill any memory, and depth."""
+    """Refuse what is endless in an experiment's file or an own one: aliases, as a dozen fill any memory, and depth."""
+    built_in = config_folders()[-1]
     for override in overrides:
         key, _, name = override.partition("=")
-        file = config_folder() / "experiment" / f"{name}.yaml"
-        if key.lstrip("+") != "experiment" or not name.strip() or not file.is_file():
+        group = key.lstrip("+").partition("@")[0]
+        file = config_file(f"{group}/{name}") if name.strip() and "/" not in name and "\0" not in name else None
+        if file is None or (group != "experiment" and file.is_relative_to(built_in)):
             continue
         depth = 0
         with file.open(encoding="utf-8", errors="replace") as text:
@@ -96,7 +95,7 @@ def check_experiments(overrides: Sequence[str]) -> None:
 
 def compose_by_hydra(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
     """The same by Hydra alone: what `compose` is held against."""
-    with _hydra(str(config_folder()), stage):
+    with _hydra(stage):
         return _settled(stage, hydra_compose(stage, overrides=as_typed(stage, overrides)), overrides)
 
 
@@ -143,34 +142,35 @@ class _Files(CachingConfigRepository):
 
 
 @contextmanager
-def _hydra(folder: str, stage: str) -> Iterator[None]:
-    """Hydra set up for a folder; the multirun whose job asks for it is put aside, as Hydra allows one at a time."""
+def _hydra(stage: str) -> Iterator[None]:
+    """Hydra set up for a stage; the multirun whose job asks for it is put aside, as Hydra allows one at a time."""
     schema.register()
     sweeping = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(folder, job_name=stage, version_base="1.3"):
+        with hydra_search(stage):
             yield
     finally:
         GlobalHydra.instance().hydra = sweeping
 
 
 @lru_cache(maxsize=4)
-def _files(folder: str) -> _Files:
-    """Sources as Hydra would have them for a folder, without its search for plugins."""
+def _files(folders: tuple[str, ...]) -> _Files:
+    """Sources as Hydra would have them for folders, without its search for plugins."""
     schema.register()
     version.setbase("1.3")
     for kind in (FileConfigSource, StructuredConfigSource):
         SourcesRegistry.instance().register(kind)
     path = ConfigSearchPathImpl()
-    path.append("main", f"file://{folder}")
+    for folder in folders:
+        path.append("main", f"file://{folder}")
     path.append("schema", "structured://")
     return _Files(ConfigRepository(path))
 
 
-def _composed(stage: str, overrides: list[str], folder: str) -> DictConfig | None:
+def _composed(stage: str, overrides: list[str], folders: tuple[str, ...]) -> DictConfig | None:
     """The config, or None where it takes Hydra: for its own settings, and for more than one schema."""
-    files = _files(folder)
+    files = _files(folders)
     parsed = OverridesParser.create().parse_overrides(overrides)
     if any(override.is_hydra_override() for override in parsed):
         return None
@@ -178,6 +178,7 @@ def _composed(stage: str, overrides: list[str], folder: str) -> DictConfig | Non
     found = create_defaults_list(
         repo=files, config_name=stage, overrides_list=parsed, prepend_hydra=False, skip_missing=False
     )
+    _tell_own([default.config_path for default in found.defaults])
     first, *others = found.defaults
     base, merged = files.schema(first.config_path), _merged(files, others)
     if base is None or first.package or merged is None:
@@ -188,6 +189,17 @@ def _composed(stage: str, overrides: list[str], folder: str) -> DictConfig | Non
     OmegaConf.set_struct(config, True)
     ConfigLoaderImpl._apply_overrides_to_config(found.config_overrides, config)
     return config
+
+
+def _tell_own(paths: Sequence[str]) -> None:
+    """Say once which configs are the user's own: one by the name of a built-in stands in its place."""
+    own = own_folder()
+    used = [path for path in paths if own is not None and (own / f"{path}.yaml").is_file()]
+    for path in used:
+        if (own, path) not in _told:
+            _told.add((own, path))
+            in_place = ", in place of the built-in one" if (config_folders()[-1] / f"{path}.yaml").is_file() else ""
+            say(f"config: {path} is {own}/{path}.yaml{in_place}")
 
 
 def _merged(files: _Files, defaults: Sequence[ResultDefault]) -> dict[str, Any] | None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from hydra import initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
@@ -22,7 +21,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench import schema
-from recbench.composition import compose, config_folder
+from recbench.composition import compose
+from recbench.config_folders import hydra_search
 from recbench.error_lines import FAILED, MISTAKE, explain, where
 from recbench.errors import UserError
 from recbench.execution import checked, execute, prepare
@@ -59,7 +59,7 @@ def sweep(stage: str, overrides: Sequence[str], *, as_json: bool = False) -> Non
     task = partial(_job, stage=stage, folder=folder, parent=os.getpid())
     settings = [f"hydra.sweep.dir={quote(folder)}", *OF_HYDRA]
     try:
-        with initialize_config_dir(str(config_folder()), job_name=stage, version_base="1.3"):
+        with hydra_search(stage):
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
             hydra.multirun(stage, task, [*settings, *overrides])

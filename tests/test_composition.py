@@ -8,8 +8,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from recbench import composition
-from recbench.composition import compose, compose_by_hydra, config_folder
+from recbench import composition, config_folders
+from recbench.composition import compose, compose_by_hydra
+from recbench.config_folders import config_folder
 from recbench.schema import STAGE_SCHEMAS
 from recbench.stages import experiments
 
@@ -138,5 +139,6 @@ def test_settings_of_hydra_itself_are_left_to_it() -> None:
 def test_two_folders_are_two(alone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "eval.yaml").write_text("defaults: [eval_schema, _self_]\nseed: 77\n")
     assert compose("eval").seed == 0
-    monkeypatch.setattr(composition, "config_folder", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(config_folders, "config_folder", lambda: tmp_path)
     assert compose("eval").seed == 77

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from recbench import schema
-from recbench.composition import compose, config_folder
+from recbench.composition import compose
+from recbench.config_folders import config_folder
 from recbench.execution import prepare
 from recbench.stages import experiments
 

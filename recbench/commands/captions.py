@@ -7,6 +7,7 @@ import typer
 from recbench.commands.options import (
     AsJson,
     Cfg,
+    ConfigDir,
     Debug,
     Force,
     HelpConfig,
@@ -34,6 +35,7 @@ def caption(
     multirun: Multirun = False,
     cfg: Cfg = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -52,6 +54,7 @@ def tokenize(
     multirun: Multirun = False,
     cfg: Cfg = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -72,6 +75,7 @@ def ctr(
     multirun: Multirun = False,
     cfg: Cfg = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -94,6 +98,7 @@ def simulate(
     multirun: Multirun = False,
     cfg: Cfg = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from recbench.commands.options import (
     AsJson,
+    ConfigDir,
     Debug,
     Excluded,
     HelpConfig,
@@ -119,6 +120,7 @@ def bench(
         bool, typer.Option("--plan", help="List what is there and what is missing, and run nothing.")
     ] = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     save: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep tables and all metrics there, once nothing is missing.")
     ] = None,

@@ -7,6 +7,7 @@ import typer
 from recbench.commands.options import (
     AsJson,
     Cfg,
+    ConfigDir,
     Debug,
     HelpConfig,
     Ks,
@@ -30,6 +31,7 @@ def laboratory(
     cfg: Cfg = False,
     multirun: Multirun = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:

@@ -23,6 +23,16 @@ HelpConfig = Annotated[
     bool,
     typer.Option("--help-config", help="List every option and exit; a word after it, such as algo, only those of it."),
 ]
+ConfigDir = Annotated[
+    str | None,
+    typer.Option(
+        "--config-dir",
+        metavar="FOLDER",
+        callback=lambda value: use_own_folder(value),
+        help="Folder of your own configs, searched before the built-in ones (default: conf, if it is here).",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the results as one JSON object.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 NoUpstream = Annotated[
@@ -58,6 +68,17 @@ RunName = Annotated[
 
 
 # ---- from options to overrides
+
+
+def use_own_folder(value: str | None) -> str | None:
+    """Search the folder of --config-dir first, in this process and in those that it starts."""
+    import os
+
+    from recbench.config_folders import VARIABLE
+
+    if value is not None:
+        os.environ[VARIABLE] = value
+    return value
 
 
 def run_stage(

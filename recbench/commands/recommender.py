@@ -7,6 +7,7 @@ import typer
 from recbench.commands.options import (
     AsJson,
     Cfg,
+    ConfigDir,
     Debug,
     Force,
     HelpConfig,
@@ -52,6 +53,7 @@ def train(
     multirun: Multirun = False,
     cfg: Cfg = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -84,6 +86,7 @@ def evaluate(
     multirun: Multirun = False,
     cfg: Cfg = False,
     help_config: HelpConfig = False,
+    config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:

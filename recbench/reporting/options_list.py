@@ -1,4 +1,4 @@
-"""What `--help-config` prints: an option in two lines, the key with what it takes, and below it what it is."""
+"""Lists with descriptions: of options, as `--help-config` prints them, and of configs, as `recbench ls` does."""
 
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
@@ -43,4 +43,20 @@ def option_lines(rows: Iterable[OptionRow], width: int) -> list[str]:
                 break_long_words=False,
                 break_on_hyphens=False,
             )
+    return lines
+
+
+def described_lines(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
+    """A name and what it is on one line each, the names below one another; what does not fit goes on below.
+
+    >>> print(*described_lines([("din", "attention over clicks"), ("lr", "")], 20), sep="\\n")
+    din  attention over
+         clicks
+    lr
+    """
+    place = max((len(name) for name, _ in rows), default=0) + 2
+    lines = []
+    for name, what in rows:
+        parts = wrap(what, max(width - place, 12), break_long_words=False, break_on_hyphens=False) or [""]
+        lines += [f"{first:<{place}}{part}".rstrip() for first, part in zip([name, *[""] * len(parts)], parts)]
     return lines

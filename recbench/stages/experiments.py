@@ -9,7 +9,8 @@ from typing import Any, cast
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from recbench.composition import check_experiments, compose, config_folder, unreadable_told
+from recbench.composition import check_experiments, compose, unreadable_told
+from recbench.config_folders import config_file
 from recbench.errors import UserError
 from recbench.execution import prepare, replace
 from recbench.schema import ArmConfig, BenchConfig, describe, did_you_mean, ineffective, read_bench, refuse_ineffective
@@ -120,7 +121,8 @@ def describe_bench() -> list[tuple[str, str, str, str]]:
     """What `--help-config` lists of a bench: the options of train, and under `eval.` those of its evaluations."""
     own = [row for row in describe("train") if row[0] not in BENCH_KEYS]
     known = {"seed", "force", "resume", "input", *(row[0] for row in own)}
-    return [*own, *((f"eval.{key}", *rest) for key, *rest in describe("eval") if key not in known)]  # type: ignore[misc]
+    listed = [(f"eval.{key}", default, takes, what) for key, default, takes, what in describe("eval")]
+    return [*own, *(row for row in listed if row[0].removeprefix("eval.") not in known)]
 
 
 def composed(stage: str, overrides: Sequence[str]) -> DictConfig:
@@ -179,8 +181,8 @@ def written(overrides: ListConfig) -> list[str]:
 def _experiment(overrides: Sequence[str]) -> tuple[str | None, BenchConfig]:
     """Name and `bench` node of the experiment that `overrides` name; none where its file has no such node."""
     name = next((text.partition("=")[2] for text in reversed(overrides) if _key(text) == "experiment"), "")
-    file = config_folder() / "experiment" / f"{name}.yaml"
-    if not name or not file.is_file():  # Hydra tells what is not there
+    file = config_file(f"experiment/{name}") if name else None
+    if file is None:  # Hydra tells what is not there
         return None, BenchConfig()
     with unreadable_told():
         check_experiments([f"experiment={name}"])

@@ -5,10 +5,9 @@ import shutil
 
 import pytest
 
-from recbench import composition
+from recbench import config_folders
 from recbench.errors import UserError
 from recbench.runs import find_runs
-from recbench.stages import experiments
 
 MISTAKES = [
     (["train", "--nope"], "--nope"),
@@ -212,10 +211,9 @@ def test_values_that_no_message_was_written_for(arguments, words, command, tmp_p
 )
 def test_experiments_that_are_none(text, words, command, tmp_path, monkeypatch):
     folder = tmp_path / "conf"
-    shutil.copytree(composition.config_folder(), folder)
+    shutil.copytree(config_folders.config_folder(), folder)
     (folder / "experiment" / "mine.yaml").write_text(text)
-    monkeypatch.setattr(composition, "config_folder", lambda: folder)
-    monkeypatch.setattr(experiments, "config_folder", lambda: folder)
+    monkeypatch.setattr(config_folders, "config_folder", lambda: folder)
     for stage in (["train"], ["bench", "--plan"]):
         result = command(*stage, "experiment=mine")
         assert result.code == 2 and words in result.err, result

@@ -7,10 +7,10 @@ import shutil
 import pytest
 from omegaconf import OmegaConf
 
-from recbench import composition
-from recbench.composition import config_folder
+from recbench import config_folders
+from recbench.config_folders import config_folder
 from recbench.runs import Run, find_runs, write_json
-from recbench.stages import evaluate, experiments, rules
+from recbench.stages import evaluate, rules
 
 TINY = [
     "policy.layers=1",
@@ -46,8 +46,8 @@ def market(tmp_path, monkeypatch, fresh_workspace):
     folder = shutil.copytree(config_folder(), tmp_path / "conf")
     text = "# Two markets.\n" + OmegaConf.to_yaml(OmegaConf.create({"bench": NODE}))
     (folder / "experiment" / "two_markets.yaml").write_text(text)
-    for module in (composition, experiments):
-        monkeypatch.setattr(module, "config_folder", lambda: folder)
+    monkeypatch.setattr(config_folders, "config_folder", lambda: folder)
+    monkeypatch.chdir(tmp_path)
     return fresh_workspace
 
 

@@ -1,6 +1,5 @@
 """Overrides, flags, names of runs, and files of experiments."""
 
-import sys
 from collections.abc import Callable, Iterator
 
 from torture.malformed_cases.bases import MARKET
@@ -112,13 +111,11 @@ def with_experiment() -> Callable[[], None]:
         import shutil
         from pathlib import Path
 
-        from recbench import composition
+        from recbench import config_folders
 
-        shutil.copytree(composition.config_folder(), "conf")
+        shutil.copytree(config_folders.config_folder(), "conf")
         shutil.copy("conf.yaml", "conf/experiment/mine.yaml")
         here = Path("conf").resolve()
-        for module in list(sys.modules.values()):
-            if module.__name__.startswith("recbench") and hasattr(module, "config_folder"):
-                module.config_folder = lambda: here  # type: ignore[attr-defined]
+        config_folders.config_folder = lambda: here
 
     return settings
