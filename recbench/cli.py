@@ -5,7 +5,6 @@ Everything but Typer is imported inside the commands, so that help and completio
 
 import errno
 import os
-import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -188,7 +187,8 @@ def score(
     """Compute the same metrics for anyone's scores."""
     from recbench.error_lines import one_line_errors
     from recbench.reporting.progress import short_warnings
-    from recbench.reporting.tables import metric_grids, print_json, show
+    from recbench.reporting.tables import metric_grids
+    from recbench.reporting.terminal import print_json, show
 
     with one_line_errors("score", debug), short_warnings():
         from recbench.schema import EvalStageConfig
@@ -224,17 +224,18 @@ def list_runs(
 ) -> None:
     """List runs, what ended last last."""
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.tables import print_json
+    from recbench.reporting.terminal import print_json
 
     with one_line_errors("runs", debug):
-        from recbench.reporting.tables import show_lines
+        from recbench.reporting.screen import terminal_width
+        from recbench.reporting.terminal import show_lines
         from recbench.stages.runs import run_lines, run_rows
 
         rows = run_rows(runs, stage, data)
         if as_json:
             print_json({"runs": rows})
         else:
-            show_lines(run_lines(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+            show_lines(run_lines(rows, terminal_width()))
 
 
 app.command()(surroundings.doctor)
@@ -266,7 +267,7 @@ def demo(
     from recbench.error_lines import one_line_errors
     from recbench.reporting.progress import say
     from recbench.reporting.results import result_grids
-    from recbench.reporting.tables import print_json, show
+    from recbench.reporting.terminal import print_json, show
 
     with one_line_errors("demo", debug):
         if help_config:

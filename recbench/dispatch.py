@@ -12,7 +12,7 @@ from recbench.execution import checked, execute
 from recbench.multirun import sweep
 from recbench.redaction import redacted
 from recbench.reporting.progress import say
-from recbench.reporting.tables import print_json, show, show_lines
+from recbench.reporting.terminal import print_json, show, show_lines
 
 
 def dispatch(

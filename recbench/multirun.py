@@ -30,7 +30,8 @@ from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
 from recbench.reporting.markup import escaped
 from recbench.reporting.progress import lines_only, say
-from recbench.reporting.tables import comparison_grid, markdown, print_json, show
+from recbench.reporting.tables import comparison_grid, markdown
+from recbench.reporting.terminal import print_json, show
 from recbench.reporting.visible import LONGEST_LINE, for_people
 from recbench.runs import Run, write_json
 

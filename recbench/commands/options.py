@@ -111,7 +111,7 @@ def print_options(command: str, prefixes: Sequence[str]) -> None:
     """List the options of a command whose keys begin with one of `prefixes`, or all. Raises UserError for none such."""
     from recbench.reporting.options_list import beginning_with, option_lines
     from recbench.reporting.screen import screen_width
-    from recbench.reporting.tables import show_lines
+    from recbench.reporting.terminal import show_lines
     from recbench.schema import describe
 
     if command == "bench":

@@ -12,7 +12,7 @@ def doctor(runs: RunsFolder = Path("runs"), as_json: AsJson = False, debug: Debu
     """Check versions, device, memory, threads, data folders and the runs folder; say what to do where one is amiss."""
     from recbench.error_lines import FAILED, one_line_errors
     from recbench.reporting.progress import say
-    from recbench.reporting.tables import print_json, show_lines
+    from recbench.reporting.terminal import print_json, show_lines
 
     with one_line_errors("doctor", debug):
         from recbench.stages.doctor import check_lines, examine
@@ -37,7 +37,7 @@ def list_configs(
 ) -> None:
     """List the choices of a group of configs, each with what it is."""
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.tables import print_json, show_lines
+    from recbench.reporting.terminal import print_json, show_lines
 
     with one_line_errors("ls", debug):
         from recbench.reporting.options_list import described_lines

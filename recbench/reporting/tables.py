@@ -1,16 +1,12 @@
-"""Metrics as tables: one layout, drawn by rich on a terminal and as Markdown in a file."""
+"""Metrics as tables: one layout, drawn on a terminal (terminal.py) and as Markdown in a file."""
 
-import json
 import math
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from recbench.reporting.markup import LONGEST_CELL, escaped
-from recbench.reporting.visible import for_people
-from recbench.runs import plain
+from recbench.reporting.markup import escaped
 
 METRIC_ORDER = (
     "auc",
@@ -225,62 +221,6 @@ def folded(grid: Grid, width: int = 120) -> list[Grid]:
         )
         for part in parts
     ]
-
-
-def show_lines(lines: Sequence[str]) -> None:
-    """Print lines that stand above tables on standard output; nothing for none."""
-    sys.stdout.writelines(f"{line}\n" for line in lines)
-
-
-def print_json(value: Any) -> None:
-    """One JSON object on standard output; NaN is null."""
-    sys.stdout.write(json.dumps(plain(value), sort_keys=True, indent=2, allow_nan=False) + "\n")
-
-
-def show(grids: Sequence[Grid]) -> None:
-    """Print tables on standard output; in a file or a pipe they keep their full width."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    for grid in grids:
-        table = Table(
-            title=for_people(grid.title) or None,
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            show_header=any(grid.columns),
-            collapse_padding=True,
-            pad_edge=False,
-        )
-        room: dict[int, int] = {}  # places that marks take behind the numbers of a column
-        for (_, column), mark in grid.marks.items():
-            room[column] = max(room.get(column, 0), len(mark))
-        for index, name in enumerate(grid.columns):
-            left = grid.prose or index < grid.names
-            table.add_column(
-                for_people(name, LONGEST_CELL) + " " * room.get(index, 0),
-                justify="left" if left else "right",
-                no_wrap=not grid.prose or index == 0,
-                overflow="fold",
-            )
-        styles = {"best": "bold", "second": "underline"}
-        for row, cells in enumerate(grid.rows):
-            texts = [
-                Text(for_people(cell, LONGEST_CELL), styles.get(grid.emphasis.get((row, c), ""), ""))
-                for c, cell in enumerate(cells)
-            ]
-            for place, width in room.items():  # marks stand behind numbers that end in one line
-                texts[place].append(f"{grid.marks.get((row, place), ''):<{width}}", "not bold not underline")
-            table.add_row(*texts)
-        if not console.is_terminal:
-            wide = console.options.update(max_width=10_000)
-            console.width = max(80, console.measure(table, options=wide).maximum)
-        console.print(table)
-        if grid.note:
-            note = "\n".join(map(for_people, grid.note.split("\n")))
-            console.print(Text(note + "\n"), soft_wrap=not console.is_terminal)
 
 
 def metric_order(name: str) -> tuple[int, str, list[float]]:

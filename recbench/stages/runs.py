@@ -7,10 +7,11 @@ from typing import Any
 
 from recbench.errors import UserError
 from recbench.reporting.tables import headline, number
-from recbench.reporting.visible import for_people
+from recbench.reporting.visible import for_people, shortened
 from recbench.runs import DamagedRunError, Run, read_runs
 from recbench.runs.reading import check_config
 
+LONGEST_IN_A_PIPE = 240  # letters of a run's line in a file or a pipe
 SHOWN_METRICS = 3  # numbers a row; `recbench report RUN` has all of them
 
 
@@ -60,24 +61,34 @@ def _damaged_row(problem: DamagedRunError) -> dict[str, Any]:
 def run_lines(rows: list[dict[str, Any]], width: int | None = None) -> list[str]:
     """The rows as lines in columns, with the first few metrics of each run and what was asked for.
 
-    width: letters of a line, as on a terminal, beyond which that goes on below; None: a run is one line.
+    width: letters of a line, as on a terminal; what has no room goes on below, first of all what was asked for, then
+    how long it took, then the data. None: a run is one line, its overrides shortened (--json has all).
     """
     table = [["run", "stage", "data", "status", "took"]]
-    rest = ["metrics  overrides"]
+    rest = [("metrics", "overrides")]
     for row in rows:
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
-        table.append([row["id"], row["stage"], row["data"], row["status"], seconds])
+        table.append([for_people(row[key]) for key in ("id", "stage", "data", "status")] + [seconds])
         metrics = ", ".join(f"{key} {number(value)}" for key, value in list(row["metrics"].items())[:SHOWN_METRICS])
         asked = " ".join(text for text in row["overrides"] if not text.startswith("runs="))
-        rest.append("  ".join(filter(None, [metrics, row.get("reason") or asked])))
+        rest.append((metrics, for_people(row.get("reason") or asked)))
     places = [max(map(len, column)) for column in zip(*table, strict=True)]
+    shown = list(range(len(places)))
+    for column in (4, 2, 1):  # what goes below where a line has no room
+        if width is not None and sum(places[one] + 2 for one in shown) - 2 > width:
+            shown.remove(column)
     lines = []
-    for cells, text in zip(table, rest, strict=True):
-        line = for_people("  ".join(cell.ljust(place) for cell, place in zip(cells, places, strict=True)))
-        text = for_people(text)
-        if width is None or len(line) + 2 + len(text) <= width:
+    for cells, texts in zip(table, rest, strict=True):
+        below = [f"{table[0][one]} {cells[one]}" for one in range(len(cells)) if one not in shown and cells[one]]
+        below = [table[0][one] for one in range(len(cells)) if one not in shown] if cells is table[0] else below
+        line = "  ".join(cells[one].ljust(places[one]) for one in shown)
+        text = "  ".join(filter(None, [", ".join(below), *texts]))
+        if width is None:
+            lines.append(f"{line}  {shortened(text, max(LONGEST_IN_A_PIPE - len(line), 80))}".rstrip())
+        elif len(line) + 2 + len(text) <= width:
             lines.append(f"{line}  {text}".rstrip())
         else:
             lines.append(line.rstrip())
-            lines += wrap(text, width, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+            indents = {"initial_indent": "    ", "subsequent_indent": "    "}
+            lines += wrap(text, width, break_on_hyphens=False, break_long_words=False, **indents)  # type: ignore[arg-type]
     return lines

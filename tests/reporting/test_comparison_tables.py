@@ -11,7 +11,8 @@ from recbench.errors import UserError
 from recbench.reporting.comparison import comparison_grids, terminal_grids
 from recbench.reporting.comparison_tables import _no_formula, as_csv, as_latex, as_markdown, write_tables
 from recbench.reporting.latex import CHARACTERS, escaped
-from recbench.reporting.tables import folded, show
+from recbench.reporting.tables import folded
+from recbench.reporting.terminal import show
 
 
 def comparison(seeds, deviation, difference):

@@ -10,7 +10,8 @@ from recbench.reporting.html import render_html
 from recbench.reporting.latex import latex
 from recbench.reporting.markup import Markup, code, escaped, link
 from recbench.reporting.progress import say
-from recbench.reporting.tables import Grid, markdown, show
+from recbench.reporting.tables import Grid, markdown
+from recbench.reporting.terminal import show
 from recbench.reporting.visible import for_people, visible
 from recbench.runs import find_runs
 

@@ -1,4 +1,5 @@
-from recbench.reporting.tables import Grid, comparison_grid, flatten, headline, markdown, metric_grids, number, show
+from recbench.reporting.tables import Grid, comparison_grid, flatten, headline, markdown, metric_grids, number
+from recbench.reporting.terminal import show
 
 EVAL = {
     "cases": 60,
