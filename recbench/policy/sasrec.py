@@ -21,13 +21,18 @@ INITIAL_DEVIATION = 0.02  # of embeddings and of linear weights
 
 
 class Block(nn.Module):
-    """One layer: x + attention(norm(x)), then x + feed-forward(norm(x)) (arXiv 1808.09781, section 3.3)."""
+    """One layer: x + attention(norm(x)), then x + feed-forward(norm(x)) (arXiv 1808.09781, section 3.3).
+
+    With residual=normed as in the code of the paper's authors (github.com/kang205/SASRec): norm(x) + attention with
+    queries of norm(x), keys and values of x, then norm(x) + feed-forward(norm(x)).
+    """
 
     def __init__(self, settings: PolicyConfig) -> None:
         super().__init__()
         width = settings.width
         self.heads = settings.heads
         self.dropout = settings.block_dropout
+        self.adds_to_normed = settings.residual == "normed"
         self.attention_norm = nn.LayerNorm(width)
         self.queries_keys_values = nn.Linear(width, 3 * width)
         self.attended = nn.Linear(width, width)
@@ -38,14 +43,42 @@ class Block(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """[B, S, width] to the same; position s sees positions up to s."""
-        split = self.queries_keys_values(self.attention_norm(hidden)).unflatten(2, (3, self.heads, -1))
+        normed = self.attention_norm(hidden)
+        split = self._queries_keys_values(normed, hidden).unflatten(2, (3, self.heads, -1))
         queries, keys, values = split.permute(2, 0, 3, 1, 4)  # [B, heads, S, width / heads] each
         rate = self.dropout if self.training else 0.0
         attended = functional.scaled_dot_product_attention(queries, keys, values, dropout_p=rate, is_causal=True)
         attended = self.attended(attended.transpose(1, 2).flatten(2))
-        hidden = hidden + functional.dropout(attended, self.dropout, self.training)
-        added = self.feed_forward(self.feed_forward_norm(hidden))
-        return hidden + functional.dropout(added, self.dropout, self.training)
+        hidden = (normed if self.adds_to_normed else hidden) + functional.dropout(attended, self.dropout, self.training)
+        normed = self.feed_forward_norm(hidden)
+        added = self.feed_forward(normed)
+        return (normed if self.adds_to_normed else hidden) + functional.dropout(added, self.dropout, self.training)
+
+    def _queries_keys_values(self, normed: Tensor, hidden: Tensor) -> Tensor:
+        """[B, S, 3 width]; queries from the normalised states, keys and values from what the residual does not hold."""
+        if not self.adds_to_normed:
+            return self.queries_keys_values(normed)
+        width = normed.shape[-1]
+        weight, bias = self.queries_keys_values.weight, self.queries_keys_values.bias
+        queries = functional.linear(normed, weight[:width], bias[:width])
+        return torch.cat([queries, functional.linear(hidden, weight[width:], bias[width:])], dim=-1)
+
+
+def sampled_cross_entropy(own: Tensor, others: Tensor, itself: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy of targets among sampled negatives, a scalar (docs/methods.md, (33)).
+
+    Args:
+        own: logits [T] of the targets.
+        others: logits [T, m] of the negatives.
+        itself: bool [T, m]; negatives that are the target, which do not count.
+        label_smoothing: probability spread evenly over a target and its negatives, in [0, 1).
+    """
+    log_probs = torch.cat([own[:, None], others.masked_fill(itself, float("-inf"))], dim=1).log_softmax(dim=1)
+    losses = -log_probs[:, 0]
+    if label_smoothing:
+        finite = log_probs.masked_fill(functional.pad(itself, (1, 0)), 0.0)
+        losses = torch.lerp(losses, -finite.sum(1) / (finite.shape[1] - itself.sum(1)), label_smoothing)
+    return losses.mean()
 
 
 class SasRec(AtomicPolicy):
@@ -107,10 +140,20 @@ class SasRec(AtomicPolicy):
         return exact_product(hidden, self.token_vectors.T).float()
 
     def sft_loss(self, items: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """As `recbench.policy.sft.sft_loss`: mean of -log pi(item | items before it) over the target positions."""
-        return functional.cross_entropy(
-            self.logits(self.states(items)[targets]), items[targets], label_smoothing=label_smoothing
-        )
+        """As `recbench.policy.sft.sft_loss`: mean of -log pi(item | items before it) over the target positions.
+
+        With `sampled_negatives` the targets compete with items that torch's random state draws for this call alone
+        (docs/methods.md, (33)).
+        """
+        states, wanted = self.states(items)[targets], items[targets]
+        sampled = self.settings.sampled_negatives
+        if not 0 < sampled < self.catalogue_size:
+            return functional.cross_entropy(self.logits(states), wanted, label_smoothing=label_smoothing)
+        negatives = torch.randperm(self.catalogue_size, device=states.device)[:sampled]
+        own = exact_product(states[:, None], self.token_vectors[wanted][:, :, None])[:, 0]
+        others = exact_product(states, self.token_vectors[negatives].T)
+        itself = negatives == wanted[:, None]  # a target is no negative of its own
+        return sampled_cross_entropy(own[:, 0].float(), others.float(), itself, label_smoothing)
 
     def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
         """log pi of candidates int64 [B, G], with gradients: float32 [B, G]; -inf where a candidate is -1."""

@@ -75,6 +75,20 @@ class PolicyConfig:
     block_dropout: float = option(
         0.0, "dropout on attention and on what each layer adds while training", least=0, most=0.99, of="kind=sasrec"
     )
+    residual: str = option(
+        "hidden",
+        "what a layer adds to: the hidden state, all of which it reads normalised (hidden), or the normalised state "
+        "with keys and values of the state itself, as in the code of the paper's authors (normed)",
+        one_of=("hidden", "normed"),
+        of="kind=sasrec",
+    )
+    sampled_negatives: int = option(
+        0,
+        "items that stand for the catalogue in SFT's cross-entropy, drawn uniformly at each step for all its targets; "
+        "0 is the whole catalogue",
+        least=0,
+        of="kind=sasrec",
+    )
     neighbours: int = option(100, "neighbours of each history item that get its vote (k)", least=1, of="kind=item_knn")
     shrinkage: float = option(10.0, "added to the cosine's denominator", least=0, of="kind=item_knn")
     recency: float = option(

@@ -1,14 +1,14 @@
 """SASRec: what it may see, that it is a distribution, and its loss and scores against plain loops."""
 
 import math
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from recbench.policy.sasrec import SasRec
+from recbench.policy.sasrec import SasRec, sampled_cross_entropy
 from recbench.policy.trie import build_trie
 from recbench.schema import PolicyConfig
 
@@ -58,25 +58,32 @@ def test_padding_says_nothing_wherever_it_is() -> None:
     assert torch.allclose(middle[0], whole[2], atol=1e-5)
 
 
-def test_the_layers_are_those_of_the_paper() -> None:
-    """One history through the equations of arXiv 1808.09781, section 3, written out with loops over heads."""
-    policy = make()
+@pytest.mark.parametrize("residual", ["hidden", "normed"])
+def test_the_layers_are_those_of_the_paper_or_of_its_code(residual) -> None:
+    """One history through the equations of arXiv 1808.09781, section 3, written out with loops over heads.
+
+    In the authors' code keys and values are of the state as it is, and each sum begins with the normalised state.
+    """
+    policy = make(residual=residual)
     history = [3, 1, 4, 1]
     tokens = torch.tensor([0] + [item + 1 for item in history])
     hidden = policy.item_embeddings.weight[tokens] * math.sqrt(8) + policy.positions.weight[:5]
     for block in policy.blocks:
         normed = functional.layer_norm(hidden, (8,), block.attention_norm.weight, block.attention_norm.bias)
         weight, bias = block.queries_keys_values.weight, block.queries_keys_values.bias
-        queries, keys, values = (normed @ weight[at : at + 8].T + bias[at : at + 8] for at in (0, 8, 16))
+        read = {0: normed, 8: normed, 16: normed} if residual == "hidden" else {0: normed, 8: hidden, 16: hidden}
+        queries, keys, values = (of @ weight[at : at + 8].T + bias[at : at + 8] for at, of in read.items())
         heads = []
         for head in (slice(0, 4), slice(4, 8)):
             logits = queries[:, head] @ keys[:, head].T / math.sqrt(4)
             logits = logits.masked_fill(torch.ones(5, 5).triu(1).bool(), -torch.inf)
             heads.append(logits.softmax(1) @ values[:, head])
-        hidden = hidden + torch.cat(heads, 1) @ block.attended.weight.T + block.attended.bias
+        start = hidden if residual == "hidden" else normed
+        hidden = start + torch.cat(heads, 1) @ block.attended.weight.T + block.attended.bias
         normed = functional.layer_norm(hidden, (8,), block.feed_forward_norm.weight, block.feed_forward_norm.bias)
         inner, _, outer = block.feed_forward
-        hidden = hidden + (normed @ inner.weight.T + inner.bias).relu() @ outer.weight.T + outer.bias
+        start = hidden if residual == "hidden" else normed
+        hidden = start + (normed @ inner.weight.T + inner.bias).relu() @ outer.weight.T + outer.bias
     last = functional.layer_norm(hidden, (8,), policy.last_norm.weight, policy.last_norm.bias)[-1]
     expected = (policy.item_embeddings.weight[1:] @ last).log_softmax(0)
     assert torch.allclose(policy.score_catalogue(torch.tensor([history]))[0], expected, atol=1e-4)
@@ -97,6 +104,59 @@ def test_the_sft_loss_is_minus_the_mean_score_of_the_targets() -> None:
         total += float(policy.score_catalogue(history)[0, items[row, place]])
     loss = policy.sft_loss(torch.from_numpy(items), torch.from_numpy(targets))
     assert float(loss.detach()) == pytest.approx(-total / targets.sum(), abs=1e-4)
+
+
+def sampled_loss(smoothing: float = 0.0, sampled: int = 4) -> tuple[float, float]:
+    """The loss of three targets with sampled negatives, and what loops over the same draw make of it."""
+    policy = make(sampled_negatives=sampled)
+    items = torch.tensor([[3, 1, 4], [2, 7, -1]])
+    targets = torch.tensor([[False, True, True], [False, True, False]])
+    torch.manual_seed(5)
+    loss = policy.sft_loss(items, targets, smoothing)
+    torch.manual_seed(5)
+    negatives = torch.randperm(9)[:sampled].tolist()
+    total = 0.0
+    for history, wanted in [([3], 1), ([3, 1], 4), ([2], 7)]:
+        scores = policy.score_catalogue(torch.tensor([history]))[0].double()
+        kept = scores[[wanted, *(item for item in negatives if item != wanted)]].log_softmax(0)
+        total -= (1 - smoothing) * float(kept[0]) + smoothing * float(kept.mean())
+    return float(loss.detach()), total / 3
+
+
+def test_sampled_negatives_stand_for_the_catalogue() -> None:
+    loss, expected = sampled_loss()
+    assert loss == pytest.approx(expected, abs=1e-5)
+    policy = make(sampled_negatives=4)
+    items, targets = torch.tensor([[3, 1]]), torch.tensor([[False, True]])
+    losses = {float(policy.sft_loss(items, targets).detach()) for _ in range(20)}
+    assert len(losses) > 5  # drawn anew each time
+    whole = float(make().sft_loss(items, targets).detach())
+    assert max(losses) < whole  # a part of the catalogue's sum
+    for every in (9, 100):  # as many as there are, or more: nothing is drawn
+        assert float(make(sampled_negatives=every).sft_loss(items, targets).detach()) == whole
+
+
+def test_a_target_among_the_sampled_negatives_competes_with_the_others_alone() -> None:
+    for smoothing in (0.0, 0.2):
+        loss, expected = sampled_loss(smoothing, sampled=8)  # of nine: two of three targets at least are drawn
+        assert loss == pytest.approx(expected, abs=1e-5)
+
+
+def test_over_all_draws_the_sampled_loss_is_least_at_the_true_log_probabilities() -> None:
+    """Every target with its probability, every set of m negatives alike: the gradient there is 0, and nowhere else."""
+    truth = torch.tensor([0.5, 0.3, 0.15, 0.04, 0.01], dtype=torch.float64)
+    for count in (1, 2, 3):
+        sets = torch.tensor(list(combinations(range(5), count)))
+        gradients = []
+        for start in (truth.log() + 2.5, torch.zeros(5, dtype=torch.float64)):
+            logits = start.clone().requires_grad_()
+            losses = [
+                truth[item] * sampled_cross_entropy(logits[item].expand(len(sets)), logits[sets], sets == item)
+                for item in range(5)
+            ]
+            gradients.append(torch.autograd.grad(torch.stack(losses).sum(), logits)[0])
+        assert float(gradients[0].abs().max()) < 1e-12
+        assert float(gradients[1].abs().max()) > 1e-2
 
 
 def test_label_smoothing_by_hand() -> None:

@@ -57,6 +57,20 @@ def test_each_policy_is_trained_and_evaluated(kind, trained, workspace) -> None:
             assert beam[part][name] == exact[part][name]
 
 
+def test_sasrec_learns_from_sampled_negatives_and_in_the_layers_of_its_authors(trained, workspace) -> None:
+    starts = {trained["sasrec"].metrics["validation"]["initial"]["ndcg@10"]}
+    for changed in ("policy.sampled_negatives=16", "policy.residual=normed"):
+        run = workspace.made("train", *MARKET, "policy=sasrec", *POLICIES["sasrec"], changed)
+        best, initial = (run.metrics["validation"][at] for at in ("best", "initial"))
+        assert run.metrics["best_step"] > 0 and best["auc"] > 0.6
+        assert best["ndcg@10"] > 1.5 * initial["ndcg@10"]
+        assert best != trained["sasrec"].metrics["validation"]["best"]
+        again = workspace.evaluated(run, "split=validation", "--k", "10").metrics  # the checkpoint knows its layers
+        assert again["kept"]["ndcg@10"]["value"] == pytest.approx(best["ndcg@10"], abs=1e-12)
+        starts.add(initial["ndcg@10"])
+    assert len(starts) == 2  # the loss changes no start, the layers do
+
+
 def test_popularity_ranks_by_counts_of_training(trained, workspace) -> None:
     data = load_data(trained["popularity"].input_run("data").path)
     interactions = data.interactions
