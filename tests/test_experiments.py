@@ -1,5 +1,6 @@
 """The bench node of an experiment file: what it may say, and how a mistake is told; configs older than a key."""
 
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
@@ -110,19 +111,41 @@ def test_windows_go_to_the_built_in_tawin_and_other_settings_to_every_tawin():
 
 def held(percent, difference):
     value = {"relative_percent": percent, "difference": difference, "low": difference - 1, "high": difference + 1}
-    return {"values": {"hr@1": {**value, "p_holm": 0.2}}}
+    variance = {"value": percent, "user_part": 3.0, "user_freedom": 1e6, "seed_part": 1.0, "seed_freedom": 2}
+    return {"values": {"hr@1": {**value, "p_holm": 0.2, "relative_variance": {**variance, "users_only": 2.0}}}}
 
 
 def test_gains_over_data_sets():
     comparisons = {
-        "a": {"baseline": "sft", "arms": [{"arm": "sft"}, {"arm": "x", "difference": held(10.0, 0.1)}]},
-        "b": {"baseline": "sft", "arms": [{"arm": "sft"}, {"arm": "x", "difference": held(-4.0, -0.02)}]},
-        "c": {"baseline": "y", "arms": [{"arm": "y"}, {"arm": "x", "difference": held(70.0, 0.7)}]},  # sft failed there
+        "a": {
+            "baseline": "sft",
+            "data_fingerprint": "1",
+            "arms": [{"arm": "sft"}, {"arm": "x", "difference": held(10.0, 0.1)}],
+        },
+        "b": {
+            "baseline": "sft",
+            "data_fingerprint": "2",
+            "arms": [{"arm": "sft"}, {"arm": "x", "difference": held(-4.0, -0.02)}],
+        },
+        "c": {
+            "baseline": "y",
+            "data_fingerprint": "3",
+            "arms": [{"arm": "y"}, {"arm": "x", "difference": held(70.0, 0.7)}],
+        },  # sft failed there
     }
     found = relative_gains(comparisons, "hr@1", "sft")
     (arm,) = found["arms"]
     assert (arm["arm"], arm["mean"], arm["above"], arm["sets"]) == ("x", 3.0, 1, 2)
     assert list(arm["gains"]) == ["a", "b"] and arm["gains"]["b"]["relative_percent"] == -4.0
+    # Two sets of variance 2 (users): error sqrt(2 + 2) / 2 = 1. With seeds 3 + 1 each: sqrt(8) / 2, three quarters of
+    # the variance users', 1.9600, one quarter seeds', t of 2 + 2 degrees of freedom, 2.7764: (3 * 1.96 + 2.7764) / 4.
+    assert (arm["low"], arm["high"]) == pytest.approx((3 - 1.959964, 3 + 1.959964), abs=1e-5)
+    half = (3 * 1.959964 + 2.776445) / 4 * 2**0.5
+    ends = (arm["users_and_seeds_low"], arm["users_and_seeds_high"])
+    assert ends == pytest.approx((3 - half, 3 + half), abs=1e-5)
+    comparisons["b"]["data_fingerprint"] = "1"  # the same users twice: the two gains are not independent
+    (arm,) = relative_gains(comparisons, "hr@1", "sft")["arms"]
+    assert arm["mean"] == 3.0 and np.isnan([arm["low"], arm["users_and_seeds_high"]]).all()
 
 
 def test_the_published_protocol_says_what_its_arms_are():

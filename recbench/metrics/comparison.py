@@ -4,6 +4,8 @@ An arm is one training rule; its runs differ in the seed only. Every run is scor
 compared case by case and what all arms find hard cancels out.
 """
 
+import math
+import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
+from recbench.metrics.crossed import CrossedMean, crossed_mean, influence_of_users
 from recbench.metrics.intervals import paired_bootstraps
 from recbench.metrics.significance import paired_t_test, user_means, wilcoxon_test
 from recbench.metrics.spread import sample_deviation
@@ -36,7 +39,8 @@ class PairedDifferences(NamedTuple):
 
     `low` and `high` are the ends of the paired bootstrap interval over users, `relative` is in percent of the
     baseline's mean, and `detectable` the smallest true difference that this test had good odds to see. The p-values
-    are two-sided: `p_t` and `p_wilcoxon` of tests over users, `p_bootstrap` of the resamples.
+    are two-sided: `p_t` and `p_wilcoxon` of tests over users, `p_bootstrap` of the resamples. `crossed` is each
+    difference, and `crossed_relative` each relative one, with users and seeds both as draws: M means with their parts.
     """
 
     seeds: list[int]
@@ -49,6 +53,8 @@ class PairedDifferences(NamedTuple):
     p_t: FloatArray
     p_wilcoxon: FloatArray
     p_bootstrap: FloatArray
+    crossed: list[CrossedMean]
+    crossed_relative: list[CrossedMean]
 
 
 def run_means(values: ArrayLike) -> FloatArray:
@@ -99,6 +105,10 @@ def paired_differences(
     user the t-test and the bootstrap ask the same question; Wilcoxon's asks for symmetry around zero, and weighs a
     difference by its rank alone. Not corrected for many comparisons: see `recbench.metrics.significance.holm`.
 
+    Those intervals and tests say nothing of other seeds; `crossed` does, from the same cases, arm and baseline paired
+    by seed: `recbench.metrics.crossed.crossed_interval` makes it an interval, NaN where there is a single seed. The
+    relative difference is expanded to first order in both means (the delta method).
+
     Raises UserError when the arms have no seed in common or are scored on different numbers of cases or metrics.
 
     >>> found = paired_differences({0: np.array([[1.0], [0.5]])}, {0: np.array([[0.5], [0.5]])}, samples=0)
@@ -115,6 +125,8 @@ def paired_differences(
     with np.errstate(divide="ignore", invalid="ignore"):
         base = run_means(np.where(np.isnan(first), np.nan, second))
         relative = np.where(base != 0, 100 * found.mean / base, np.nan)
+    tables = [np.stack([side[key] for key in seeds]) for side in (arm, baseline)]  # [S, C, M]
+    crossed = [_crossed(tables[0][..., m], tables[1][..., m], users) for m in range(first.shape[1])]
     by_user = np.round(user_means(first - second, users), DECIMALS).T
     return PairedDifferences(
         seeds=seeds,
@@ -127,4 +139,22 @@ def paired_differences(
         p_t=np.array([paired_t_test(column).p for column in by_user]),
         p_wilcoxon=np.array([wilcoxon_test(column).p for column in by_user]),
         p_bootstrap=found.p,
+        crossed=[difference for difference, _ in crossed],
+        crossed_relative=[relative for _, relative in crossed],
     )
+
+
+def _crossed(arm: FloatArray, baseline: FloatArray, users: ArrayLike | None) -> tuple[CrossedMean, CrossedMean]:
+    """Difference and relative difference in percent of one metric [S, C], of the cases that all seeds have."""
+    known = ~np.isnan(arm - baseline).any(axis=0)
+    a, b = arm[:, known], baseline[:, known]
+    who = None if users is None else np.asarray(users)[known]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the t-test of the same differences has said that users are too few
+        difference = crossed_mean(influence_of_users(a - b, who))
+        base = float(b.mean()) if b.size else math.nan
+        if not base or math.isnan(base):
+            return difference, CrossedMean(*[math.nan] * 6)
+        ratio = float(a.mean()) / base
+        relative = crossed_mean(100 / base * influence_of_users(a - ratio * b, who))
+    return difference, relative._replace(value=100 * (ratio - 1))

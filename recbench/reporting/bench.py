@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from recbench.errors import UserError
-from recbench.reporting.comparison import comparison_grids, legend, mark, terminal_grids
+from recbench.reporting.comparison import BOTH, comparison_grids, legend, mark, terminal_grids
 from recbench.reporting.comparison_tables import write_tables
 from recbench.reporting.markup import Markup, code, escaped, link
-from recbench.reporting.tables import Cell, Grid, folded, markdown, number, percent, titled
+from recbench.reporting.tables import Cell, Grid, folded, markdown, number, percent, signed_interval, titled
 from recbench.runs import Run, atomic_path, write_json
 
 COST_COLUMNS = {  # key in the manifest -> title
@@ -51,11 +51,15 @@ def summary_grids(metrics: Mapping[str, Any]) -> list[Grid]:
         for column, gain in enumerate(gains, start=1):
             if gain and (sign := mark(gain.get("p_holm"))):
                 marks[row, column] = sign
-        rows.append([arm["arm"], *shown, percent(arm["mean"], digits=1), f"{arm['above']} of {arm['sets']}"])
+        kinds = ("users_and_seeds_", "")
+        ends = [signed_interval(arm.get(f"{kind}low"), arm.get(f"{kind}high"), ".1f") for kind in kinds]
+        rows.append([arm["arm"], *shown, percent(arm["mean"], digits=1), *ends, f"{arm['above']} of {arm['sets']}"])
     title = f"{summary['metric']}: relative gain over {summary['baseline']}"
-    columns = ["arm", *data_sets, "mean", "sets above"]
+    columns = ["arm", *data_sets, "mean", f"95%, {BOTH}", "95%, users", "sets above"]
     note = next((text for one in metrics["by_data"].values() if (text := legend(one))), "")
-    note = f"{note} The number of comparisons is that of each set's own table." if marks else ""
+    lines = [f"{note} The number of comparisons is that of each set's own table."] if marks else []
+    lines.append(f"95%: of the mean over these data sets, whose users are others'; {BOTH}: both as draws.")
+    note = "\n".join(lines)
     return [Grid(title, columns, rows, marks=marks, note=note)]
 
 
@@ -73,7 +77,9 @@ def bench_sections(run: Run) -> list[str]:
     lines += [
         "Differences are of each user's metric, averaged over the seeds that both arms have. *Detectable* is 2.8 "
         "standard errors of the difference: the smallest true one that this test had an 80% chance to find at the 5% "
-        "level, before Holm's correction. More seeds do not reduce the sampling error of users.",
+        "level, before Holm's correction. More seeds do not reduce the sampling error of users. Tests and intervals "
+        "over users take the seeds as they are; the interval over users and seeds says what other seeds would have "
+        "changed, too, as far as a few of them can tell.",
         "",
     ]
     if failures := manifest.get("failures"):

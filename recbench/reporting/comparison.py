@@ -16,6 +16,7 @@ from recbench.reporting.tables import (
     signed_interval,
 )
 
+BOTH = "users and seeds"  # both as draws
 LEVELS = {0.01: "**", 0.05: "*"}  # of p-values after Holm's correction, and their marks
 
 
@@ -38,13 +39,15 @@ def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False, rela
     if held:
         values = [arm["difference"]["values"][name] for name, arm in held]
         title = f"difference from {comparison['baseline']}, paired over {comparison['users']:,} users"
-        columns = ["metric", "arm", "difference", "95% interval", "relative", "detectable", "p", "p Holm", "Wilcoxon"]
+        columns = ["metric", "arm", "difference", "95%, users", f"95%, {BOTH}", "relative", "detectable"]
+        columns += ["p", "p Holm", f"p Holm, {BOTH}", "Wilcoxon"]
         called = [name if arm is held[0][1] else "" for name, arm in held]  # once, above its other arms
         rows = [[name, arm["arm"], *_difference(value)] for name, (_, arm), value in zip(called, held, values)]
         marks = {(row, 2): found for row, value in enumerate(values) if (found := mark(value.get("p_holm")))}
         lines = (
             legend(comparison),
-            "95% interval: bootstrap over users; detectable: the least true difference found with 80% power.",
+            "95%, users: bootstrap over users; detectable: the least true difference found with 80% power.",
+            f"95%, {BOTH}: what other seeds would have changed, too.{_single_seeds(values)}",
             "p: two-sided paired t-test over users; p Holm: that p corrected; Wilcoxon: p of the signed-rank test.",
         )
         note = "\n".join(filter(None, lines))
@@ -124,10 +127,22 @@ def _difference(value: Mapping[str, Any]) -> list[str]:
     return [
         signed(value["difference"]),
         signed_interval(value["low"], value["high"]),
+        signed_interval(value.get("users_and_seeds_low"), value.get("users_and_seeds_high")),
         percent(value["relative_percent"], digits=1),
         number(value["detectable"]),
-        *(p_value(value.get(key)) for key in ("p_t", "p_holm", "p_wilcoxon")),
+        *(p_value(value.get(key)) for key in ("p_t", "p_holm", "p_users_and_seeds_holm", "p_wilcoxon")),
     ]
+
+
+def _single_seeds(values: list[Mapping[str, Any]]) -> str:
+    """Why there is no interval over users and seeds, if some difference has one over users alone."""
+    low = "users_and_seeds_low"
+    lacking = any(low in one and _unknown(one[low]) and not _unknown(one["low"]) for one in values)
+    return " None where arm and baseline share a single seed, which cannot tell how far seeds are apart." * lacking
+
+
+def _unknown(value: float | None) -> bool:
+    return value is None or math.isnan(value)
 
 
 def _listed(seeds: list[int]) -> str:

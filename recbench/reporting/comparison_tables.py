@@ -28,6 +28,13 @@ TESTED = (  # what a comparison knows about each difference, in the order of the
     "p_wilcoxon",
     "p_bootstrap",
     "p_holm",
+    "users_and_seeds_error",
+    "users_and_seeds_low",
+    "users_and_seeds_high",
+    "p_users_and_seeds",
+    "p_users_and_seeds_holm",
+    "relative_users_and_seeds_low",
+    "relative_users_and_seeds_high",
 )
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recbench.errors import UserError
 from recbench.metrics.comparison import paired_differences, run_means, spread_over_seeds
+from recbench.metrics.crossed import crossed_interval
 from recbench.metrics.significance import holm
 from recbench.metrics.summary import metric_of_ranks
 from recbench.reporting.progress import say
@@ -121,7 +122,10 @@ def compare_runs(
         many p-values Holm's correction is for) and "arms", in order: "arm", "seeds", "values" (name -> mean, deviation,
         per_seed) and, but for the baseline, "difference": "seeds" and "values" (name -> difference, low, high,
         relative_percent, standard_error, detectable, p_t, p_wilcoxon, p_bootstrap, and p_holm, which is p_t corrected
-        for all arms and metrics). Section 5 of docs/methods.md.
+        for all arms and metrics: all of these with users as draws; then, with users and seeds as draws, which one seed
+        makes NaN, users_and_seeds_error, _low, _high, p_users_and_seeds, p_users_and_seeds_holm, and of the relative
+        gain relative_users_and_seeds_low and _high, and "relative_variance" (`CrossedMean`)). Section 5 of
+        docs/methods.md.
 
     Raises:
         UserError: runs of different data, splits or cases, the same arm and seed twice, an unknown metric or baseline.
@@ -238,6 +242,8 @@ def _difference(
     users: NDArray[np.object_],
 ) -> dict[str, Any]:
     found = paired_differences(arm, base, users, samples=SAMPLES)
+    crossed = [crossed_interval(one) for one in found.crossed]
+    relative = [crossed_interval(one) for one in found.crossed_relative]
     return {
         "seeds": found.seeds,
         "values": {
@@ -251,6 +257,13 @@ def _difference(
                 "p_t": found.p_t[column],
                 "p_wilcoxon": found.p_wilcoxon[column],
                 "p_bootstrap": found.p_bootstrap[column],
+                "users_and_seeds_error": crossed[column].error,
+                "users_and_seeds_low": crossed[column].low,
+                "users_and_seeds_high": crossed[column].high,
+                "p_users_and_seeds": crossed[column].p,
+                "relative_users_and_seeds_low": relative[column].low,
+                "relative_users_and_seeds_high": relative[column].high,
+                "relative_variance": found.crossed_relative[column]._asdict(),
             }
             for column, name in enumerate(names)
         },
@@ -258,11 +271,16 @@ def _difference(
 
 
 def _correct(rows: Sequence[dict[str, Any]]) -> int:
-    """Give every difference its p_holm, and return how many comparisons it is for: all whose test is defined."""
+    """Give every difference its p_holm, of users and of users and seeds; return how many comparisons the first is for.
+
+    Those are all whose test over users is defined.
+    """
     tested = [value for row in rows if "difference" in row for value in row["difference"]["values"].values()]
     raw = [value["p_t"] for value in tested]
     for value, p in zip(tested, holm(raw), strict=True):
         value["p_holm"] = p
+    for value, p in zip(tested, holm([value["p_users_and_seeds"] for value in tested]), strict=True):
+        value["p_users_and_seeds_holm"] = p
     return int(np.count_nonzero(~np.isnan(raw)))
 
 

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-RANKINGS = ["windows", "topk", "rankings", "intervals", "summary", "comparison", "significance", "spread"]
+RANKINGS = ["windows", "topk", "rankings", "intervals", "summary", "comparison", "significance", "spread", "crossed"]
 CLICKS = ["delong", "two_way", "clicks", "ab_test", "off_policy", "captions"]
 
 

@@ -50,14 +50,26 @@ def test_several_seeds() -> None:
     assert seeds.rows[-1] == ["grpo beam", "1", "0.2500"]
     assert differences.title == "difference from sft, paired over 1,000 users"
     assert differences.rows == [
-        ["hr@10", "grpo beam", "+0.0200", "[+0.0100, +0.0300]", "+8.0%", "0.0150", "–", "–", "–"]
+        ["hr@10", "grpo beam", "+0.0200", "[+0.0100, +0.0300]", "[–, –]", "+8.0%", "0.0150", *["–"] * 4]
     ]
 
 
 def test_one_seed_has_no_deviation_and_no_table_of_its_own() -> None:
     means, differences = comparison_grids(comparison([0], None, UNCLEAR), per_seed=True)
     assert means.rows[0] == ["sft", "0", "0.2500"]
-    assert differences.rows[0][2:5] == ["-0.0200", "[-0.0500, +0.0100]", "-8.0%"]
+    assert differences.rows[0][2:6] == ["-0.0200", "[-0.0500, +0.0100]", "[–, –]", "-8.0%"]
+
+
+def test_users_and_seeds_stand_beside_users_and_a_single_seed_says_why_not() -> None:
+    both = {"users_and_seeds_low": -0.005, "users_and_seeds_high": 0.045, "p_users_and_seeds_holm": 0.06}
+    (_, differences) = comparison_grids(comparison([0, 1], 0.0125, TESTED | both))
+    columns = dict(zip(differences.columns, differences.rows[0], strict=True))
+    assert columns["95%, users"] == "[+0.0100, +0.0300]" and columns["95%, users and seeds"] == "[-0.0050, +0.0450]"
+    assert (columns["p Holm"], columns["p Holm, users and seeds"]) == ("0.0099", "0.0600")
+    assert "users and seeds: what other seeds" in differences.note and "single seed" not in differences.note
+    for unknown in (None, float("nan")):
+        (_, differences) = comparison_grids(comparison([0], None, TESTED | dict.fromkeys(both, unknown)))
+        assert differences.rows[0][4] == "[–, –]" and "share a single seed" in differences.note
 
 
 def test_seeds_in_a_row_are_shortened() -> None:
@@ -67,7 +79,7 @@ def test_seeds_in_a_row_are_shortened() -> None:
 def test_what_is_undefined_is_a_dash() -> None:
     unknown = dict.fromkeys(CLEAR)
     rows = comparison_grids(comparison([0], None, unknown))[1].rows
-    assert rows[0][2:] == ["–", "[–, –]", *["–"] * 5]
+    assert rows[0][2:] == ["–", "[–, –]", "[–, –]", *["–"] * 6]
 
 
 TESTED = CLEAR | {"standard_error": 0.005, "p_t": 0.0004, "p_wilcoxon": 0.00001, "p_bootstrap": 0.002, "p_holm": 0.0099}
@@ -110,7 +122,8 @@ def test_a_terminal_gets_tables_of_at_most_120_letters(capsys) -> None:
         if "difference" in arm:
             arm["difference"] = {"values": dict.fromkeys(names, TESTED)}
     five = wide | {"metrics": names[:5]}
-    assert len(terminal_grids(five)) == 2 and len(terminal_grids(wide)) == 3  # the means of seven metrics are in two
+    # The differences are in two parts, and so are the means of seven metrics.
+    assert len(terminal_grids(five)) == 3 and len(terminal_grids(wide)) == 4
     for one in (five, wide):
         show(terminal_grids(one))
         shown = capsys.readouterr().out

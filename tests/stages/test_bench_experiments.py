@@ -104,6 +104,7 @@ def test_interrupted_then_completed_then_kept(market, monkeypatch, tmp_path) -> 
             mean, of_base = (one["values"]["ndcg@10"]["mean"] for one in (arm, base))
             assert gain["relative_percent"] == pytest.approx(100 * (mean - of_base) / of_base)
         assert row["sets"] == 2
+        assert row["low"] <= row["mean"] <= row["high"] and row["users_and_seeds_low"] is None  # of one seed
     starts = {(entry["data"], entry["arm"]): Run(market.root / "train" / "bazaar" / entry["train"])
               for entry in run.manifest["evaluations"]}  # fmt: skip
     for data in ("first", "second"):

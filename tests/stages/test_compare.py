@@ -187,6 +187,17 @@ def test_the_command(fresh_workspace, evaluation, folder, refuse) -> None:
     refuse(fresh_workspace.command("compare", train.id, *base), "is a train run")
 
 
+def test_one_seed_leaves_users_and_seeds_open(fresh_workspace, evaluation, folder) -> None:
+    runs = [evaluation(SFT, 0), evaluation(BEAM, 0, shift=3)]
+    value = compare_runs(runs, metrics=["hr@10"])["arms"][1]["difference"]["values"]["hr@10"]
+    keys = ("users_and_seeds_low", "users_and_seeds_high", "p_users_and_seeds", "p_users_and_seeds_holm")
+    assert np.isnan([value[key] for key in keys]).all() and value["p_holm"] < 1
+    command = ("compare", *(str(run.path) for run in runs), "--runs", str(folder), "--metrics", "hr@10")
+    assert "share a single seed" in fresh_workspace.command(*command).out
+    found = json.loads(fresh_workspace.command(*command, "--json").out)
+    assert found["arms"][1]["difference"]["values"]["hr@10"]["users_and_seeds_low"] is None
+
+
 def test_holm_corrects_over_arms_and_metrics(evaluation) -> None:
     runs = [evaluation(SFT, 0), evaluation(BEAM, 0, shift=3), evaluation([*BEAM, "negatives=random"], 0, shift=1)]
     found = compare_runs(runs, metrics=["hr@10", "auc"])

@@ -95,6 +95,40 @@ def holm_by_hand(raw: list[float]) -> list[float]:
     return adjusted
 
 
+def users_and_seeds(rows, arm: str, seeds: list[int], metric: str) -> tuple[list[list[float]], list[list[float]]]:
+    """The difference and the first order of the relative one: for each seed, what each user's cases add to it."""
+    cases = list(rows[arm, seeds[0]])
+    mine, base = (
+        [[value(metric, *rows[name, seed][case]) for case in cases] for seed in seeds] for name in (arm, "sft")
+    )
+    ratio = statistics.fmean(map(statistics.fmean, mine)) / statistics.fmean(map(statistics.fmean, base))
+    users = sorted({user for user, _ in cases})
+    tables = []
+    for share, scale in ((1.0, 1.0), (ratio, 100 / statistics.fmean(map(statistics.fmean, base)))):
+        gaps = [[scale * (a - share * b) for a, b in zip(*seed, strict=True)] for seed in zip(mine, base, strict=True)]
+        mean = statistics.fmean(map(statistics.fmean, gaps))
+        of_user = [dict.fromkeys(users, 0.0) for _ in seeds]
+        for found, seed in zip(of_user, gaps, strict=True):
+            for (user, _), gap in zip(cases, seed, strict=True):
+                found[user] += len(users) / len(cases) * (gap - mean)
+        tables.append([[mean + one for one in found.values()] for found in of_user])
+    return tables[0], tables[1]
+
+
+def half_width(table: list[list[float]]) -> float:
+    """Of the 95% interval: mean squares of users, seeds and the rest; Student's quantiles weighted by variances."""
+    seeds, users = len(table), len(table[0])
+    mean = statistics.fmean(map(statistics.fmean, table))
+    of_user = [statistics.fmean(column) for column in zip(*table, strict=True)]
+    of_seed = [statistics.fmean(row) for row in table]
+    rest = sum((table[s][u] - of_user[u] - of_seed[s] + mean) ** 2 for s in range(seeds) for u in range(users))
+    left = rest / ((seeds - 1) * (users - 1))
+    by_user = max(seeds * statistics.variance(of_user) - left, 0.0) / (seeds * users)
+    by_seed = users * statistics.variance(of_seed) / (seeds * users)
+    weighted = by_user * stats.t.ppf(0.975, users - 1) + by_seed * stats.t.ppf(0.975, seeds - 1)
+    return weighted / (by_user + by_seed) ** 0.5
+
+
 def test_the_command_agrees_with_loops_and_scipy(rows, example, fresh_workspace) -> None:
     arguments = [str(run.path) for run in example]
     result = fresh_workspace.command("compare", *arguments, "--metrics", ",".join(METRICS), "--json")
@@ -103,7 +137,7 @@ def test_the_command_agrees_with_loops_and_scipy(rows, example, fresh_workspace)
     assert (found["data"], found["data_fingerprint"], found["baseline"]) == ("bazaar", "a", "sft")
     assert (found["users"], found["cases"], found["samples"], found["comparisons"]) == (40, 80, SAMPLES, 6)
     assert [arm["seeds"] for arm in found["arms"]] == [[0, 1, 2], [0, 1], [1, 2]]
-    raw, corrected = [], []
+    raw, corrected, both, both_corrected = [], [], [], []
     for arm in found["arms"]:
         for metric in METRICS:
             by_seed = [
@@ -133,9 +167,18 @@ def test_the_command_agrees_with_loops_and_scipy(rows, example, fresh_workspace)
             gaps = [round(a - b, 12) for a, b in zip(*users)]  # ties in sixths are ties
             rank = stats.wilcoxon(gaps, zero_method="wilcox", correction=False, method="approx")
             assert held["p_wilcoxon"] == pytest.approx(rank.pvalue)
+            absolute, relative = users_and_seeds(rows, arm["arm"], shared, metric)
+            for name, middle, table in (("", "difference", absolute), ("relative_", "relative_percent", relative)):
+                ends = [held[f"{name}users_and_seeds_{end}"] for end in ("low", "high")]
+                half = half_width(table)
+                assert ends == pytest.approx([held[middle] - half, held[middle] + half])
+            both.append(held["p_users_and_seeds"])
+            both_corrected.append(held["p_users_and_seeds_holm"])
+            assert (both[-1] < 0.05) == (held["users_and_seeds_low"] > 0 or held["users_and_seeds_high"] < 0)
             raw.append(held["p_t"])
             corrected.append(held["p_holm"])
     assert corrected == pytest.approx(holm_by_hand(raw))
+    assert both_corrected == pytest.approx(holm_by_hand(both))
     # The example decides either way, and has what Holm undoes.
     assert min(corrected) < 0.01 < 0.05 < max(corrected) and any(p < 0.05 < q for p, q in zip(raw, corrected))
     assert any(ties for cases in rows.values() for _, ties, _ in cases.values())
