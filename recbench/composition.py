@@ -34,6 +34,7 @@ from omegaconf.errors import OmegaConfBaseException
 from recbench import schema
 from recbench.config_folders import config_file, config_folders, hydra_search, own_folder
 from recbench.errors import UserError
+from recbench.extensions import announce
 from recbench.overrides import as_typed
 from recbench.reporting.progress import say
 
@@ -50,6 +51,7 @@ def compose(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
     typed = as_typed(stage, overrides)
     with unreadable_told():
         check_experiments(typed)
+        typed = [*announce(stage, overrides), *typed]
         try:
             config = _composed(stage, typed, tuple(map(str, config_folders())))
         except (HydraException, OmegaConfBaseException):
@@ -95,8 +97,9 @@ def check_experiments(overrides: Sequence[str]) -> None:
 
 def compose_by_hydra(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
     """The same by Hydra alone: what `compose` is held against."""
+    typed = [*announce(stage, overrides), *as_typed(stage, overrides)]
     with _hydra(stage):
-        return _settled(stage, hydra_compose(stage, overrides=as_typed(stage, overrides)), overrides)
+        return _settled(stage, hydra_compose(stage, overrides=typed), overrides)
 
 
 def _settled(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:

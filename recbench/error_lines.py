@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from recbench import schema
 from recbench.errors import StorageError, UserError
+from recbench.extensions import keys_from_outside, place_in
 from recbench.redaction import redacted
 from recbench.reporting.progress import say
 from recbench.reporting.visible import visible
@@ -62,14 +63,16 @@ def _explained(problem: BaseException, stage: str) -> str:
             return f"{problem.filename}: {problem.strerror}; give another path, or change its rights"
         return f"{problem.filename}: no file can have this path ({problem.strerror}); give another"
     if not isinstance(problem, HydraException | OmegaConfBaseException):
-        return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
+        told = f"{type(problem).__name__}: {text}" if text else type(problem).__name__
+        return f"{place}: {told}" if (place := place_in(problem)) else told
     if isinstance(problem, OverrideParseException):
         return f"cannot read {problem.override!r}: write KEY=VALUE, such as seed=1"
     if found := re.search(
         r"Could not find '([^']+)/([^'/]+)' Available options in '[^']+': (.*?)(?: Config search|$)", text
     ):
         group, name, available = found[1], found[2], found[3].split()
-        return f"{group}={name}: expected one of {', '.join(available)}{schema.did_you_mean(name, available)}"
+        own = f", or a class of your own as {group}=MODULE.CLASS" if group in schema.KINDS else ""
+        return f"{group}={name}: expected one of {', '.join(available)}{own}{schema.did_you_mean(name, available)}"
     if found := re.search(r"In '(experiment/[^']+)': Could not override '/?([^'@]+)", text):
         return f"{found[1].replace('/', '=')} is not for this command: it sets {found[2]}"
     if found := re.search(r"In '(experiment/[^']+)': .* Key 'bench' not in", text):
@@ -102,7 +105,7 @@ def _joined(problem: BaseException) -> str:
 def _keys(stage: str) -> list[str]:
     if stage not in schema.STAGE_SCHEMAS:
         return []
-    keys = [key for key, _ in schema.options(schema.STAGE_SCHEMAS[stage])]
+    keys = [key for key, _ in schema.options(schema.STAGE_SCHEMAS[stage])] + keys_from_outside()
     return [*keys, *dict.fromkeys(key.split(".")[0] for key in keys), "experiment"]
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from recbench import schema
+from recbench import extensions, schema
 from recbench.composition import compose
 from recbench.errors import StorageError, UnfinishedError, UserError
 from recbench.reporting.progress import say, short_warnings
@@ -60,6 +60,9 @@ def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictCon
     if stage == "train":  # a sweep's jobs and what another run asks for are not composed by `compose`
         schema.settle_first_sft(config, overrides)
     schema.validate(stage, config)
+    extensions.check(config)
+    if stage == "eval":
+        _settle_metrics(config)
     if stage == "train" and config.item_tokens.kind == "semantic_ids" and config.input is None:
         _settle_item_tokens(config)
     return config
@@ -71,6 +74,21 @@ def checked(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictCon
     if not config.get("resume"):  # which goes on with its run's own config, and knows what may change
         schema.refuse_ineffective(stage, settled, overrides)
     return settled
+
+
+def _settle_metrics(config: DictConfig) -> None:
+    """Import the user's own metrics, and put the hashes of their files beside their names."""
+    found = {}
+    for name in config.metrics:
+        if (extension := extensions.metric(name)) is None:
+            raise UserError(
+                f"metrics=[{name}]: expected functions of your own, as MODULE.FUNCTION or MODULE.FUNCTION@10; "
+                "built-in ones are always there, by --window and --k"
+            )
+        found[name] = extension.code
+    if config.metric_code not in ({}, found):
+        raise UserError("metric_code is told by recbench, and not to be given: leave it out")
+    config.metric_code = found
 
 
 def _settle_item_tokens(config: DictConfig) -> None:
@@ -113,6 +131,8 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
             run.log.info("%s %s", stage, " ".join(overrides))
             try:
                 with storage_errors(run.path):
+                    if classes := extensions.used(config):
+                        run.record(extensions=classes)
                     metrics = function(config, run)
                     run.finish("done", metrics)
             except KeyboardInterrupt:
@@ -206,7 +226,7 @@ def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
             f"or name another input"
         )
     with open_dict(config.data):
-        config.data = OmegaConf.merge(OmegaConf.structured(schema.DataConfig), theirs)
+        config.data = _adopted("data", schema.DataConfig, theirs)
     for node in ADOPTED.get(stage, ()):
         if node not in other.config:  # a train run's input may be a data run
             continue
@@ -216,7 +236,13 @@ def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
                 f"input={config.input} was made with another {node} than asked for, and what it made fits no other: "
                 f"leave {node} out, or name another input"
             )
-        config[node] = OmegaConf.merge(OmegaConf.structured(OmegaConf.get_type(config[node])), other.config[node])
+        config[node] = _adopted(node, OmegaConf.get_type(config[node]), other.config[node])
+
+
+def _adopted(name: str, node: Any, theirs: DictConfig) -> DictConfig:
+    """A node as a run has it, with the types of the schema."""
+    node = schema.KINDS[name].node if name in schema.KINDS else node  # ours may be of a class from outside
+    return cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema.recorded(node, theirs)), theirs))
 
 
 def _resumed(stage: str, config: DictConfig, overrides: Sequence[str]) -> tuple[Run, DictConfig]:
@@ -228,7 +254,7 @@ def _resumed(stage: str, config: DictConfig, overrides: Sequence[str]) -> tuple[
     others = [override for override in overrides if override.partition("=")[0] not in RESUME_KEYS]
     if others:
         raise UserError(f"--resume goes on with the run's own config: leave {others[0]} out, or start a new run")
-    theirs = cast(DictConfig, OmegaConf.merge(OmegaConf.structured(schema.STAGE_SCHEMAS[stage]), run.config))
+    theirs = schema.typed(stage, run.config)
     for key in RESUME_KEYS:
         if any(override.startswith(f"{key}=") for override in overrides):
             OmegaConf.update(theirs, key, OmegaConf.select(config, key))

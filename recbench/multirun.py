@@ -26,6 +26,7 @@ from recbench.config_folders import hydra_search
 from recbench.error_lines import FAILED, MISTAKE, explain, where
 from recbench.errors import UserError
 from recbench.execution import checked, execute, prepare
+from recbench.extensions import announce
 from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
 from recbench.reporting.markup import escaped
@@ -53,7 +54,7 @@ def sweep(stage: str, overrides: Sequence[str], *, as_json: bool = False) -> Non
     """
     schema.register()
     schema.check_addresses(overrides)  # Hydra writes them down before a job's config is checked
-    overrides = as_typed(stage, overrides, multirun=True)
+    overrides = [*announce(stage, overrides), *as_typed(stage, overrides, multirun=True)]
     _refuse_what_no_job_needs(stage, overrides)
     root = next((o.value() for o in _parsed(overrides) if o.key_or_group == "runs"), schema.StageConfig.runs)
     folder = Path(str(root)) / "multirun" / stage / f"{datetime.now():%Y%m%d-%H%M%S-%f}"

@@ -3,13 +3,15 @@
 import contextlib
 import io
 import json
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from recbench import cli, redaction
+from recbench import cli, composition, extensions, redaction
 from recbench.runs import Run
 
 MARKET = ["data=bazaar", "data.options.size=tiny"]
@@ -77,6 +79,35 @@ def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process knows no secrets of the test before."""
     monkeypatch.setattr(redaction, "_forms", set())
     monkeypatch.setattr(redaction, "_known", None)
+
+
+@pytest.fixture
+def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A user's working folder with the examples of the documentation; what is imported from it is forgotten after."""
+    folder = shutil.copytree(Path(__file__).parents[1] / "docs" / "examples", tmp_path / "user")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(extensions, "_loaded", {})
+    extensions._installed.cache_clear()
+    before = set(sys.modules)
+    yield folder
+    extensions._installed.cache_clear()
+    for name in set(sys.modules) - before:
+        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+    composition._files.cache_clear()
+
+
+@pytest.fixture
+def forget_imports() -> Callable[[str], None]:
+    """Forget a module of the user's folder, as a new process would import it."""
+
+    def forget(name: str) -> None:
+        sys.modules.pop(name, None)
+        extensions._loaded.clear()
+        composition._files.cache_clear()
+
+    return forget
 
 
 @pytest.fixture(scope="session")

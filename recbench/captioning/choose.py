@@ -8,13 +8,14 @@ import torch
 from recbench.captioning.fields import FieldsCaptioner
 from recbench.captioning.interface import Captioner
 from recbench.captioning.items import field_names
+from recbench.captioning.outside import CheckedCaptioner
 from recbench.captioning.pictures import check_videos
 from recbench.captioning.prompts import check_prompt
 from recbench.captioning.writer import PROMPTED
 from recbench.data.dataset import RecommendationData
 from recbench.errors import UserError
 from recbench.runs import Run
-from recbench.schema import CaptionerConfig
+from recbench.schema import CaptionerConfig, is_outside
 
 READ_PICTURES = ("llava_small", "llava", "endpoint")  # kinds of captioners that do
 
@@ -40,6 +41,8 @@ def make_captioner(
     Raises:
         UserError: a file, checkpoint, address or package that the captioner needs is missing.
     """
+    if is_outside(config):
+        return CheckedCaptioner(config, seed)
     kinds: dict[str, Callable[..., Captioner]] = {
         "file": _file,
         "text": _text,

@@ -1,10 +1,13 @@
 """What a captioner is: a batch of items in, one caption an item out."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from recbench.errors import UnfinishedError
+from recbench.schema import CaptionerConfig
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,12 +22,12 @@ class Item:
     title: str
     text: str
     fields: dict[str, str]  # the catalogue's other columns; a null is an empty string
-    image: "Image | None"  # RGB, decoded; None where there is none, or none that can be read
-    others: "tuple[Image, ...]" = ()  # after it, where several are read: captioner.pictures, captioner.frames
+    image: Image | None  # RGB, decoded; None where there is none, or none that can be read
+    others: tuple[Image, ...] = ()  # after it, where several are read: captioner.pictures, captioner.frames
     unread: int = 0  # files of its list of pictures that cannot be read, where others can
 
     @property
-    def images(self) -> "list[Image]":
+    def images(self) -> list[Image]:
         """All its pictures, in their order."""
         return [] if self.image is None else [self.image, *self.others]
 
@@ -50,7 +53,7 @@ class NoCaption:
 class CaptionerStoppedError(UnfinishedError):
     """A captioner that cannot go on, as a server that answers nothing any more; `answers` has what it knows by then."""
 
-    def __init__(self, message: str, answers: "Sequence[Caption | NoCaption]") -> None:
+    def __init__(self, message: str, answers: Sequence[Caption | NoCaption]) -> None:
         super().__init__(message)
         self.answers = list(answers)  # one an item of the batch; NoCaption with `again` for those not asked
 
@@ -67,4 +70,14 @@ class Captioner(Protocol):
         Raises:
             CaptionerStoppedError: it cannot go on.
         """
+        ...
+
+
+class OwnCaptioner(Protocol):
+    """A captioner by `captioner=MODULE.CLASS`; with `reads_images = False` in its class, items need no picture."""
+
+    def __init__(self, settings: CaptionerConfig, seed: int) -> None: ...
+
+    def caption(self, items: Sequence[Item]) -> Sequence[str | None | Caption | NoCaption]:
+        """One answer for each item, in their order, whatever else is in the batch; None where there is none."""
         ...

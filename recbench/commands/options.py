@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -108,7 +108,10 @@ def run_stage(
 
 
 def print_options(command: str, prefixes: Sequence[str]) -> None:
-    """List the options of a command whose keys begin with one of `prefixes`, or all. Raises UserError for none such."""
+    """List the options of a command whose keys begin with one of `prefixes`, or all. Raises UserError for none such.
+
+    Choices such as `ctr=mine.Model` among the prefixes add the keys of a class from outside.
+    """
     from recbench.reporting.options_list import beginning_with, option_lines
     from recbench.reporting.screen import screen_width
     from recbench.reporting.terminal import show_lines
@@ -123,13 +126,22 @@ def print_options(command: str, prefixes: Sequence[str]) -> None:
 
         rows = describe_demo()
     else:
-        rows = describe(command)
+        rows = describe(command, _with_classes(command, prefixes))
     if command == "data":
         from recbench.data.source_options import describe_options
 
         listed = describe_options()
         rows += [(key, default, takes, f"of data.source={name}: {what}") for name, key, default, takes, what in listed]
     show_lines(option_lines(beginning_with(rows, prefixes), screen_width()))
+
+
+def _with_classes(stage: str, overrides: Sequence[str]) -> Any:
+    """The config of a stage with the groups that are chosen, which a class from outside adds keys to; None without."""
+    from recbench.composition import compose
+    from recbench.schema import KINDS
+
+    groups = [override for override in overrides if "=" in override and override.partition("=")[0] in KINDS]
+    return compose(stage, groups) if groups else None
 
 
 def no_text(arguments: Sequence[str]) -> str | None:
@@ -164,11 +176,14 @@ def parse_metrics(texts: Sequence[str]) -> list[str]:
     import re
 
     from recbench.errors import UserError
+    from recbench.stages.own_metrics import own_metrics
 
     names = [name.strip() for text in texts for name in re.split(r",(?![^(]*\))", text)]  # not inside wpauc(a,b)
     if not any(names):
         raise UserError("--metrics is empty: give names such as auc,hr@10, or leave it out")
-    return [re.sub(r"\s+", "", name) for name in names if name]
+    found = [re.sub(r"\s+", "", name) for name in names if name]
+    own_metrics(found)
+    return found
 
 
 def whole_numbers(flag: str, texts: Sequence[str], many: bool = True, least: int = 1) -> list[int]:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from recbench.ctr.encoding import Encoder
 from recbench.data.impressions import Impressions, click_histories
-from recbench.schema import CtrModelConfig
 
 
 class Rows(NamedTuple):
@@ -70,11 +69,6 @@ def rows_of_impressions(encoder: Encoder, shown: Impressions, index: np.ndarray,
         click_histories(shown, index, history) if history else None,
         {name: values[index] for name, values in shown.context.items()},
     )
-
-
-def past_clicks(settings: CtrModelConfig) -> int:
-    """How many past clicks a model of these settings reads of an impression; din alone reads any."""
-    return int(settings.history) if settings.kind == "din" else 0
 
 
 def _integers(array: np.ndarray) -> Tensor:

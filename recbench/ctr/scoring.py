@@ -1,7 +1,7 @@
 """Trained click models as files (safetensors and JSON), and as scorers of users and items."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from recbench.ctr.training import predict
 from recbench.ctr.vocabulary import Categories, Numbers
 from recbench.data.dataset import RecommendationData
 from recbench.errors import UserError, damage_told
-from recbench.schema import CtrModelConfig
+from recbench.schema import CtrModelConfig, recorded
 from recbench.strict_json import read_object
 
 
@@ -110,7 +110,8 @@ def read_scorer(folder: Path) -> tuple[Encoder, nn.Module, dict[str, Any]]:
             tuple(Categories(column["name"], tuple(column["values"])) for column in about["categories"]),
             tuple(Numbers(**column) for column in about["numbers"]),
         )
-        model = make_model(encoder, CtrModelConfig(**about["model"]), seed=0)
+        settings = recorded(CtrModelConfig, about["model"])(**about["model"])
+        model = make_model(encoder, settings, seed=0)
         model.load_state_dict(load_file(folder / "model.safetensors"))
         return encoder, model.eval(), about
 
@@ -139,5 +140,5 @@ def _plain(settings: CtrModelConfig) -> dict[str, Any]:
     """The settings as a dictionary, whether they are a dataclass or its composed config."""
     if OmegaConf.is_config(settings):
         plain = OmegaConf.to_container(settings, resolve=True)  # type: ignore[arg-type]
-        return {name.name: plain[name.name] for name in fields(CtrModelConfig)}  # type: ignore[index, call-overload]
+        return {str(name): value for name, value in plain.items()}  # type: ignore[union-attr]
     return asdict(settings)

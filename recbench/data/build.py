@@ -1,8 +1,6 @@
 """From a source's raw rows to the files of a data run: filter, order, split, check, describe, write."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,13 @@ from recbench.data.impressions import Impressions
 from recbench.data.interactions import NO_INTERACTIONS, SPLIT_NAMES, Interactions, user_of_interaction
 from recbench.data.ordering import stable_order
 from recbench.data.sources.compressed import MOST_EXPANSION, expanding
+from recbench.data.sources.interface import reader_of
 from recbench.data.sources.names import dictionary_of, in_order
 from recbench.data.sources.raw import RawData, given_path
 from recbench.data.splits import global_time, leave_one_out
 from recbench.errors import UserError
 from recbench.runs import atomic_path, write_json
-from recbench.schema import DataConfig
+from recbench.schema import DataConfig, is_outside
 
 SOURCES: tuple[str, ...] = next(field.metadata["one_of"] for field in fields(DataConfig) if field.name == "source")
 MANY_TIES = 0.05  # of neighbouring interactions; fewer hardly change an order
@@ -52,11 +51,10 @@ def build(config: DataConfig, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: the data are missing, broken, or nothing is left of them.
     """
-    if config.source not in SOURCES:
+    if config.source not in SOURCES and not is_outside(config):
         raise UserError(f"data.source is {config.source!r}, expected one of {', '.join(SOURCES)}")
-    read: Callable[[DataConfig], RawData] = import_module(f"recbench.data.sources.{config.source}").read
     with expanding(packed_limit(config)):
-        raw = read(config)
+        raw = reader_of(config)(config)
     data = prepare(raw, config)
     check_columns_named(config, data)
     if raw.write_files is not None:

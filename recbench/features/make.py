@@ -1,39 +1,22 @@
 """All columns that a config asks for, from captions."""
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from recbench.errors import UserError
+from recbench.extensions import implementation
+from recbench.features.columns import OOV
 from recbench.features.hashing import hashed_column
+from recbench.features.interface import Features, Material
 from recbench.features.semantic import caption_codes, cluster_column, joint_column, level_columns
 from recbench.features.subwords import load_tokenizer, saved_tokenizers, subwords, train_tokenizer
-from recbench.features.vocabulary import Encoded, Vocabulary, encode, fit_vocabulary, occurrences
+from recbench.features.vocabulary import Encoded, encode, fit_vocabulary, occurrences
 from recbench.features.words import words
-from recbench.schema import FeaturesConfig
 
-
-@dataclass(frozen=True)
-class Material:
-    """What columns are made from."""
-
-    config: FeaturesConfig
-    captions: list[str | None]  # [N] in catalogue order
-    training: np.ndarray  # bool [N]; items that anything may be learned from
-    caption_run: Path  # the folder that may hold the captioner's tokenizer
-    seed: int
-
-
-@dataclass
-class Features:
-    """Columns, and what belongs with them in the run's folder."""
-
-    columns: list[Encoded] = field(default_factory=list)
-    vocabularies: dict[str, Vocabulary] = field(default_factory=dict)  # by kind
-    origins: dict[str, str] = field(default_factory=dict)  # by kind: the tokenizer or embedding, in words
-    codes: np.ndarray | None = None  # int64 [N, L]; semantic IDs, -1 without a caption
-    tokenizer: str | None = None  # tokenizer.json of the kind tokens
+NAME = re.compile(r"[A-Za-z]\w*")  # of a column
 
 
 def make_features(material: Material) -> Features:
@@ -49,8 +32,31 @@ def make_features(material: Material) -> Features:
         raise UserError("no item of the training period has a caption: there is nothing to fit a vocabulary on")
     made = Features()
     for kind in kinds:
-        _MAKERS[kind](material, made)
+        if kind in _MAKERS:
+            _MAKERS[kind](material, made)
+        else:
+            before = [encoded.column.name for encoded in made.columns]
+            implementation("features", material.config)().add(material, made)
+            _check_added(kind, made.columns[len(before) :], before, len(material.captions))
     return made
+
+
+def _check_added(kind: str, added: Sequence[Encoded], before: Sequence[str], items: int) -> None:
+    """Raise UserError unless a class from outside has added columns that every reader of them can take."""
+    if not added:
+        raise UserError(f"features={kind}: add has added no column to made.columns")
+    names = list(before)
+    for encoded in added:
+        if not isinstance(encoded, Encoded):
+            raise UserError(f"features={kind}: add has added a {type(encoded).__name__}, expected an Encoded")
+        column = encoded.column
+        if not NAME.fullmatch(str(column.name)) or column.name in (*names, "item"):
+            raise UserError(f"features={kind}: a column is called {column.name!r}; expected another name, of letters")
+        names.append(column.name)
+        if len(column.offsets) != items + 1 or column.offsets[0] != 0 or column.offsets[-1] != len(column.ids):
+            raise UserError(f"features={kind}: the offsets of column {column.name} do not lead through {items} items")
+        if len(column.ids) and not (column.ids.min() >= OOV and column.ids.max() < column.size):
+            raise UserError(f"features={kind}: the ids of column {column.name} are not all from {OOV} to its size")
 
 
 def _add_tokens(material: Material, made: Features) -> None:

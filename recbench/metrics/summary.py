@@ -40,8 +40,16 @@ from recbench.metrics.windows import (
 FloatArray = NDArray[np.float64]
 Summary = dict[str, dict[str, float]]
 
+OwnMetric = Callable[..., ArrayLike]  # (above, ties, negatives) to a number a case, [C] all; with a cut-off k, too
+_own: dict[str, OwnMetric] = {}
+
 _WINDOW_NAME = re.compile(r"(wpauc|pauc|mcclish)\(([^()]*)\)")
 _TOP_K_NAME = re.compile(r"(hr|recall|ndcg|mrr)(?:_by_id)?@(\d+)")
+
+
+def add_metric(name: str, function: OwnMetric) -> None:
+    """Make `name` a metric, or `name@K` where the function takes a `k`, as `metric_of_ranks` knows it."""
+    _own[name] = function
 
 
 def metric_names(windows: Sequence[Sequence[float]], ks: Sequence[int]) -> list[str]:
@@ -65,6 +73,8 @@ def metric_of_ranks(name: str, above: ArrayLike, ties: ArrayLike, negatives: Arr
     >>> metric_of_ranks("hr@10", above=[3, 12], ties=[0, 0], negatives=[99, 99])
     array([1., 0.])
     """
+    if name.partition("@")[0] in _own:
+        return _own_values(name, *check_counts(above, ties, negatives))
     columns = {"hr": hit_rate, "recall": hit_rate, "ndcg": ndcg, "mrr": mrr}
     top_k = _TOP_K_NAME.fullmatch(name)
     if top_k:
@@ -90,13 +100,14 @@ def summarise_ranks(
     groups: ArrayLike | None = None,
     samples: int = 1000,
     seed: int = 0,
+    own: Sequence[str] = (),
 ) -> Summary:
     """Mean of every metric over cases with one positive each, with 95% bootstrap intervals over users.
 
     `above`, `ties` and `negatives` [C] as in `metric_of_ranks`; `groups` [C] is each case's user (default: one case a
-    user), the unit that is resampled. Returns name -> {"value", "low", "high"}, names as in `metric_names`. Cases
-    without negatives are left out of every metric and counted in a warning; a window narrower than one negative gets a
-    warning. Raises UserError for malformed windows, cut-offs or counts.
+    user), the unit that is resampled; `own` names metrics of `add_metric`. Returns name -> {"value", "low", "high"},
+    names as in `metric_names`. Cases without negatives are left out of every metric and counted in a warning; a window
+    narrower than one negative gets a warning. Raises UserError for malformed windows, cut-offs or counts.
 
     >>> summary = summarise_ranks([0, 5], [0, 0], [10, 10], [(0.0, 0.5)], [1], samples=0)
     >>> summary["auc"]["value"], summary["hr@1"]["value"]
@@ -122,6 +133,7 @@ def summarise_ranks(
             {"hr": lambda k: hit_rate(g, m, k), "ndcg": lambda k: ndcg(g, m, k), "mrr": lambda k: mrr(g, m, k)},
         )
     )
+    values |= {name: _own_values(name, g, m, n) for name in own}
     return _summary(values, bootstrap_intervals(np.stack(list(values.values()), axis=1), samples, seed, user))
 
 
@@ -214,6 +226,15 @@ def _named_values(
     for k in ks:
         for form, values in top_k.items():
             yield f"{form}@{check_k(k)}", values(k)
+
+
+def _own_values(name: str, above: FloatArray, ties: FloatArray, negatives: FloatArray) -> FloatArray:
+    base, _, cutoff = name.partition("@")
+    cutoffs = [check_k(int(cutoff))] if cutoff else []
+    found = np.asarray(_own[base](above.copy(), ties.copy(), negatives.copy(), *cutoffs))
+    if found.shape != above.shape or found.dtype.kind not in "bif":
+        raise UserError(f"metric {name} gave {found.dtype} of shape {found.shape}: expected a number for each case")
+    return found.astype(np.float64)
 
 
 def _area_in_form(form: str, normalised: FloatArray, window: Window) -> FloatArray:

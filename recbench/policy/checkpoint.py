@@ -1,7 +1,7 @@
 """Policies and training states as files: safetensors and JSON, never pickles."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from recbench.errors import UserError, damage_told
 from recbench.policy.bpr_mf import BprMf
 from recbench.policy.item_tokens import ItemTokens
 from recbench.policy.kinds import Policy, new_policy
-from recbench.schema import PolicyConfig
+from recbench.schema import PolicyConfig, recorded
 from recbench.strict_json import read_object
 
 
@@ -52,7 +52,8 @@ def load_policy(folder: Path) -> tuple[Policy, ItemTokens]:
     with damage_told(folder, "train the policy again, or name another run"):
         description = read_object(folder / "policy.json", "a policy's settings")
         tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
-        policy = new_policy(tokens.trie(), PolicyConfig(**description["policy"]), description.get("users", 0))
+        settings = recorded(PolicyConfig, description["policy"])(**description["policy"])
+        policy = new_policy(tokens.trie(), settings, description.get("users", 0))
         load_weights(folder, policy)
     return policy.eval(), tokens
 
@@ -60,7 +61,7 @@ def load_policy(folder: Path) -> tuple[Policy, ItemTokens]:
 def _plain(settings: PolicyConfig) -> dict[str, Any]:
     """The settings as a dictionary, whether they are a dataclass or its composed config."""
     if OmegaConf.is_config(settings):
-        return {name.name: settings[name.name] for name in fields(PolicyConfig)}  # type: ignore[index]
+        return {str(name): value for name, value in OmegaConf.to_container(settings, resolve=True).items()}  # type: ignore
     return asdict(settings)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from recbench.extensions import implementation
 from recbench.policy.bpr_mf import BprMf
 from recbench.policy.item_knn import ItemKnn
 from recbench.policy.model import LlamaPolicy
@@ -29,4 +30,5 @@ def new_policy(trie: ItemTrie, settings: PolicyConfig, users: int) -> Policy:
     """
     if settings.kind == "bpr_mf":
         return BprMf(trie, settings, users)
-    return OF_HISTORIES[settings.kind](trie, settings)
+    made: Policy = (OF_HISTORIES.get(settings.kind) or implementation("policy", settings))(trie, settings)
+    return made

@@ -33,11 +33,12 @@ from recbench.rl.objective import (
     ranking_beam,
     uses_window,
 )
+from recbench.rl.outside import negatives_from_outside
 from recbench.rl.randomness import SameMasks, random_state, set_random_state
 from recbench.rl.ranking import RankedNegatives, RankError, rank_beam, rank_catalogue, rank_error
 from recbench.rl.weighting import positive_weights, window_weights
 from recbench.rl.windows import ranks_near, ranks_touched
-from recbench.schema import AlgoConfig, NegativesConfig
+from recbench.schema import AlgoConfig, NegativesConfig, is_outside
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,11 @@ def _ask(
         scores = policy.score_groups(histories, sources.drawn.items)
         hardest = hardest_negatives(sources.drawn, scores, config.group_size - 1)
         sources = replace(sources, drawn=hardest, scored=scores.shape[1])
+    if is_outside(negatives_config):
+        drawn, scored = negatives_from_outside(
+            policy, histories, positives, config.group_size - 1, negatives_config, exclude, generator
+        )
+        sources = replace(sources, drawn=drawn, scored=scored)
     windowed = uses_window(config, negatives_config)
     searched = negatives_config.kind in ("beam", "mixed")
     found_by_beam = positives_rule(config, negatives_config) == "on_policy" and not (

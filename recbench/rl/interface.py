@@ -1,10 +1,17 @@
-"""What this package asks of a policy; `recbench.policy.Policy` fulfils it, and so does any toy with these methods."""
+"""What this package asks of a policy, which any toy with these methods fulfils, and of what comes from outside it."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
+
+from recbench.schema import AlgoConfig, NegativesConfig
+
+if TYPE_CHECKING:
+    from recbench.rl.negatives import Negatives
 
 
 class RankedItems(Protocol):
@@ -66,3 +73,41 @@ class ScoringPolicy(Scorer, Protocol):
 
     def parameters(self, recurse: bool = True) -> Iterator[torch.nn.Parameter]:
         """What the optimiser moves."""
+
+
+class NegativeSource(Protocol):
+    """Negatives by `negatives=MODULE.CLASS`, made anew for every step: it keeps nothing between two.
+
+    With `knows_inclusion = True` in its class, tawin takes it, which divides by the probabilities of (8).
+    """
+
+    def choose(
+        self,
+        policy: Scorer,
+        histories: Tensor,
+        positives: Tensor,
+        budget: int,
+        settings: NegativesConfig,
+        exclude: Tensor | None,
+        generator: torch.Generator,
+    ) -> Negatives:
+        """Items int64 [B, budget] for positives [B], each once and never the positive, -1 where there is none left.
+
+        `exclude` [B, .] are rows to leave out. All randomness comes from `generator`. Inclusion is float64 [B, budget]:
+        the probability with which an item is chosen, 1 where it is not known.
+        """
+        ...
+
+
+class Rule(Protocol):
+    """A rule by `algo=MODULE.CLASS`: a loss on a group's scores, as an advantage for each candidate."""
+
+    def advantages(
+        self, scores: Tensor, reference: Tensor | None, valid: Tensor, context_weights: Tensor, settings: AlgoConfig
+    ) -> Tensor:
+        """Minus the gradient of a context's loss by its scores [B, G]; column 0 is the positive.
+
+        `reference` are the frozen SFT policy's scores, where the class has `needs_reference = True` or algo.kl is on;
+        `valid` bool [B, G] are candidates that there are; `context_weights` [B] multiply a context's loss.
+        """
+        ...

@@ -12,8 +12,9 @@ from torch import Tensor
 from recbench.rl.advantages import group_advantages, pair_scale
 from recbench.rl.baselines import llpauc_advantages, ranking_rewards, softmax_advantages
 from recbench.rl.groups import Groups
+from recbench.rl.outside import advantages_from_outside
 from recbench.rl.surrogates import surrogate_pull, surrogate_value
-from recbench.schema import AlgoConfig
+from recbench.schema import AlgoConfig, is_outside
 
 # Log-ratios beyond this, a factor of 5 x 10^8 in probability, go on along the tangent. Squares of what they make, which
 # a gradient's norm sums, stay within float32, and they still pull where a clamp would let go.
@@ -67,6 +68,8 @@ def advantages_of(
     surrogate and TAWin are (7); dns is the mean of BPR's log(1 + exp(s_j - s+)) over the negatives; the rest are the
     losses of `baselines`. Scores and the reference's, [B, G], are only read; sdpo alone needs the latter.
     """
+    if is_outside(config):
+        return advantages_from_outside(scores, reference_scores, groups.valid, groups.context_weights, config)
     if config.name == "softmax_negatives":
         sharpness = 1.0 / config.surrogate_temperature
         return softmax_advantages(scores, groups.valid, groups.context_weights, sharpness)

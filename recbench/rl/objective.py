@@ -9,8 +9,9 @@ from torch import Tensor
 from recbench.errors import UserError
 from recbench.metrics.summary import window_text
 from recbench.metrics.windows import rank_of, window_width
+from recbench.rl.outside import compares_with_reference, knows_inclusion
 from recbench.rl.windows import window_for_top_k, window_in_ranks
-from recbench.schema import AlgoConfig, NegativesConfig
+from recbench.schema import AlgoConfig, NegativesConfig, is_outside
 
 UNGROUPED = ("sft", "bpr", "count")  # rules that train without groups of candidates
 # Rules that aim at no FPR window; they are selected by what lists are compared by.
@@ -28,7 +29,7 @@ def positives_rule(config: AlgoConfig, negatives: NegativesConfig) -> str:
 
 def needs_reference(config: AlgoConfig) -> bool:
     """Whether the loss itself compares with the frozen SFT policy: its KL term, or S-DPO."""
-    return config.kl > 0 or config.name == "sdpo"
+    return config.kl > 0 or config.name == "sdpo" or (is_outside(config) and compares_with_reference(config))
 
 
 def uses_window(config: AlgoConfig, negatives: NegativesConfig) -> bool:
@@ -103,7 +104,7 @@ def objective_window(
     window negatives: the configured window, for top_k and anchor the one of their ranks, for a metric@K (0, K / n).
     arXiv 2604.22504; docs/methods.md, sections 3 and 4.
     """
-    if config.name in LISTWISE:
+    if config.name in LISTWISE or is_outside(config):
         return None
     if config.name == "tawin" or negatives_config.kind == "window":
         metric = weighted_metric(config)
@@ -113,6 +114,8 @@ def objective_window(
         if k is not None:
             return window_for_top_k(k, negatives)
         return None if config.window is None else (config.window[0], config.window[1])
+    if is_outside(negatives_config):
+        return None  # whose window nobody has told
     if negatives_config.kind == "random":
         return (0.0, 1.0)
     if negatives_config.kind == "dns":
@@ -165,6 +168,11 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
         raise UserError(
             "negatives=dns keeps items with a probability that windows would need and nobody computes: "
             "use --neg=window, random, beam or mixed"
+        )
+    if is_outside(negatives_config) and not knows_inclusion(negatives_config):
+        raise UserError(
+            f"negatives={negatives_config.kind} does not say that it knows the probabilities that windows need: give "
+            "its class knows_inclusion = True, or use --neg=window, random, beam or mixed"
         )
     check_aim(config)
     metric = weighted_metric(config)

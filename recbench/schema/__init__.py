@@ -20,6 +20,7 @@ from recbench.schema.given import given_keys
 from recbench.schema.help import describe
 from recbench.schema.laboratory import LaboratoryStageConfig, MarketConfig
 from recbench.schema.options import DataConfig, DataStageConfig, StageConfig, option
+from recbench.schema.outside import KINDS, is_outside, label_of, recorded, typed
 from recbench.schema.recommender import (
     AlgoConfig,
     EvalStageConfig,
@@ -41,6 +42,7 @@ from recbench.schema.validation import (
 )
 
 __all__ = [
+    "KINDS",
     "STAGE_SCHEMAS",
     "AlgoConfig",
     "ArmConfig",
@@ -73,12 +75,16 @@ __all__ = [
     "given_keys",
     "ineffective",
     "is_first_sft",
+    "is_outside",
+    "label_of",
     "option",
     "options",
     "read_bench",
+    "recorded",
     "refuse_ineffective",
     "register",
     "settle_first_sft",
+    "typed",
     "validate",
     "with_defaults",
 ]

@@ -16,10 +16,12 @@ from omegaconf.errors import OmegaConfBaseException
 from recbench.errors import UserError
 from recbench.schema.first_sft import is_first_sft
 from recbench.schema.given import given_keys
+from recbench.schema.outside import is_outside
 from recbench.schema.stages import STAGE_SCHEMAS
-from recbench.schema.validation import RULE_OF_POLICY, options
+from recbench.schema.validation import options, rule_of_policy
 
 RL = ("grpo", "tawin", "softmax_negatives", "dns", "llpauc", "sdpo", "rere")
+OUTSIDE = "from outside"  # what every rule is that is a class from outside the package, beside its name
 KINDS = {"features": "kinds", "algo": "name", "sft": "name"}  # a node's key that its group chooses, where not `kind`
 CALLED = {  # rules in words
     "rl": "an rl rule (algo=grpo, tawin, ...)",
@@ -54,7 +56,7 @@ def ineffective(stage: str, config: DictConfig, key: str) -> str | None:
         return why
     if stage == "laboratory" and (why := _outside_laboratory(key)):
         return why
-    needs = _needs(stage).get(key)
+    needs = _needs(stage, config).get(key)
     if not needs or (stage == "laboratory" and node == "sft"):
         return None
     configs = [config] if stage != "laboratory" else _arms_of_laboratory(config)
@@ -73,8 +75,8 @@ def conditions(key: str, needs: Sequence[str]) -> str:
     )
 
 
-def _needs(stage: str) -> dict[str, tuple[str, ...]]:
-    return {key: item.metadata.get("of", ()) for key, item in options(STAGE_SCHEMAS[stage])}
+def _needs(stage: str, config: DictConfig) -> dict[str, tuple[str, ...]]:
+    return {key: item.metadata.get("of", ()) for key, item in options(STAGE_SCHEMAS[stage], config=config)}
 
 
 def _failing(config: DictConfig, key: str, text: str) -> str | None:
@@ -86,7 +88,7 @@ def _failing(config: DictConfig, key: str, text: str) -> str | None:
         if bool(found & _expanded(wanted)) == negated:
             if name == "rule" and prefix == "sft":
                 return "sft is of a first SFT, which counts epochs and has no groups"
-            shown = ", ".join(sorted(found)) or "empty"
+            shown = ", ".join(sorted(found - {OUTSIDE})) or "empty"
             return f"{_key_in_words(prefix, name)} is {'sft' if shown == 'more_sft' else shown}"
     return None
 
@@ -97,13 +99,13 @@ def _split(clause: str) -> tuple[str, bool, tuple[str, ...]]:
 
 
 def _expanded(values: Sequence[str]) -> set[str]:
-    return {name for value in values for name in (RL if value == "rl" else (value,))}
+    return {name for value in values for name in ((*RL, OUTSIDE) if value == "rl" else (value,))}
 
 
 def _found(config: DictConfig, prefix: str, name: str) -> set[str]:
     """What a clause's key is in a config, as texts."""
     if name == "rule":
-        return {rule_of(config, prefix)}
+        return {rule_of(config, prefix)} | ({OUTSIDE} if is_outside(config[prefix]) else set())
     if name == "made_by":
         return {"us" if not (Path(str(config[prefix].source)) / "semantic_ids.json").is_file() else "a tokenize run"}
     value = OmegaConf.select(config, name if "." in name or not prefix else f"{prefix}.{name}")
@@ -148,8 +150,8 @@ def _whole_node(stage: str, config: DictConfig, node: str) -> str | None:
 
 
 def _whole_training_node(config: DictConfig, node: str) -> str | None:
-    own = RULE_OF_POLICY.get(str(config.policy.kind))
-    if node == "negatives" and rule_of(config, "algo") not in RL:
+    own = rule_of_policy(config.policy)
+    if node == "negatives" and rule_of(config, "algo") not in RL and not is_outside(config.algo):
         return f"negatives are of the rl rules (algo=grpo, tawin, ...), and algo is {config.algo.name}"
     if node == "sft" and config.input is not None:
         return f"input={config.input} names the run to start from, and no SFT is made"

@@ -341,6 +341,8 @@ class EvalStageConfig(StageConfig):
     split: str = option("test", "which held-out interactions are scored", one_of=("validation", "test"))
     windows: list[list[float]] = option([[0.0, 0.01], [0.01, 0.05]], "FPR windows [a, b] (--window a,b, repeatable)")
     ks: list[int] = option([1, 5, 10, 20, 50], "Top-K cut-offs (--k 1,5,10)")
+    metrics: list[str] = option([], "further metrics, functions of your own: MODULE.FUNCTION or MODULE.FUNCTION@K")
+    metric_code: dict[str, str] = option({}, "SHA-256 of the files of these functions; not to be given")
     ranks: str = option(
         "auto",
         "exact: full-catalogue scoring; beam: ranks beyond the width are censored; auto: exact where affordable",

@@ -30,13 +30,24 @@ def did_you_mean(word: str, words: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def options(schema: type, prefix: str = "") -> Iterator[tuple[str, Field[Any]]]:
-    """Every (dotted key, dataclass field) of a schema, nested ones included."""
+def options(schema: type, prefix: str = "", config: DictConfig | None = None) -> Iterator[tuple[str, Field[Any]]]:
+    """Every (dotted key, dataclass field) of a schema, nested ones included; with a config, those that it has beyond.
+
+    A node of a config may be of a dataclass below the schema's: its choice is then a class from outside the package.
+    """
     for item in fields(schema):
-        if is_dataclass(item.type):
-            yield from options(cast(type, item.type), f"{prefix}{item.name}.")
+        node = config.get(item.name) if config is not None else None
+        below = _type_of(node, item)
+        if is_dataclass(below):
+            yield from options(cast(type, below), f"{prefix}{item.name}.", node)
         else:
             yield prefix + item.name, item
+
+
+def _type_of(node: Any, item: Field[Any]) -> Any:
+    """The dataclass that a node is of, where it is of one; else what the field says."""
+    found = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
+    return found if is_dataclass(found) else item.type
 
 
 def expected(item: Field[Any]) -> str:
@@ -55,7 +66,7 @@ def validate(stage: str, config: DictConfig) -> None:
     values = dict(_leaves(OmegaConf.to_container(config, resolve=True)))
     if missing := sorted(key for key, value in values.items() if value == MISSING):
         raise UserError(f"{missing[0]} has no value: give {missing[0]}=VALUE")
-    for key, item in options(STAGE_SCHEMAS[stage]):
+    for key, item in options(STAGE_SCHEMAS[stage], config=config):
         _check_value(key, values.get(key), item)
     check_addresses(f"{key}={value}" for key, value in _texts(config))
     if "captioner" in config:
@@ -137,12 +148,13 @@ def _leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _check_keys(config: DictConfig, schema: type, prefix: str = "") -> None:
-    known = {item.name: item.type for item in fields(schema)}
+    known = {item.name: item for item in fields(schema)}
     for key in config:
         if key not in known:  # Hydra lets +key=value add anything
             raise UserError(f"unknown key {prefix}{key!s}{did_you_mean(str(key), [str(name) for name in known])}")
-        if is_dataclass(known[str(key)]):
-            _check_keys(config[key], cast(type, known[str(key)]), f"{prefix}{key}.")
+        below = _type_of(config._get_node(str(key)), known[str(key)])
+        if is_dataclass(below):
+            _check_keys(config[key], cast(type, below), f"{prefix}{key}.")
 
 
 def _check_value(key: str, value: Any, item: Field[Any]) -> None:
@@ -218,10 +230,15 @@ def _check_training(config: DictConfig) -> None:
         raise UserError("item_tokens=given needs the index file: give item_tokens.path=FILE")
 
 
+def rule_of_policy(policy: DictConfig) -> str | None:
+    """The one rule that makes a policy; None where sft and any rl do."""
+    return "count" if policy.get("trained_by") == "count" else RULE_OF_POLICY.get(str(policy.kind))
+
+
 def _check_policy(config: DictConfig) -> None:
     """Check that the policy, what trains it, and how items are written go together."""
     policy, rule = config.policy, config.algo.name
-    own_rule = RULE_OF_POLICY.get(policy.kind)
+    own_rule = rule_of_policy(policy)
     if own_rule is not None and config.input is not None:
         raise UserError(f"policy={policy.kind} starts from no other run: leave input={config.input} out")
     if own_rule is not None and rule != own_rule:
@@ -241,6 +258,7 @@ def _check_policy(config: DictConfig) -> None:
             "leave policy.initial_embeddings out"
         )
     heads = {"llama_small": 2 * policy.heads, "sasrec": policy.heads}.get(policy.kind, 1)
+    heads = policy.heads if policy.get("trained_by") == "any" else heads  # a class from outside below sasrec's
     if policy.width % heads:
         words = "twice the heads" if policy.kind == "llama_small" else "the heads"
         raise UserError(f"policy.width={policy.width}: expected a multiple of {words} ({heads})")

@@ -31,7 +31,7 @@ from recbench.errors import UnfinishedError, UserError
 from recbench.reporting.captions import SHEET
 from recbench.reporting.progress import say
 from recbench.runs import Run, atomic_path, newest, require_finished, resolve_run
-from recbench.schema import CaptionStageConfig
+from recbench.schema import CaptionStageConfig, typed
 from recbench.stages.device import autocast, choose_device, use_threads
 from recbench.stages.upstream import require
 
@@ -112,7 +112,7 @@ def assist(config: CaptionStageConfig) -> None:
             )
         return
     run = _Onlooker(run.path)  # with the inputs that it has by now
-    theirs: Any = OmegaConf.merge(OmegaConf.structured(CaptionStageConfig), run.config)
+    theirs: Any = typed("caption", run.config)
     data_run = run.input_run("data")
     assert data_run is not None
     data = load_data(data_run.path)

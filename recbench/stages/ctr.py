@@ -14,8 +14,8 @@ from recbench.ctr.arms import encoder_of_arm
 from recbench.ctr.encoding import BaseColumns, Encoder, fit_encoder, impressions_of
 from recbench.ctr.evaluation import TestRows, arm_metrics, best_possible, gains, over_seeds, rows_of
 from recbench.ctr.latency import time_scoring
-from recbench.ctr.models import make_model
-from recbench.ctr.rows import Rows, past_clicks, rows_of_impressions
+from recbench.ctr.models import make_model, past_clicks
+from recbench.ctr.rows import Rows, rows_of_impressions
 from recbench.ctr.scoring import read_scorer, save_scorer, size_of
 from recbench.ctr.training import predict, train_model
 from recbench.data.dataset import RecommendationData, load_data
@@ -24,7 +24,7 @@ from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION
 from recbench.errors import UserError
 from recbench.features.columns import FeatureColumn, load_features
 from recbench.runs import Run, atomic_path
-from recbench.schema import CtrStageConfig
+from recbench.schema import CtrStageConfig, label_of
 from recbench.stages.device import autocast, choose_device, use_threads
 from recbench.stages.upstream import agreeing, require
 
@@ -85,7 +85,7 @@ def run(config: CtrStageConfig, run: Run) -> dict[str, Any]:
     fits: dict[str, list[dict[str, Any]]] = {}
     models: dict[str, tuple[Encoder, nn.Module]] = {}  # of the first seed
     epochs = config.ctr.epochs
-    with run.progress(f"ctr {config.ctr.kind}", len(config.arms) * len(config.seeds) * epochs) as bar:
+    with run.progress(f"ctr {label_of('ctr', config.ctr)}", len(config.arms) * len(config.seeds) * epochs) as bar:
         for place, (arm, seed) in enumerate((arm, seed) for arm in config.arms for seed in config.seeds):
             bar.move_to(place * epochs)
             encoder, model, fit, predicted = _trained(experiment, arm, seed, bar)
@@ -103,7 +103,7 @@ def run(config: CtrStageConfig, run: Run) -> dict[str, Any]:
     _time(experiment, models)
     best = best_possible(test, scores)
     return {
-        "model": config.ctr.kind,
+        "model": label_of("ctr", config.ctr),
         "columns": config.columns,
         "fields": {arm: [field.name for field in encoder.fields] for arm, (encoder, _) in models.items()},
         "impressions": {SPLIT_NAMES[split]: len(rows) for split, rows in enumerate(experiment.parts)},

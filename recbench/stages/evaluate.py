@@ -21,6 +21,7 @@ from recbench.schema import EvalStageConfig
 from recbench.stages.cutoffs import within
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.naming import judged, start_kept, with_start
+from recbench.stages.own_metrics import own_metrics
 from recbench.stages.upstream import require
 
 RECALL_CASES = 200  # on which a beam is compared with exact scoring
@@ -38,6 +39,7 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
     """
     use_threads(config.threads)
     device = choose_device(config.device)
+    own_metrics(config.metrics)
     trained = require("train", config, run, input=config.input)  # type: ignore[arg-type]
     data_run = trained.input_run("data") or require("data", config, run)  # type: ignore[arg-type]
     run.use(data_run)
@@ -150,15 +152,15 @@ def _summary(
 ) -> dict[str, dict[str, float]]:
     """All metrics with bootstrap intervals over users; those that a beam cannot tell are left out."""
     windows = [(float(low), float(high)) for low, high in config.windows]
-    ks = list(config.ks)
+    ks, own = list(config.ks), list(config.metrics)
     if beam_width is not None:
         # A censored positive counts as ranked last: right for every K and window that ends within the beam.
         above = np.where(censored, negatives, above)
         windows = [window for window in windows if rank_of(window[1], negatives.max()) <= beam_width]
         ks = [k for k in ks if k <= beam_width]
-    summary = summarise_ranks(
-        above, ties, negatives, windows, ks, groups=cases.user, samples=config.bootstrap, seed=config.seed
-    )
+        own = [name for name in own if "@" in name and int(name.partition("@")[2]) <= beam_width]
+    settings: dict[str, Any] = {"groups": cases.user, "samples": config.bootstrap, "seed": config.seed}
+    summary = summarise_ranks(above, ties, negatives, windows, ks, own=own, **settings)
     if beam_width is not None:
         summary.pop("auc", None)
     return summary
@@ -261,4 +263,5 @@ def _best(config: EvalStageConfig, data: RecommendationData, cases: Cases, suffi
         groups=data.best["user"][chosen],
         samples=config.bootstrap,
         seed=config.seed,
+        own=list(config.metrics),
     )

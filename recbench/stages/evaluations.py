@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from recbench.errors import UserError
 from recbench.metrics.summary import window_text
 from recbench.runs import Run
+from recbench.schema import is_outside, label_of
 
 # What may differ between runs of one arm: the seed and what follows from it, and what changes no number.
 NOT_OF_AN_ARM = ("seed", "input", "runs", "threads", "device", "upstream", "force", "resume", "data", "sft")
@@ -54,14 +55,19 @@ def arm_label(config: DictConfig) -> str:
     policy = str(config.policy.get("kind", "llama_small"))
     if policy in ONE_RULE:
         return ONE_RULE[policy]
+    if config.policy.get("trained_by") == "count":
+        return label_of("policy", config.policy)
     rule = _rule_label(config)
     if policy == "llama_small":
         return rule
+    policy = label_of("policy", config.policy)
     return policy if rule == "sft" else f"{policy} {rule}"
 
 
 def _rule_label(config: DictConfig) -> str:
-    algo, kind = config.algo, config.negatives.kind
+    algo, kind = config.algo, label_of("negatives", config.negatives)
+    if is_outside(algo):
+        return f"{label_of('algo', algo)} {kind}"
     if algo.name == "sft":
         return "more sft" if config.input is not None or algo.interactions == "reserved" else "sft"
     if algo.name == "grpo":

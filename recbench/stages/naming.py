@@ -8,16 +8,17 @@ from omegaconf import DictConfig
 
 from recbench.metrics.summary import window_text
 from recbench.runs import Run
+from recbench.schema import label_of
 from recbench.stages.evaluations import ONE_RULE, Evaluation, arm_label
 
 
 def described(config: DictConfig) -> str:
     """A training in words: `grpo, beam negatives, seed 0`; `sasrec, tawin at Top-10, window negatives, seed 1`."""
-    policy, algo = str(config.policy.get("kind", "llama_small")), config.algo
+    policy, algo = _policy(config), config.algo
     words = [] if policy == "llama_small" else [policy]
-    if policy not in ONE_RULE:
-        words.append("more sft" if arm_label(config).endswith("more sft") else f"{algo.name}{_aim(algo)}")
-        words += [] if algo.name == "sft" else [f"{config.negatives.kind} negatives"]
+    if policy not in ONE_RULE and config.policy.get("trained_by") != "count":
+        words.append("more sft" if arm_label(config).endswith("more sft") else f"{label_of('algo', algo)}{_aim(algo)}")
+        words += [] if algo.name == "sft" else [f"{label_of('negatives', config.negatives)} negatives"]
     return ", ".join([*words, f"seed {config.seed}"])
 
 
@@ -36,8 +37,8 @@ def judged(trained: Run) -> dict[str, Any]:
     """The same for metrics.json, which has no ids, so that equal runs give equal bytes."""
     source, config = trained.input_run("train"), trained.config
     return {
-        "policy": str(config.policy.get("kind", "llama_small")),
-        "algorithm": str(config.algo.name),
+        "policy": _policy(config),
+        "algorithm": label_of("algo", config.algo),
         "described": described(config),
         "seed": int(config.seed),
         "from": arm_label(source.config) if source is not None else None,
@@ -77,6 +78,10 @@ def equal_arms(evaluations: Sequence[Evaluation]) -> list[str]:
                 lines.append(f"{one.arm}, seed {one.seed}: equal to {other.arm} to the last bit in every case")
                 break
     return lines
+
+
+def _policy(config: DictConfig) -> str:
+    return label_of("policy", config.policy) if "kind" in config.policy else "llama_small"
 
 
 def _aim(algo: DictConfig) -> str:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -52,11 +52,12 @@ class Plan:
 
 def plan_of(config: TrainStageConfig, data: RecommendationData, policy: Policy, device: torch.device) -> Plan:
     """The plan of config.algo; UserError where it leaves nothing to learn from."""
-    if isinstance(policy, CountedPolicy):
-        return _count_plan(config, data, policy)
+    if config.algo.name == "count":
+        return _count_plan(config, data, cast(CountedPolicy, policy))
     if isinstance(policy, BprMf):
         return _bpr_plan(config, data, policy, device)
-    return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, policy, device)
+    trained = cast(SequencePolicy, policy)
+    return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, trained, device)
 
 
 def _targets(config: TrainStageConfig, data: RecommendationData) -> np.ndarray:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import torch
 
 from recbench.ctr.arms import ARMS
-from recbench.ctr.rows import past_clicks
+from recbench.ctr.models import past_clicks
 from recbench.ctr.scoring import Scorer, load_scorer
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.impressions import Impressions, click_histories
@@ -20,7 +20,7 @@ from recbench.errors import UserError
 from recbench.metrics.ab_test import Rate, sample_size
 from recbench.metrics.off_policy import ips
 from recbench.runs import Run, atomic_path
-from recbench.schema import SimulateStageConfig
+from recbench.schema import SimulateStageConfig, label_of
 from recbench.simulation.logged import policy_estimates, softmax_policy
 from recbench.simulation.online import (
     Policy,
@@ -107,7 +107,8 @@ def _arms(config: SimulateStageConfig, run: Run, online: bool) -> list[_Arm]:
 def _headline(config: SimulateStageConfig, arms: list[_Arm]) -> str:
     """Which arms of which ctr runs meet: `a: deepfm, without captions, seed 0 (ctr run ID); b: ...`."""
     return "; ".join(
-        f"{name}: {arm.run.config.ctr.kind}, {CALLED[arm.name]}, seed {arm.run.config.seeds[0]} (ctr run {arm.run.id})"
+        f"{name}: {label_of('ctr', arm.run.config.ctr)}, {CALLED[arm.name]}, "
+        f"seed {arm.run.config.seeds[0]} (ctr run {arm.run.id})"
         for name, arm in zip("ab", arms)
     )
 
@@ -160,7 +161,7 @@ def _online(
     return {
         "a": config.a,
         "b": config.b,
-        "model": arms[0].run.config.ctr.kind,
+        "model": label_of("ctr", arms[0].run.config.ctr),
         "control": lift.control._asdict(),
         "treatment": lift.treatment._asdict(),
         "lift": {"value": lift.value, "low": lift.low, "high": lift.high, "p": lift.p},
@@ -247,7 +248,7 @@ def _off_policy(
                 policies["uniform"] = estimate(np.full((len(rows), items), 1 / items))
             policies[f"{arm.name}, {kind}"] = estimate(softmax_policy(predicted, temperature))
     return {
-        "model": arms[0].run.config.ctr.kind,
+        "model": label_of("ctr", arms[0].run.config.ctr),
         "rounds": len(rows),
         "actions": items,
         "clicks": int(rewards.sum()),

@@ -14,7 +14,7 @@ from recbench.features.semantic import semantic_index
 from recbench.features.summary import summarise, summarise_captions
 from recbench.features.vocabulary import Vocabulary
 from recbench.runs import Run, atomic_path
-from recbench.schema import TokenizeStageConfig
+from recbench.schema import TokenizeStageConfig, label_of
 from recbench.stages.device import use_threads
 from recbench.stages.upstream import agreeing, require
 
@@ -43,7 +43,7 @@ def run(config: TokenizeStageConfig, run: Run) -> dict[str, Any]:
     _write(run, items, made)
     return {
         **summarise_captions(captions, training),
-        "captioner": captioned.config.captioner.kind,
+        "captioner": label_of("captioner", captioned.config.captioner),
         "origins": made.origins,
         "columns": {encoded.column.name: summarise(encoded, training) for encoded in made.columns},
         **({"semantic_ids": _shared(made.codes)} if made.codes is not None else {}),

@@ -39,7 +39,7 @@ from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import near_exact_error
 from recbench.rl.objective import check_objective, objective_metric
 from recbench.runs import Run, atomic_path
-from recbench.schema import AlgoConfig, TrainStageConfig, is_first_sft
+from recbench.schema import AlgoConfig, TrainStageConfig, is_first_sft, label_of
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.naming import start_kept, with_start
 from recbench.stages.rules import plan_of
@@ -99,7 +99,10 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         return logs
 
     started = time.perf_counter()
-    with Scalars(run.path / "events") as scalars, run.progress(f"train {config.algo.name}", plan.steps) as bar:
+    with (
+        Scalars(run.path / "events") as scalars,
+        run.progress(f"train {label_of('algo', config.algo)}", plan.steps) as bar,
+    ):
 
         def report(state: LoopState, values: dict[str, float], is_validation: bool) -> None:
             kind = "validation" if is_validation else "train"
@@ -142,7 +145,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     at = {int(entry["step"]): {k: v for k, v in entry.items() if k != "step"} for entry in state.history}
     first = min(at)
     return {
-        "algorithm": config.algo.name,
+        "algorithm": label_of("algo", config.algo),
         "selected_by": select,
         "steps": state.step,
         **({"first_step": first_step} if first_step else {}),

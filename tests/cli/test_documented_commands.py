@@ -12,7 +12,7 @@ PLACEHOLDER = re.compile(r"\b(RUN|FILE|NAME|HOST|CHECKPOINT|FOLDER)\b|\.\.\.|lat
 
 
 def shown() -> list[str]:
-    """Every `recbench STAGE ...` of the README, the guide, docs/papers.md and the results, without the remark behind it."""
+    """Every `recbench STAGE ...` of the README, the guide, docs/papers.md and the results, without its remark."""
     found = []
     for file in (ROOT / "README.md", ROOT / "docs/papers.md", *sorted((ROOT / "docs").glob("*/*.md"))):
         text = file.read_text(encoding="utf-8").replace("\\\n", " ")

@@ -21,6 +21,8 @@ ATTENTION_WIDTHS = (64, 16)
 class DeepInterestNetwork(nn.Module):
     """A perceptron over all fields and the attended history."""
 
+    reads_history = True
+
     def __init__(self, encoder: Encoder, settings: CtrModelConfig, seed: int) -> None:
         super().__init__()
         if settings.history < 1:
