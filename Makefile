@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test torture lint format clean
+.PHONY: help install demo quick test coverage torture lint format clean
 
 help:  ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,11 +31,17 @@ demo: $(INSTALLED)  ## Run the whole chain on the embedded data set and compare 
 lint: $(INSTALLED)  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy recbench
+	$(BIN)/mypy recbench tests
+
+quick: lint  ## Check style and types, and run the tests that start no process and train nothing (a minute)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m 'not slow and not process' -n auto --maxprocesses=4 --dist=loadfile
 
 # A process a core, four at most (each has torch in memory), each with one thread, and a file's tests in one of them.
 test: lint  ## Check style and types, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --maxprocesses=4 --dist=loadfile
+
+coverage: $(INSTALLED)  ## Run the tests, and tell the lines that none of them runs
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto --maxprocesses=4 --dist=loadfile --cov=recbench --cov-report=term-missing:skip-covered
 
 torture: $(INSTALLED)  ## Kill runs, and give the commands what is malformed or hostile (minutes)
 	$(BIN)/python -m torture
@@ -45,4 +51,4 @@ format: $(INSTALLED)  ## Bring the code into the one style
 	$(BIN)/ruff format .
 
 clean:  ## Remove the virtual environments and caches; runs stay
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

@@ -14,6 +14,8 @@ from recbench.config_folders import config_folder
 from recbench.schema import STAGE_SCHEMAS
 from recbench.stages import experiments
 
+pytestmark = pytest.mark.slow
+
 CONF = config_folder()
 STAGES = list(STAGE_SCHEMAS)
 GROUPS = {"policy": "train", "algo": "train", "negatives": "train", "item_tokens": "train", "data": "data"}

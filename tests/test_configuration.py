@@ -12,6 +12,8 @@ from recbench.config_folders import config_folder
 from recbench.execution import prepare
 from recbench.stages import experiments
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 CONF = config_folder()
 

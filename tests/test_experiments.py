@@ -11,6 +11,8 @@ from recbench.schema import read_bench, with_defaults
 from recbench.stages import experiments
 from recbench.stages.bench import relative_gains
 
+pytestmark = pytest.mark.slow
+
 GOOD = {
     "seeds": [3, 5],
     "data": {"beauty": ["experiment=beauty_rl"]},

@@ -9,6 +9,8 @@ from PIL import Image
 
 from recbench.captioning.table import read_captions, read_rows
 
+pytestmark = pytest.mark.slow
+
 FAULTS = {  # items of the shop whose picture is unusable
     "i03": "the image file is truncated",
     "i05": "the image file is empty",

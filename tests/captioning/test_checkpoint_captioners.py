@@ -14,6 +14,8 @@ from recbench.captioning.text import TextCaptioner, short_name
 from recbench.errors import UserError
 from recbench.schema import CaptionerConfig
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 TITLES = ["red square", "a", "green", "blue square describe it .", "word3 word4 word5 red", "it it it"]
 

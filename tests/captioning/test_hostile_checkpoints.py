@@ -9,6 +9,8 @@ import pytest
 
 from recbench.captioning import chat_templates
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture
 def refused(tmp_path, shop, text_checkpoint, fresh_workspace, refuse):

@@ -8,6 +8,8 @@ import pytest
 from recbench.captioning.table import read_rows
 from recbench.runs import find_runs
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-Ab12/Cd34+Ef56"
 FORMS = [KEY, KEY.replace("/", "%2F").replace("+", "%2B"), base64.b64encode(KEY.encode()).decode().rstrip("=")]
 

@@ -32,6 +32,8 @@ from recbench.errors import UserError
 from recbench.runs import Run, create_run
 from recbench.schema import CaptionerConfig
 
+pytestmark = pytest.mark.slow
+
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 NAMES = list(COLOURS)
 COUNT = 30

@@ -17,6 +17,8 @@ from recbench.captioning import processes, shards
 from recbench.errors import UserError
 from recbench.runs import Run, find_runs, write_json
 
+pytestmark = pytest.mark.process
+
 SMALL = ["captioner.shard_size=3", "captioner.batch_size=2"]
 
 
@@ -155,8 +157,6 @@ def test_interrupted_while_shards_are_merged(function, shop, whole, workspace, s
     assert not (resumed.path / "shards").exists()
 
 
-@pytest.mark.process
-@pytest.mark.slow
 def test_two_processes_of_a_launcher_share_one_run(shop, whole, workspace, serve):
     server = serve(lambda number, body: (200, {}, words(body)))
     before = {run.id for run in find_runs(workspace.root, "caption")}

@@ -23,6 +23,8 @@ from recbench.captioning.small_training import (
 from recbench.captioning.word_tokenizer import train_word_tokenizer
 from recbench.schema import CaptionerConfig
 
+pytestmark = pytest.mark.slow
+
 SMALL = CaptionerConfig(
     image_size=16, patch_size=4, vision_layers=2, language_layers=2, width=16, heads=2, dropout=0.0, max_tokens=8
 )

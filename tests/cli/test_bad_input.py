@@ -8,6 +8,8 @@ import pytest
 from recbench.runs import Run, find_runs
 from recbench.stages import rules
 
+pytestmark = pytest.mark.slow
+
 ROWS = "user,item,when\nann,pan,10\nann,pot,20\nann,lid,30\nbob,pan,abc\n"
 
 

@@ -10,6 +10,8 @@ import pytest
 from recbench.runs import find_runs
 from recbench.stages.upstream import require
 
+pytestmark = pytest.mark.slow
+
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"{new}: &{new} [*{old},*{old},*{old},*{old},*{old},*{old},*{old},*{old},*{old}]\n"
     for old, new in zip("abcdefgh", "bcdefghi", strict=True)

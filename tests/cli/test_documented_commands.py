@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 STAGES = ("caption", "ctr", "data", "eval", "simulate", "tokenize", "train")
 PLACEHOLDER = re.compile(r"\b(RUN|FILE|NAME|HOST|CHECKPOINT|FOLDER)\b|\.\.\.|latest|--estimate")

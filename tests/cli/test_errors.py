@@ -9,6 +9,8 @@ from recbench import config_folders
 from recbench.errors import UserError
 from recbench.runs import find_runs
 
+pytestmark = pytest.mark.slow
+
 MISTAKES = [
     (["train", "--nope"], "--nope"),
     (["trian"], "trian"),

@@ -11,6 +11,8 @@ import pytest
 
 from recbench.data.dataset import load_data
 
+pytestmark = pytest.mark.slow
+
 USERS, ITEMS = [f"u{k}" for k in range(6)], ["a", "b", "c", "d"]
 
 

@@ -13,6 +13,7 @@ COMMANDS = (*STAGES, "laboratory", "score", "report", "runs", "compare", "bench"
 HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "pyarrow", "numpy", "scipy", "hydra")
 
 
+@pytest.mark.process
 def test_help_is_quick_and_imports_nothing_heavy():
     code = (
         "import sys; from recbench.cli import main; code = main(['--help']);"

@@ -6,6 +6,8 @@ from recbench.composition import compose
 from recbench.schema import STAGE_SCHEMAS, options, refuse_ineffective
 from recbench.schema.effects import _found, _split
 
+pytestmark = pytest.mark.slow
+
 TAWIN = ["--algo=tawin", "--top-k", "5"]
 REFUSED = [  # the key, and what has it
     (["train", "--algo=sft", "algo.llpauc_alpha=0.3"], "algo.llpauc_alpha=0.3", "algo=llpauc, and algo is sft"),

@@ -7,6 +7,8 @@ import pytest
 from recbench.runs import find_runs
 from recbench.stages.upstream import require
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def chain(stub):

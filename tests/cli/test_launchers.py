@@ -53,6 +53,7 @@ def test_captions_are_shared(command, stub, monkeypatch):
     assert command("caption").code == 0
 
 
+@pytest.mark.process
 def test_torchrun(tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(

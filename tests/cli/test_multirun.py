@@ -6,6 +6,8 @@ from recbench.composition import compose
 from recbench.errors import UserError
 from recbench.runs import find_runs
 
+pytestmark = pytest.mark.slow
+
 
 def folder_of(tmp_path):
     (folder,) = (tmp_path / "runs" / "multirun" / "train").iterdir()

@@ -10,6 +10,8 @@ import pytest
 
 from recbench.runs import find_runs
 
+pytestmark = pytest.mark.process
+
 STUB = """
 import sys, time
 from types import ModuleType

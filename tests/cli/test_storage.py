@@ -82,6 +82,7 @@ def test_every_write_has_had_its_turn(command, chain, monkeypatch):
     assert 15 < count[0] < 40
 
 
+@pytest.mark.process
 def test_files_that_may_not_grow(tmp_path):
     code = (
         "import resource, sys; from recbench import cli\n"

@@ -9,7 +9,10 @@ import pytest
 
 from recbench.runs import find_runs
 
-pytestmark = pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no /dev/full here"),
+]
 
 # The command line with a train stage that tells much on standard error, and trains nothing.
 STUB = """

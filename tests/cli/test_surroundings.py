@@ -9,6 +9,8 @@ from recbench.config_folders import config_folder
 from recbench.runs import find_runs
 from recbench.stages import doctor
 
+pytestmark = pytest.mark.slow
+
 
 def checks(command, *arguments):
     """The checks by name, and the exit status."""

@@ -15,6 +15,8 @@ from recbench.data.interactions import TEST, TRAIN, VALIDATION
 from recbench.errors import UserError
 from recbench.metrics.clicks import auc
 
+pytestmark = pytest.mark.slow
+
 
 def trained(world, encoder, settings, seed=0):
     """Model, fit and test AUC."""

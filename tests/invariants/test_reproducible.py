@@ -4,6 +4,8 @@ import pytest
 
 from recbench.runs import Run
 
+pytestmark = pytest.mark.slow
+
 
 def _bytes(run: Run) -> bytes:
     return (run.path / "metrics.json").read_bytes()

@@ -10,6 +10,8 @@ import pytest
 from recbench.runs import find_runs
 from recbench.stages import rules
 
+pytestmark = pytest.mark.slow
+
 AVERAGED = ["algo.weight_averaging=0.9", "algo.item_dropout=0.2", "algo.schedule=cosine"]
 
 # The command line, which kills itself without a word in its KILLED_AT-th SFT step.

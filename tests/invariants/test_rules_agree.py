@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LONGER = ["algo.steps=10", "algo.evaluate_every=2"]
 
 

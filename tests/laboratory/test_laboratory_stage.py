@@ -8,6 +8,8 @@ import pytest
 from recbench.composition import compose
 from recbench.runs import Run, find_runs
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "data.catalogue_size=30",
     "data.dimensions=4",

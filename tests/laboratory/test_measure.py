@@ -9,6 +9,8 @@ from recbench.laboratory.measure import NORMAL_975, measure, metric_table, truth
 from recbench.laboratory.policy import LowRankPolicy
 from recbench.metrics.summary import metric_of_ranks
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["auc", "wpauc(0,0.2)", "wpauc(0.1,0.35)", "hr@3", "ndcg@5"]
 ITEMS, USERS = 12, 60
 

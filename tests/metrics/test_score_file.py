@@ -197,6 +197,7 @@ def test_one_class_users_and_narrow_windows_warn(tmp_path: Path) -> None:
     assert "window 0,0.1 is narrower than one negative in 1 of 1 rankings (at least 0.2 of one" in texts
 
 
+@pytest.mark.process
 def test_importing_the_package_is_cheap() -> None:
     code = "import sys, recbench.metrics.summary, recbench; recbench.score_file; "
     code += "print([name for name in ('pandas', 'torch', 'pyarrow', 'matplotlib') if name in sys.modules])"

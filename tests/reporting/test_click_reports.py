@@ -11,6 +11,8 @@ from recbench.reporting.report import write_report
 from recbench.reporting.results import result_grids
 from recbench.runs import create_run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def make_run(tmp_path):

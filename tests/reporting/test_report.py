@@ -67,6 +67,7 @@ def test_a_failed_run_has_a_report_too(tmp_path):
     assert not (Run(run.path).path / "roc_head.png").exists()
 
 
+@pytest.mark.process
 def test_reporting_imports_no_torch():
     import subprocess
 

@@ -8,6 +8,8 @@ from recbench.rl.trainer import rl_step
 from recbench.runs import find_runs
 from recbench.stages import rules
 
+pytestmark = pytest.mark.slow
+
 HISTORIES = torch.tensor([[0, 3], [1, -1], [2, 5], [3, 1], [4, 4], [5, 2]])
 POSITIVES = torch.tensor([7, 0, 39, 12, 20, 3])
 ARM = {"name": "tawin", "ranks": "estimated"}

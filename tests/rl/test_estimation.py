@@ -19,6 +19,8 @@ from recbench.rl.negatives import window_negatives
 from recbench.rl.ranking import rank_beam, rank_catalogue, rank_error
 from recbench.rl.windows import hard_metric_weights, hard_weights, metric_coefficients, rank_widths, thresholds_between
 
+pytestmark = pytest.mark.slow
+
 
 def uniform(size, head, budget):
     """Probabilities of budget items drawn uniformly of those that are not in head."""

@@ -12,6 +12,8 @@ from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, NegativesConfig
 
+pytestmark = pytest.mark.slow
+
 CONTEXTS, ITEMS, DIMENSIONS, RANK, BEAM = 1000, 200, 12, 3, 15
 HISTORIES = torch.arange(CONTEXTS)[:, None]
 

@@ -41,6 +41,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("call", range(1, 30))
 def test_a_kill_at_any_call_of_a_swap_leaves_the_old_or_the_new_folder(call, tmp_path) -> None:
     old = {"weights": "old", "state": "old"}
@@ -108,6 +109,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_the_old_file(problem, tmp_pa
     assert os.listdir(tmp_path) == ["a.json"] and path.read_text() == "old"
 
 
+@pytest.mark.process
 def test_a_file_beyond_the_size_that_the_system_allows(tmp_path) -> None:
     code = (
         "import resource, sys; from pathlib import Path; from recbench.runs import write_json\n"

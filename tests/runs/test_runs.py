@@ -246,6 +246,7 @@ def test_resolving(config, tmp_path):
         resolve_run(root, "latest", "eval")
 
 
+@pytest.mark.process
 def test_a_killed_run_counts_as_interrupted(config, tmp_path):
     code = (
         "import sys, time; from omegaconf import OmegaConf; from recbench.runs import create_run\n"

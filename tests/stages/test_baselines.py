@@ -11,6 +11,8 @@ from recbench.data.interactions import TEST, held_out_cases
 from recbench.policy.sequences import target_positions
 from recbench.stages.evaluations import arm_label
 
+pytestmark = pytest.mark.slow
+
 MARKET = ["data=bazaar", "data.options.size=tiny"]
 SMALL = ["policy.layers=1", "policy.width=16", "policy.heads=2", "policy.feed_forward=16"]
 POLICIES = {

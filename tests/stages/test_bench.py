@@ -9,6 +9,8 @@ from recbench.composition import compose
 from recbench.runs import Run, find_runs
 from recbench.stages.experiments import AIM, ARMS
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "data.options.size=tiny",
     "policy.layers=1",

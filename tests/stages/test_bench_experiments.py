@@ -12,6 +12,8 @@ from recbench.config_folders import config_folder
 from recbench.runs import Run, find_runs, write_json
 from recbench.stages import evaluate, rules
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "policy.layers=1",
     "policy.width=16",

@@ -16,6 +16,8 @@ from recbench.runs import Run
 from recbench.stages.compare import compare_runs
 from recbench.stages.evaluations import arm_label
 
+pytestmark = pytest.mark.slow
+
 USERS = 30
 ITEMS = 101
 SFT = ["algo=sft"]

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
+pytestmark = pytest.mark.slow
+
 ARMS = {
     "sft": ["algo=sft"],
     "grpo beam": ["algo=grpo", "negatives=beam", "input=start"],

@@ -18,6 +18,8 @@ from recbench.metrics.clicks import auc
 from recbench.metrics.two_way import two_way_gain
 from recbench.runs import Run
 
+pytestmark = pytest.mark.slow
+
 LOOKS = ("red", "blue", "green", "black")
 MODEL = ["ctr.embedding_size=4", "ctr.hidden=[8]", "ctr.batch_size=128", "ctr.learning_rate=0.03", "ctr.epochs=5"]
 QUICK = [*MODEL, "latency_repeats=5", "latency_batch=64", "ks=[1,3]"]
@@ -72,7 +74,9 @@ def test_the_interval_has_the_items_that_were_shown_as_draws(made) -> None:
     shown = load_data(made.input_run("data").path).impressions
     rows = predicted["row"].to_numpy()
     scores = [np.stack([predicted[f"{arm}-{seed}"] for seed in (0, 3)]) for arm in ("with", "without")]
-    expected = two_way_gain(predicted["label"].to_numpy(), *scores, shown.user[rows], shown.item[rows])
+    with_captions, without = scores
+    users, items = shown.user[rows], shown.item[rows]
+    expected = two_way_gain(predicted["label"].to_numpy(), with_captions, without, users, items)
     found = made.metrics["gains"]["with over without"]["all"]
     assert [found[key] for key in ("value", "both_low", "both_high", "both_p")] == pytest.approx(expected[:4])
     assert made.metrics["test"]["items"] == found["items"] == len(set(shown.item[rows]))

@@ -7,6 +7,8 @@ import pytest
 from recbench.runs import find_runs
 from recbench.stages import demo
 
+pytestmark = pytest.mark.slow
+
 TINY = ["data=bazaar", "data.options.size=tiny"]
 RECOMMENDER = [
     "policy.layers=1",

@@ -8,6 +8,8 @@ from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
 from recbench.stages.compare import compare_runs
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["ks=[1,5]", "windows=[[0.0,0.05],[0.05,0.5]]"]
 BEAM = ["ranks=beam", "beam_width=6", *KINDS]
 METRICS = ["auc", "wpauc(0.05,0.5)", "hr@5"]

@@ -14,6 +14,8 @@ from recbench.data.interactions import TEST, held_out_cases, histories
 from recbench.policy.checkpoint import load_policy
 from tests.conftest import MODEL
 
+pytestmark = pytest.mark.slow
+
 USERS, ITEMS = 40, 24
 
 

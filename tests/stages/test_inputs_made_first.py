@@ -11,6 +11,8 @@ from recbench.composition import compose
 from recbench.runs import find_runs
 from recbench.stages.upstream import _digest, _making_alone
 
+pytestmark = pytest.mark.slow
+
 TINY = [
     "data.options.size=tiny",
     "policy.layers=1",

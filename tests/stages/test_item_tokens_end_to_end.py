@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def test_semantic_ids_are_trained_and_scored(semantic_run, workspace) -> None:
     tokens = semantic_run.metrics["item_tokens"]

@@ -9,6 +9,8 @@ from recbench.errors import UserError
 from recbench.runs import find_runs
 from recbench.schema import with_defaults
 
+pytestmark = pytest.mark.slow
+
 SHORT = ["data.options.size=tiny", "policy.layers=1", "policy.width=16", "policy.feed_forward=16", "policy.history=8"]
 SFT = ["sft.epochs=3", "sft.batch_size=16", "sft.learning_rate=0.01"]
 RL = ["algo.steps=2", "algo.batch_size=16", "algo.group_size=4"]

@@ -9,6 +9,8 @@ import pytest
 from recbench.metrics.ab_test import ctr_lift
 from recbench.runs import Run
 
+pytestmark = pytest.mark.slow
+
 MARKET = ["data=bazaar", "data.options.size=tiny"]
 MODEL = ["ctr.embedding_size=4", "ctr.hidden=[16]", "ctr.batch_size=64", "ctr.learning_rate=0.01", "latency_repeats=0"]
 VISITS = ["visits=10", "candidates=20", "shown=3"]

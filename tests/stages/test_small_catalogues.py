@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LOG = "user,item\n" + "".join(f"u{user},{'abcdef'[(user + place) % 6]}\n" for user in range(5) for place in range(5))
 TINY = ["policy.layers=1", "policy.width=16", "policy.feed_forward=16", "policy.history=4", "sft.epochs=1"]
 

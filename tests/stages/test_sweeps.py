@@ -6,6 +6,8 @@ import pytest
 
 from recbench.runs import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]], ids=["basic", "joblib"]

@@ -15,6 +15,8 @@ from recbench.features.columns import load_features
 from recbench.policy.checkpoint import load_policy
 from recbench.runs import Run, create_run
 
+pytestmark = pytest.mark.slow
+
 COLOURS, THINGS = ["red", "blue", "green", "black"], ["dress", "pan", "lamp"]
 ALL_KINDS = "features.kinds=[words,hashed,tokens,semantic_ids,clusters]"
 SMALL = ["features.levels=2", "features.codebook_size=3", "features.clusters=4", "features.vocabulary=300"]

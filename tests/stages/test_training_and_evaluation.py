@@ -7,6 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+pytestmark = pytest.mark.slow
+
 SEQUENCES = ["algo.contexts=sequence", "algo.rank_dropout=true"]
 # group_size=8 in these short trainings, and 63 negatives: a beam of 8 reaches FPR 8 / 63.
 ARMS = {

@@ -7,6 +7,8 @@ import pytest
 from recbench import cli
 from recbench.runs import Run, find_runs
 
+pytestmark = pytest.mark.slow
+
 TINY = ["data=bazaar", "data.options.size=tiny", "policy.layers=1", "policy.width=16", "policy.feed_forward=16"]
 TINY += ["policy.history=8", "threads=1"]
 SHORT = ["sft.epochs=2", "algo.steps=4", "algo.batch_size=16", "algo.group_size=4", "algo.validation_cases=20"]

@@ -7,6 +7,8 @@ import pytest
 
 from recbench.data.dataset import load_data
 
+pytestmark = pytest.mark.slow
+
 CORE = ["data=amazon_magazine", "data.min_user_interactions=3", "data.min_item_interactions=1"]
 ITEMS = [f"B{number:09d}" for number in range(6)]
 OLD = [
