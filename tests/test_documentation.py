@@ -4,9 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+
+from recbench import __version__
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 
 def anchors(page: Path) -> set[str]:
@@ -32,3 +38,19 @@ def test_the_readme_is_short_and_leads_to_every_guide() -> None:
     assert len(text.splitlines()) <= 180
     for guide in (ROOT / "docs" / "guide").glob("*.md"):
         assert f"docs/guide/{guide.name}" in text
+
+
+def test_the_version_is_one_and_both_papers_are_cited() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == __version__
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    papers = {found for entry in cited["references"] for found in re.findall(r"\d{4}\.\d{5}", entry["url"])}
+    assert papers == {"2605.09338", "2604.22504"}
+
+
+def test_decisions_are_short_and_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    for record in folder.glob("[0-9]*.md"):
+        assert f"]({record.name})" in listed
+        assert len(record.read_text(encoding="utf-8").splitlines()) <= 25
