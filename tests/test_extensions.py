@@ -75,6 +75,7 @@ def test_classes_that_cannot_be(text, asked, words, user_folder, fresh_workspace
         ("ctr.strat=1", "unknown key ctr.strat"),
         ("+ctr.strat=1", "unknown key ctr.strat; did you mean 'start'?"),
         ("ctr.kind=lr", "ctr.kind='lr': expected one of click_model.Model"),
+        ("ctr.kind=mine.Model", "is named by ctr=mine.Model"),
         ("ctr.code=0", "ctr.code is the hash of click_model.Model, and none to be given: leave it out"),
         ("ctr.history=3", "ctr.history=3 has no effect here: it is for ctr=din, and ctr is click_model.Model"),
     ],
@@ -150,7 +151,7 @@ def test_a_recorded_class_is_imported_only_if_its_file_is_as_it_was(user_folder,
 
 
 def test_another_process_knows_it_by_name(user_folder):
-    command = [sys.executable, "-m", "recbench", "ctr", f"ctr={HERE}", "--cfg"]
+    command = [sys.executable, "-P", "-m", "recbench", "ctr", f"ctr={HERE}", "--cfg"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=user_folder)
     assert OmegaConf.create(shown.stdout).ctr.label == "FwFM"
     assert json.loads(json.dumps(OmegaConf.to_container(OmegaConf.create(shown.stdout).ctr)))["start"] == 1.0

@@ -11,6 +11,7 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
 from recbench.errors import UserError
 from recbench.redaction import has_secrets, redacted
+from recbench.schema.outside import KINDS
 from recbench.schema.stages import STAGE_SCHEMAS
 
 # The one rule that makes a policy of each kind; the others are trained by sft and by any rl.
@@ -168,7 +169,10 @@ def _check_value(key: str, value: Any, item: Field[Any]) -> None:
             _check_value(key, entry, item)
         return
     if one_of and value not in one_of:
-        raise UserError(f"{key}={value!r}: expected {expected(item)}{did_you_mean(str(value), one_of)}")
+        group, _, name = key.partition(".")
+        own = group in KINDS and name == KINDS[group].key and "." in str(value)
+        hint = f"; a class of your own is named by {group}={value}" if own else did_you_mean(str(value), one_of)
+        raise UserError(f"{key}={value!r}: expected {expected(item)}{hint}")
     if isinstance(value, int | float):
         if value != value or value in (float("inf"), float("-inf")):
             raise UserError(f"{key}={value}: expected a finite number")

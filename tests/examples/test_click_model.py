@@ -71,3 +71,22 @@ def test_what_goes_wrong_in_its_code_is_told_where(line, instead, error, user_fo
     if result.code == 1:
         (log,) = fresh_workspace.root.glob("ctr/*/*/log.txt")
         assert "Traceback" in log.read_text() and 'click_model.py", line 29, in forward' in log.read_text()
+
+
+def test_an_interrupted_run_goes_on_with_the_same_code_alone(user_folder, fresh_workspace, forget_imports):
+    file, line = user_folder / "click_model.py", "vectors = self.embedding(rows)"
+    stop = f"{line}\n        if not Path('go').exists():\n            raise KeyboardInterrupt"
+    file.write_text(
+        file.read_text().replace(line, stop).replace("import torch\n", "from pathlib import Path\n\nimport torch\n", 1)
+    )
+    before = file.read_text()
+    assert fresh_workspace.stage("ctr", *COMMAND).code == 130
+    (user_folder / "go").touch()
+    file.write_text(before + "\n")
+    forget_imports("click_model")
+    result = fresh_workspace.stage("ctr", "--resume", "latest")
+    assert result.code == 2 and "ctr=click_model.Model is no longer the code that this was made with" in result.err
+    file.write_text(before)
+    forget_imports("click_model")
+    run = fresh_workspace.made("ctr", "--resume", "latest")
+    assert run.manifest["resumed"] >= 1 and run.metrics["model"] == "FwFM"
