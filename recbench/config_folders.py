@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recbench.errors import UserError
@@ -45,8 +45,11 @@ def config_file(path: str) -> Path | None:
     >>> config_file("policy/sasrec").name
     'sasrec.yaml'
     """
-    files = (folder / f"{path}.yaml" for folder in config_folders())
-    return next((file for file in files if file.is_file()), None)
+    for folder in config_folders():
+        with suppress(OSError):  # a name that no file can have
+            if (folder / f"{path}.yaml").is_file():
+                return folder / f"{path}.yaml"
+    return None
 
 
 def config_names(group: str) -> list[str]:

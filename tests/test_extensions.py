@@ -14,6 +14,8 @@ from recbench import extensions
 from recbench.composition import compose
 from recbench.extensions import implementation
 
+pytestmark = pytest.mark.slow
+
 GOOD = (Path(__file__).parents[1] / "docs" / "examples" / "click_model.py").read_text()
 HERE = "click_model.Model"
 

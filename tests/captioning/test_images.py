@@ -80,6 +80,7 @@ def test_large_pictures_are_scaled_down(tmp_path):
     assert open_image(path).size == (1000, 500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode, name", [("1", "bomb.png"), ("L", "bomb.jpg"), ("L", "bomb.gif")])
 def test_a_bomb_is_refused_before_it_is_decoded(mode, name, tmp_path, monkeypatch):
     path = saved(tmp_path, Image.new(mode, (10_000, 10_000)), name)

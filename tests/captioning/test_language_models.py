@@ -31,6 +31,8 @@ from recbench.errors import UserError
 from recbench.runs import Run, create_run
 from recbench.schema import CaptionerConfig
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 CAPTIONS = ["a red square", "a blue square"] * 4
 SMALL: dict[str, Any] = {

@@ -4,6 +4,8 @@ import pytest
 
 from recbench.captioning.table import read_captions, read_rows
 
+pytestmark = pytest.mark.slow
+
 ASKED = ["captioner=captioner.Colours", "captioner.border=0.2"]
 UNUSABLE = {3, 5, 8, 11, 14, 17}  # rows of the shop without a picture that can be read
 

@@ -77,6 +77,7 @@ def test_strokes_draw_what_their_numbers_say():
     assert (body > 0).mean() == pytest.approx(0.5, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_simple_rule_on_pixels_tells_scenes_and_styles_apart():
     """Nearest mean of coarse borders (style) and of the picture around the object (scene), learned from other draws."""
     rng = np.random.default_rng(0)

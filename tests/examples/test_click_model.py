@@ -12,6 +12,8 @@ from recbench.data.dataset import load_data
 from recbench.errors import UserError
 from recbench.stages.upstream import find
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["arms=[without]", "ctr.epochs=1", "ctr.embedding_size=4", "latency_repeats=0"]
 COMMAND = ["ctr=click_model.Model", "ctr.start=0.5", "data=bazaar", "data.options.size=tiny", *QUICK]
 

@@ -5,6 +5,8 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LISTS = {
     "ann": ["So What", "Blue in Green", "Naima", "Footprints"],
     "bob": ["Naima", "So What", "Footprints"],

@@ -6,6 +6,8 @@ import pytest
 
 from recbench.features.columns import load_features
 
+pytestmark = pytest.mark.slow
+
 CAPTIONS = {"i0": "a red hat", "i1": "a red coat", "i2": "a blue hat", "i3": "a red hat", "i4": "a red hat"}
 
 

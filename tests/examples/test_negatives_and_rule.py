@@ -8,6 +8,8 @@ import torch
 from recbench.composition import compose
 from recbench.extensions import implementation
 
+pytestmark = pytest.mark.slow
+
 RULE = ["algo=rule.Hinge", "--neg=random", "algo.margin=2"]
 NEGATIVES = ["--algo=grpo", "--neg=negatives.Hardest", "negatives.skipped=1"]
 

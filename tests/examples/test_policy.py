@@ -8,6 +8,8 @@ from recbench.data.dataset import load_data
 from recbench.data.interactions import TRAIN, user_of_interaction
 from recbench.policy.checkpoint import load_policy
 
+pytestmark = pytest.mark.slow
+
 MARKET = ["data=bazaar", "data.options.size=tiny"]
 SHORT = ["algo.epochs=1", "algo.batch_size=32", "algo.evaluate_every=1"]
 LATEST = '''

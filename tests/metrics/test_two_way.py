@@ -121,6 +121,7 @@ def test_undefined_is_nan_with_a_warning():
         two_way_gain(*rows, [1, 2, 1, 2], [1, 1, 2, 2], confidence=2)
 
 
+@pytest.mark.slow
 def test_coverage_where_captions_of_items_differ():
     """A small copy of benchmarks/caption_gain_coverage.py: items' captions err by item, users differ in taste."""
     simulation = runpy.run_path(str(SIMULATION))

@@ -62,6 +62,7 @@ def cases(draw: st.DrawFn) -> tuple[int, int, int, float, float]:
     return g, m, n, a, b
 
 
+@pytest.mark.slow
 @given(cases())
 @example((0, 0, 10**6, 0.7, 0.7 + 1e-12))
 @example((5, 10**9 - 5, 10**9, 0.3, 0.3 + 1e-16))

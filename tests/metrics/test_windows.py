@@ -71,6 +71,7 @@ def test_closed_form_equals_a_loop_over_negatives(
     assert computed == pytest.approx(area_by_loop(positive, negatives, window), abs=TOLERANCE)
 
 
+@pytest.mark.slow
 @given(positive=st.integers(0, 5), negatives=tied_scores, window=windows)
 @settings(max_examples=30)
 def test_closed_form_equals_numerical_integration(

@@ -135,6 +135,7 @@ class Listening:
         return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_sequence", [True, False])
 @pytest.mark.parametrize("kind", ["window", "beam"])
 def test_contexts_without_effect_leave_the_masks_of_the_others(policy, by_sequence: bool, kind: str) -> None:

@@ -72,6 +72,7 @@ def _naive(policy: LlamaPolicy, histories: torch.Tensor) -> torch.Tensor:
         return torch.stack([_naive_log_probs(policy, [i for i in row.tolist() if i >= 0]) for row in histories])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_full_scoring_is_the_naive_loop(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("recbench.policy.trie.NODES_PER_FORWARD", 5)  # several chunks

@@ -29,6 +29,7 @@ def evaluated(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_report_says_what_was_found_and_from_what(evaluated):
     text = write_report(evaluated.path).read_text()
     assert "# eval on toy" in text

@@ -30,6 +30,7 @@ def policy(request):
     return LlamaPolicy(build_trie(codes), settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["random", "beam", "mixed", "window"])
 @pytest.mark.parametrize("ranks", ["exact", "beam"])
 @pytest.mark.parametrize("shape", ["hard", "soft"])

@@ -109,6 +109,7 @@ def test_soft_weights_by_hand():
     assert weights[0].tolist() == pytest.approx([0.534447 / 0.974846, 0.440399 / 0.974846], abs=1e-6)
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 1000),
     lower=st.integers(0, 18),

@@ -23,6 +23,7 @@ def tiny(tmp_path_factory):
     return load_data(folder)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_market_and_seed_0_is_a_seed(tmp_path):
     prints = []
     for place, options in enumerate([{"size": "tiny"}, {"size": "tiny", "seed": 0}, {"size": "tiny", "seed": 1}]):
