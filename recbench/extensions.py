@@ -31,6 +31,8 @@ from recbench.protocols import check_class, check_function, named
 from recbench.schema import did_you_mean, given_keys, options
 from recbench.schema.outside import CODE, KINDS, LABEL, is_outside, is_recorded, node_from_outside, outside_name
 
+# Built-in ones, which no entry point takes the place of.
+METRIC_NAME = re.compile(r"auc|\w+\(.*\)|(hr|recall|ndcg|mrr)(_by_id)?(@\d+)?")
 COUNTS = ("above", "ties", "negatives")  # what a metric is computed from
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -90,7 +92,7 @@ def metric(name: str) -> Extension | None:
         UserError: as `announce`, or it is no function of counts.
     """
     base, sign, cutoff = name.partition("@")
-    if (sign and not cutoff.isdecimal()) or _path("metrics", base) is None:
+    if METRIC_NAME.fullmatch(name) or (sign and not cutoff.isdecimal()) or _path("metrics", base) is None:
         return None
     extension = _load("metrics", base)
     check_function(f"metrics={name}", extension.found, (*COUNTS, "k") if sign else COUNTS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from recbench import extensions
+from recbench import extensions, schema
 from recbench.composition import compose
 from recbench.extensions import implementation
 
@@ -135,6 +135,29 @@ def test_an_installed_class_has_a_name(user_folder, monkeypatch, forget_imports)
     (site / "wide_models" / "layers.py").write_text("")
     forget_imports("wide_models.models")
     assert compose("ctr", ["ctr=fwfm"]).ctr.code != node.code
+
+
+def test_no_entry_point_takes_the_place_of_a_built_in_metric(monkeypatch):
+    monkeypatch.setattr(extensions, "_installed", lambda group: {"hr": "nowhere.hr", "auc": "nowhere.auc"})
+    for name in ("auc", "hr@10", "ndcg_by_id@5", "wpauc(0,0.1)"):
+        assert extensions.metric(name) is None
+
+
+@pytest.mark.parametrize("damage", [{"kind": 3}, {"kind": None}, {}])
+def test_a_damaged_node_is_typed_as_a_built_in_one(damage):
+    assert schema.recorded(schema.CtrModelConfig, {"code": "0", **damage}) is schema.CtrModelConfig
+
+
+def commands_of_examples() -> list[str]:
+    files = sorted((Path(__file__).parents[1] / "docs" / "examples").glob("*.py"))
+    lines = [line for file in files for line in file.read_text().split('"""')[1].splitlines()]
+    return [line for line in lines if line.startswith("recbench ") and "compare" not in line]
+
+
+@pytest.mark.parametrize("command", commands_of_examples())
+def test_the_commands_of_the_examples_compose(command, user_folder, fresh_workspace):
+    result = fresh_workspace.command(*command.split()[1:], "--cfg")
+    assert result.code == 0, result.err
 
 
 def test_a_recorded_class_is_imported_only_if_its_file_is_as_it_was(user_folder, forget_imports):

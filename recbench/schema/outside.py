@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_da
 from functools import cache
 from typing import Any, cast, get_type_hints
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench.errors import UserError
@@ -126,7 +126,10 @@ def recorded(node: type, values: Mapping[str, Any]) -> type:
     key = next((kind.key for kind in KINDS.values() if kind.node is node), None)
     if key is None or CODE not in values:
         return node
-    names = (values[key],) if isinstance(values[key], str) else tuple(values[key])
+    named = values.get(key)
+    names = (named,) if isinstance(named, str) else tuple(named) if isinstance(named, list | ListConfig) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        return node  # a damaged config: types tell of it
     return _recorded(node, key, names, tuple(values))
 
 
