@@ -101,6 +101,46 @@ def test_arms_from_scratch_share_data_and_reserved_interactions_and_nothing_else
     assert list(config.chosen) == ["sasrec", "tawin_10"]
 
 
+def test_one_picker_for_all_arms_and_none_trained_anew_where_it_is_their_own():
+    """random negatives aim at AUC, tawin_10 at HR@10, tawin_ndcg, sasrec and more SFT at NDCG@10 anyway."""
+    arms = ["sft", "more_sft", "grpo_random", "tawin_10", "tawin_ndcg", "sasrec", "popularity"]
+
+    def selected(**choices):
+        config = experiments.design(["experiment=table1"], arms=arms, on=["industrial"], **choices)
+        made = {arm: experiments.training(config, "industrial", arm)[0] for arm in arms}
+        by = {arm: (one.algo.select_by, list(one.algo.also_select_by)) for arm, one in made.items() if arm != "sft"}
+        places = range(len(config.pick))
+        scored = {arm: [experiments.pick_of(config, "industrial", arm, place) for place in places] for arm in arms}
+        return by, {one.sft.select_by for arm, one in made.items() if arm not in ("sasrec", "popularity")}, scored
+
+    by, sft, scored = selected()
+    assert by == {
+        "more_sft": ("ndcg@10", []), "grpo_random": ("ndcg@10", []), "tawin_10": ("ndcg@10", []),
+        "tawin_ndcg": ("target", []), "sasrec": ("ndcg@10", []), "popularity": by["popularity"],
+    }  # fmt: skip
+    assert sft == {"ndcg@10"} and all(picks == [None] for picks in scored.values())
+    by, sft, scored = selected(pick=["ndcg@10", "target"])
+    assert by["grpo_random"] == ("ndcg@10", ["target"]) and by["tawin_10"] == ("ndcg@10", ["target"])
+    assert by["more_sft"] == ("ndcg@10", []) and by["tawin_ndcg"] == ("target", [])
+    assert scored["grpo_random"] == [None, "target"] and scored["tawin_ndcg"] == [None, None] == scored["sft"]
+    by, sft, _ = selected(pick=["target"])
+    assert by["grpo_random"][0] == by["tawin_10"][0] == "target" and sft == {"ndcg@10"}
+    by, sft, _ = selected(pick=["wpauc(0,0.01)"])
+    assert {name for name, _ in by.values()} - {by["popularity"][0]} == {"wpauc(0,0.01)"} == sft
+
+
+def test_every_table_of_several_arms_has_one_picker():
+    for name in ("table1", "rl_on_everything", "anchors", "negatives_budget", "windows_vs_topk"):
+        assert experiments.design([f"experiment={name}"], arms=["sft"]).pick == ["ndcg@10"], name
+    with pytest.raises(UserError, match="algo.select_by is what a bench sets itself: leave it out, and use --pick"):
+        experiments.design(["experiment=table1", "algo.select_by=auc"])
+    with pytest.raises(UserError, match="--pick='aucc': expected target, auc"):
+        experiments.design(["experiment=table1"], pick=["aucc"])
+    assert read(pick="auc").pick == ["auc"]
+    with pytest.raises(UserError, match="experiment=x: bench.pick='aucc'"):
+        read(pick=["aucc"])
+
+
 def test_windows_go_to_the_built_in_tawin_and_other_settings_to_every_tawin():
     config = experiments.design(["experiment=windows_vs_topk", "algo.ranks=exact"], arms=["tawin_5", "grpo_beam"])
     assert experiments.training(config, "industrial", "tawin_5")[0].algo.ranks == "exact"

@@ -113,6 +113,14 @@ def bench(
     split: Annotated[
         str | None, typer.Option(metavar="test|validation", help="What is scored; settings are chosen on validation.")
     ] = None,
+    pick: Annotated[
+        str | None,
+        typer.Option(
+            "--pick",
+            metavar="METRIC,...",
+            help="Validation metric that picks every arm's checkpoint; target: what each aims at. A table for each.",
+        ),
+    ] = None,
     metrics: Metrics = None,
     excluded: Excluded = False,
     force: Annotated[bool, typer.Option("--force", help="Make every run anew; else finished ones are reused.")] = False,
@@ -143,6 +151,7 @@ def bench(
             arms=_words(arms),
             on=_words(on),
             split=split,
+            pick=parse_metrics([pick]) if pick is not None else None,
             metrics=parse_metrics(metrics) if metrics else None,
             excluded=excluded,
             force=force,

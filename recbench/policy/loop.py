@@ -5,7 +5,7 @@ resumed run needs no generator states and ends with the numbers it would have ha
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,11 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, config: AlgoConfig, step
     return rate
 
 
+def best_by(folder: Path, metric: str) -> Path:
+    """Where the weights that a metric other than the selecting one would pick are kept, below `folder`."""
+    return folder / f"best_by_{metric}"
+
+
 @dataclass
 class LoopState:
     """Where a training stands; written to state.json with every checkpoint."""
@@ -70,6 +75,7 @@ class LoopState:
     best_value: float = -math.inf
     best_step: int = -1
     stale: int = 0  # validations since the best one
+    also: dict[str, dict[str, float]] = field(default_factory=dict)  # other metrics' best: value and step
     history: list[dict[str, float]] = field(default_factory=list)  # one entry a validation
 
 
@@ -79,7 +85,7 @@ class TrainingLoop:
 
     `update(step, optimizer)` does one optimiser step, counted from `first_step`, and returns what to log; `validate()`
     returns metrics of the policy as it is, of which `select` picks the checkpoint (the larger the better, ties keep the
-    earlier).
+    earlier). What other metrics, `also`, would pick is kept beside it, and changes nothing else.
     """
 
     policy: Policy
@@ -93,6 +99,7 @@ class TrainingLoop:
     validate: Callable[[], dict[str, float]]
     report: Callable[[LoopState, dict[str, float], bool], None]  # state, values, whether they are a validation's
     first_step: int = 0  # steps of an earlier training that this one goes on from: draws and averages count from there
+    also: Sequence[str] = ()
     tracked: dict[str, Tensor] | None = None  # what `update` keeps from step to step: checkpointed, restored in place
 
     def __post_init__(self) -> None:
@@ -157,11 +164,14 @@ class TrainingLoop:
             value = -math.inf
         if value > self.state.best_value or self.state.best_step < 0:
             self.state.best_value, self.state.best_step, self.state.stale = value, self.state.step, 0
-            with atomic_path(self.folder / "best") as partial:
-                partial.mkdir(parents=True)
-                save_weights(partial, self.policy)
+            self._keep(self.folder / "best")
         else:
             self.state.stale += 1
+        for name in self.also:
+            value = -math.inf if math.isnan(metrics[name]) else metrics[name]
+            if name not in self.state.also or value > self.state.also[name]["value"]:
+                self.state.also[name] = {"value": value, "step": self.state.step}
+                self._keep(best_by(self.folder, name))
         if own is not None:
             self.policy.load_state_dict(own)
         self.state.history.append({"step": self.state.step, **metrics})
@@ -170,3 +180,8 @@ class TrainingLoop:
             numbers: dict[str, Any] = {**vars(self.state)}
             save_training_state(partial, self.policy, self.optimizer, self.average, numbers, self.tracked)
         self.report(self.state, metrics, True)
+
+    def _keep(self, folder: Path) -> None:
+        with atomic_path(folder) as partial:
+            partial.mkdir(parents=True)
+            save_weights(partial, self.policy)

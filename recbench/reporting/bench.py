@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ COST_COLUMNS = {  # key in the manifest -> title
     "arm": "arm",
     "steps": "steps",
     "kept": "kept at step, a seed",
+    "picked": "picked by",
     "contexts": "contexts a step",
     "candidates": "candidates a context",
     "seconds": "training seconds, mean",
@@ -35,7 +37,10 @@ def comparisons_of(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def bench_grids(metrics: Mapping[str, Any]) -> list[Grid]:
     """The tables of every data set, then, of several, the summary over them, as wide as a terminal has room for."""
     grids = [grid for one in comparisons_of(metrics).values() for grid in terminal_grids(one)]
-    return [*grids, *(part for grid in summary_grids(metrics) for part in folded(grid))]
+    grids += [part for grid in summary_grids(metrics) for part in folded(grid)]
+    for pick, other in metrics.get("also_picked", {}).items():
+        grids += [replace(grid, title=f"picked by {pick}: {grid.title}") for grid in bench_grids(other)]
+    return grids
 
 
 def summary_grids(metrics: Mapping[str, Any]) -> list[Grid]:
@@ -67,13 +72,10 @@ def bench_sections(run: Run) -> list[str]:
     """The results of a bench run in Markdown: tables and what they mean, the arms' cost, links to their reports."""
     metrics, manifest = run.metrics, run.manifest
     several = "by_data" in metrics
-    lines = ["## Results", ""]
-    for data, comparison in comparisons_of(metrics).items():
-        lines += [f"### {escaped(data)}", ""] if several else []
-        for grid in comparison_grids(comparison, per_seed=True):
-            lines += titled(grid)
-    for grid in summary_grids(metrics):
-        lines += ["### Over data sets", "", *titled(grid)]
+    picks = manifest.get("pick", [])
+    lines = ["## Results", "", _picked(picks[0] if picks else None), "", *_tables(metrics)]
+    for pick, other in metrics.get("also_picked", {}).items():
+        lines += [f"## Results, picked by {escaped(pick)}", "", _picked(pick), "", *_tables(other)]
     lines += [
         "Differences are of each user's metric, averaged over the seeds that both arms have. *Detectable* is 2.8 "
         "standard errors of the difference: the smallest true one that this test had an 80% chance to find at the 5% "
@@ -106,6 +108,27 @@ def bench_sections(run: Run) -> list[str]:
         linked.append([*named, entry["arm"], str(entry["seed"]), code(entry["train"]), code(entry["eval"]), there])
     columns_of_runs = [*(["data"] if several else []), "arm", "seed", "train run", "eval run", "there"]
     return [*lines, markdown(Grid("", columns_of_runs, linked, prose=True))]
+
+
+def _picked(pick: str | None) -> str:
+    """By what the checkpoints of a bench's tables were picked on validation."""
+    where = "named under what the arms were given"
+    if pick is None:
+        return f"Checkpoints were picked on validation by each arm's own algo.select_by, {where}."
+    said = f"by what each arm aims at, {where}" if pick == "target" else f"by {code(pick)}, every arm's alike"
+    return f"Checkpoints were picked on validation {said}."
+
+
+def _tables(metrics: Mapping[str, Any]) -> list[str]:
+    """The comparisons on all data sets, and over them."""
+    lines: list[str] = []
+    for data, comparison in comparisons_of(metrics).items():
+        lines += [f"### {escaped(data)}", ""] if "by_data" in metrics else []
+        for grid in comparison_grids(comparison, per_seed=True):
+            lines += titled(grid)
+    for grid in summary_grids(metrics):
+        lines += ["### Over data sets", "", *titled(grid)]
+    return lines
 
 
 def plan_grid(plan: Mapping[str, Any]) -> Grid:
@@ -141,21 +164,24 @@ def check_results_folder(folder: Path) -> None:
 def write_results(folder: Path, run: Run) -> list[Path]:
     """Keep a bench run's tables (as `recbench compare --save` does, and summary.md) and its evaluations' numbers.
 
-    evaluations.json has, for each, data set, arm, seed, run ids, overrides and metrics: neither when nor where they
-    were made. Returns the paths of all files.
+    Tables of further pickers go into a folder for each. evaluations.json has, for each, data set, arm, seed, run ids,
+    overrides and metrics: neither when nor where they were made. Returns the paths of all files.
     """
-    paths = write_tables(folder, list(comparisons_of(run.metrics).values()))
-    for grid in summary_grids(run.metrics):
-        paths.append(folder / "summary.md")
-        with atomic_path(paths[-1]) as partial:
-            partial.write_text("\n".join(titled(grid)).rstrip() + "\n", encoding="utf-8")
+    others = {folder / f"picked_by_{pick}": other for pick, other in run.metrics.get("also_picked", {}).items()}
+    paths: list[Path] = []
+    for place, metrics in {folder: run.metrics, **others}.items():
+        paths += write_tables(place, list(comparisons_of(metrics).values()))
+        for grid in summary_grids(metrics):
+            paths.append(place / "summary.md")
+            with atomic_path(paths[-1]) as partial:
+                partial.write_text("\n".join(titled(grid)).rstrip() + "\n", encoding="utf-8")
     evaluations = []
     for entry in run.manifest["evaluations"]:
         scored = Run(run.root / "eval" / entry["data_folder"] / entry["eval"])
         trained = Run(run.root / "train" / entry["data_folder"] / entry["train"])
         evaluations.append(
             {
-                **{key: entry[key] for key in ("data", "arm", "seed", "train", "eval")},
+                **{key: entry[key] for key in ("data", "arm", "seed", "pick", "train", "eval") if key in entry},
                 "train_overrides": _lasting(trained.overrides),
                 "eval_overrides": _lasting(scored.overrides),
                 "metrics": scored.metrics,

@@ -140,6 +140,11 @@ def objective_metric(config: AlgoConfig, negatives_config: NegativesConfig, nega
     return "auc" if window == (0.0, 1.0) else f"wpauc({window_text(window)})"
 
 
+def picker_metric(name: str, config: AlgoConfig, negatives_config: NegativesConfig, negatives: int) -> str:
+    """The metric that `select_by=name` means: `objective_metric` for target, else itself."""
+    return objective_metric(config, negatives_config, negatives) if name == "target" else name
+
+
 def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catalogue_size: int) -> list[str]:
     """Notes for the reader of the run; raises UserError for settings that contradict each other or the catalogue."""
     count = catalogue_size - 1

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from recbench.errors import UserError
 from recbench.schema.options import option
-from recbench.schema.validation import did_you_mean
+from recbench.schema.validation import check_picker, did_you_mean
 
 SFT, SCRATCH = "sft", "scratch"  # what an arm may start from, beside other arms
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -36,6 +36,11 @@ class BenchConfig:
     metrics: list[str] = option([], "what the tables show; none: the usual ones (--metrics)")
     baseline: str = option(SFT, "the arm that the others are held against")
     summary: str = option("ndcg@10", "metric of the table over data sets")
+    pick: list[str] = option(
+        [],
+        "validation metrics that pick the checkpoints of all arms alike, a table each: target (what each arm aims at), "
+        "auc, ndcg@10, hr@K, wpauc(a,b); none: as each arm's algo.select_by says (--pick)",
+    )
     eval: list[str] = option([], "overrides of recbench eval (eval.KEY=VALUE)")
     data: dict[str, list[str]] = option({}, "data sets: a name, and the overrides that say data and budget (--on)")
     arms: dict[str, ArmConfig] = option({}, "arms beside the built-in ones, which they may replace")
@@ -58,6 +63,8 @@ def read_bench(file: str, content: Mapping[str, Any], known: Sequence[str]) -> B
         )
     node: dict[Any, Any] = dict(_mapping(file, "bench", content["bench"]))
     _check_keys(file, "bench", node, BenchConfig)
+    if isinstance(node.get("pick"), str):  # one metric is a list of one
+        node["pick"] = [node["pick"]]
     arms = {}
     for name, value in _mapping(file, "bench.arms", node.get("arms")).items():
         arms[name] = {"train": value} if isinstance(value, list) else _mapping(file, f"bench.arms.{name}", value)
@@ -118,5 +125,7 @@ def _check_names(file: str, bench: BenchConfig, arms: Sequence[str]) -> None:
     for name, overrides in bench.data.items():
         if not overrides:
             raise UserError(f"{file}: bench.data.{name} is empty: give its data, as in [data=amazon_beauty]")
+    for name in bench.pick:
+        check_picker(f"{file}: bench.pick", name)
     if not bench.seeds or len(set(bench.seeds)) < len(bench.seeds) or min(bench.seeds) < 0:
         raise UserError(f"{file}: bench.seeds={bench.seeds}: expected different whole numbers, as in [0, 1]")

@@ -195,6 +195,12 @@ class AlgoConfig:
         "validation metric that picks the checkpoint: target (the one the rule optimises) or "
         "one of auc, ndcg@10, hr@K, wpauc(a,b)",
     )
+    also_select_by: list[str] = option(
+        [],
+        "metrics by which checkpoints are kept beside that of select_by, for recbench eval pick=METRIC; what stops a "
+        "training early is select_by alone",
+        of="rule!=count",
+    )
     validation_cases: int = option(1000, "validation cases scored at each validation; 0 is all", least=0)
     # groups and rewards (rl)
     group_size: int = option(16, "candidates a group, the positive included (G)", least=2, of="rule=rl")
@@ -339,6 +345,11 @@ class EvalStageConfig(StageConfig):
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
     split: str = option("test", "which held-out interactions are scored", one_of=("validation", "test"))
+    pick: str | None = option(
+        None,
+        "which of the checkpoints that a training kept is scored, by its metric in algo.also_select_by; none: that of "
+        "algo.select_by",
+    )
     windows: list[list[float]] = option([[0.0, 0.01], [0.01, 0.05]], "FPR windows [a, b] (--window a,b, repeatable)")
     ks: list[int] = option([1, 5, 10, 20, 50], "Top-K cut-offs (--k 1,5,10)")
     metrics: list[str] = option([], "further metrics, functions of your own: MODULE.FUNCTION or MODULE.FUNCTION@K")

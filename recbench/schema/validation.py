@@ -214,6 +214,12 @@ def check_rule(algo: DictConfig, negatives: DictConfig) -> None:
         check_window("algo.window", algo.window)
 
 
+def check_picker(key: str, name: str) -> None:
+    """Check that checkpoints can be picked by a metric of this name; raises UserError."""
+    if not METRIC_NAME.fullmatch(name):
+        raise UserError(f"{key}={name!r}: expected target, auc, hr@K, ndcg@K, mrr@K or wpauc(a,b)")
+
+
 def _check_training(config: DictConfig) -> None:
     check_rule(config.algo, config.negatives)
     if config.sft.name != "sft":
@@ -225,10 +231,9 @@ def _check_training(config: DictConfig) -> None:
             "sft.interactions=reserved: a first SFT cannot learn from what is kept from it; use seen or all"
         )
     for node in ("algo", "sft"):
-        if not METRIC_NAME.fullmatch(config[node].select_by):
-            raise UserError(
-                f"{node}.select_by={config[node].select_by!r}: expected target, auc, hr@K, ndcg@K, mrr@K or wpauc(a,b)"
-            )
+        for key in ("select_by", "also_select_by"):
+            for name in [config[node][key]] if key == "select_by" else config[node][key]:
+                check_picker(f"{node}.{key}", name)
     _check_policy(config)
     if config.item_tokens.kind == "given" and config.item_tokens.path is None:
         raise UserError("item_tokens=given needs the index file: give item_tokens.path=FILE")

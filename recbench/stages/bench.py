@@ -1,5 +1,6 @@
 """recbench bench: arms from one SFT checkpoint a seed, on one data set or several, and tables over them."""
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from omegaconf import DictConfig
 from recbench.errors import UserError
 from recbench.execution import differences, execute, prepare
 from recbench.metrics.crossed import CrossedMean, crossed_interval, mean_of_independent, users_interval
+from recbench.overrides import quote
 from recbench.reporting.progress import Steps, say
 from recbench.runs import Run, find_runs, passing_over
 from recbench.runs.order import end_of
@@ -19,7 +21,8 @@ from recbench.schema.experiments import SCRATCH, SFT
 from recbench.stages.compare import compare_runs
 from recbench.stages.comparison_metrics import METRICS
 from recbench.stages.evaluations import arm_label
-from recbench.stages.experiments import changeable, composed, design, training, written
+from recbench.stages.experiments import changeable, composed, design, pick_of, training, written
+from recbench.stages.naming import as_picked
 from recbench.stages.upstream import find, is_sft_for, obtain, require, require_sft, values_of
 
 REFERENCE = "grpo_beam"  # whose step the others' cost is relative to
@@ -38,6 +41,7 @@ def bench(overrides: Sequence[str], **choices: Any) -> Run:
     asked += [f"--on {','.join(map(str, config.on))}"] if config.summary is not None else []
     asked += [f"--metrics {','.join(config.metrics)}"] if list(config.metrics) != list(METRICS) else []
     asked += [f"--split {choices['split']}"] if choices.get("split") is not None else []
+    asked += [f"--pick {','.join(config.pick)}"] if choices.get("pick") is not None else []
     asked += ["--excluded"] if config.excluded else []
     return execute("bench", config, [*asked, *overrides])
 
@@ -47,9 +51,10 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
 
     Returns:
         The numbers of `compare_runs`; for an experiment over data sets, their names in order ("data_sets"), those
-        numbers for each ("by_data") and the gains over the baseline on one metric ("summary").
+        numbers for each ("by_data") and the gains over the baseline on one metric ("summary"). They are of the
+        checkpoints of the first picker; "also_picked" has the same of each other one.
     """
-    runs = _Runs(config, run)
+    runs, picks = _Runs(config, run), list(config.pick) or [None]
     made: list[dict[str, Any]] = []
     failures: list[dict[str, Any]] = []
     problems: list[Exception] = []
@@ -66,22 +71,26 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
     for seed, data, arm in _arms_of(config):
         steps.begin()
         try:
-            trained, scored = runs.trained(data, arm, seed), runs.scored(data, arm, seed)
+            trained = runs.trained(data, arm, seed)
+            scored = [runs.scored(data, arm, seed, place) for place in range(len(picks))]
         except Exception as problem:  # whatever an arm dies of, the next one runs
             failed(problem, data=data, arm=arm, seed=seed)
             continue
-        assert trained is not None and scored is not None
+        assert trained is not None
         steps.end(end_of(trained.manifest, trained.id))
-        made.append({"data": data, "name": arm, "seed": seed, "train": trained, "eval": scored})
-    comparisons: dict[str, dict[str, Any]] = {}
-    for data in map(str, config.on):
+        for pick, one in zip(picks, scored, strict=True):
+            assert one is not None
+            made.append({"data": data, "name": arm, "seed": seed, "train": trained, "eval": one, "pick": pick})
+    found: dict[str | None, dict[str, dict[str, Any]]] = {}
+    for pick, data in itertools.product(picks, map(str, config.on)):
         try:
-            if some := [one for one in made if one["data"] == data]:
-                comparisons[data] = _comparison(config, data, some, run)
+            if some := [one for one in made if (one["pick"], one["data"]) == (pick, data)]:
+                found.setdefault(pick, {})[data] = _comparison(config, data, some, run)
         except UserError as problem:
             failed(problem, data=data)
-    if not comparisons:
+    if not found:
         raise problems[0]
+    comparisons = next(iter(found.values()))
     if len(config.on) == 1:
         run.record(data_fingerprint=made[0]["eval"].data_fingerprint)
     run.record(
@@ -92,10 +101,16 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
                 "data_folder": one["eval"].data_name,
                 "train": one["train"].id,
                 "eval": one["eval"].id,
+                **({"pick": one["pick"]} if one["pick"] is not None else {}),
             }
             for one in made
         ],
-        cost=[row for data in config.on for row in _cost(config, [one for one in made if one["data"] == data])],
+        cost=[
+            row
+            for pick, data in itertools.product(picks, config.on)
+            for row in _cost(config, [one for one in made if (one["pick"], one["data"]) == (pick, data)])
+        ],
+        pick=list(config.pick),
         failures=failures,
         headline=[
             line if len(comparisons) == 1 else f"{data}: {line}"
@@ -103,6 +118,15 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
             for line in comparison["headline"]
         ],
     )
+    first, *others = found
+    return {
+        **_numbers(config, comparisons),
+        **({"also_picked": {str(pick): _numbers(config, found[pick]) for pick in others}} if others else {}),
+    }
+
+
+def _numbers(config: DictConfig, comparisons: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What a bench returns of the comparisons on its data sets."""
     if config.summary is None:
         return next(iter(comparisons.values()))
     return {
@@ -123,16 +147,22 @@ def plan(overrides: Sequence[str], **choices: Any) -> dict[str, Any]:
     config = design(overrides, **choices)
     runs, seconds = _Runs(config, None), _seconds_by_kind(Path(config.runs))
     rows: list[dict[str, Any]] = []
+    wanted = 0
     estimates: list[float | None] = []
     arms = dict.fromkeys((data, arm) for _, data, arm in _arms_of(config, with_starts=True))
     kinds = {(data, arm): _kinds(config, data, arm) for data, arm in arms}
     for seed, data, arm in _arms_of(config, with_starts=True):
         trained = None if config.force else runs.trained(data, arm, seed)
         shown = arm in config.chosen
-        scored = None if config.force or trained is None or not shown else runs.scored(data, arm, seed)
+        places = {pick_of(config, data, arm, place): place for place in range(max(1, len(config.pick)))}
+        scored = [
+            None if config.force or trained is None else runs.scored(data, arm, seed, place)
+            for place in (places.values() if shown else ())
+        ]
+        wanted += 1 + len(scored)
         of_training, of_evaluation = kinds[data, arm]
         wanting = [of_training] if trained is None else []
-        wanting += [of_evaluation] if shown and scored is None else []
+        wanting += [of_evaluation] * scored.count(None)
         missing = [seconds.get(kind) for kind in wanting]
         estimates += missing
         known = [value for value in missing if value is not None]
@@ -142,12 +172,11 @@ def plan(overrides: Sequence[str], **choices: Any) -> dict[str, Any]:
                 "data": data,
                 "arm": arm,
                 "train": trained.id if trained is not None else None,
-                "eval": scored.id if scored is not None else None,
+                "eval": ", ".join(one.id for one in scored if one is not None) if scored and all(scored) else None,
                 "evaluated": shown,
                 "minutes": round(sum(known) / 60, 1) if len(known) == len(missing) else None,
             }
         )
-    wanted = sum(1 + row["evaluated"] for row in rows)
     return {
         "rows": rows,
         "there": wanted - len(estimates),
@@ -168,9 +197,10 @@ class _Runs:
         """The training of an arm; None where it, or what it starts from, is not there and is not to be made."""
         return self._once(("train", data, arm, seed), lambda: self._trained(data, arm, seed))
 
-    def scored(self, data: str, arm: str, seed: int) -> Run | None:
-        """The evaluation of an arm, likewise."""
-        return self._once(("eval", data, arm, seed), lambda: self._scored(data, arm, seed))
+    def scored(self, data: str, arm: str, seed: int, place: int = 0) -> Run | None:
+        """The evaluation of an arm, of the checkpoint that the bench's picker at `place` picked, likewise."""
+        pick = pick_of(self.config, data, arm, place)
+        return self._once(("eval", data, arm, seed, pick), lambda: self._scored(data, arm, seed, pick))
 
     def _once(self, key: tuple[Any, ...], get: Callable[[], Run | None]) -> Run | None:
         if key not in self._known:
@@ -211,11 +241,11 @@ class _Runs:
             overrides.append(f"input={checkpoint.id}")
         return self._get("train", made, overrides, fingerprint)
 
-    def _scored(self, data: str, arm: str, seed: int) -> Run | None:
+    def _scored(self, data: str, arm: str, seed: int, pick: str | None) -> Run | None:
         trained = self.trained(data, arm, seed)
         if trained is None:
             return None
-        overrides = written(self.config.evaluation)
+        overrides = [*written(self.config.evaluation), *([f"pick={quote(pick)}"] if pick is not None else [])]
         made = changeable(composed("eval", overrides))
         made.seed, made.input = seed, trained.id
         return self._get("eval", made, [*overrides, f"seed={seed}", f"input={trained.id}"], None)
@@ -295,7 +325,7 @@ def _mean_ends(gains: Sequence[CrossedMean], independent: bool) -> dict[str, flo
 
 
 def _cost(config: DictConfig, made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What each arm was given on one data set: steps (and the one that validation kept), contexts, candidates, time.
+    """What each arm was given on one data set: steps (and the one kept, by what metric), contexts, candidates, time.
 
     Steps and seconds are means over seeds; those a step are medians over steps, without validation, and relative to
     GRPO with beam negatives. None where it cannot be told.
@@ -306,6 +336,7 @@ def _cost(config: DictConfig, made: Sequence[Mapping[str, Any]]) -> list[dict[st
     for arm in dict.fromkeys(one["name"] for one in made):
         some = [one for one in made if one["name"] == arm]
         trained = [one["train"] for one in some]
+        picked = [as_picked(one["train"], one["eval"].config.pick)[1] for one in some]
         algo = trained[0].config.algo
         seconds = a_step[arm]
         cost.append(
@@ -313,7 +344,8 @@ def _cost(config: DictConfig, made: Sequence[Mapping[str, Any]]) -> list[dict[st
                 "data": some[0]["data"],
                 "arm": _label(config, some[0]),
                 "steps": round(statistics.mean(one.metrics["steps"] for one in trained)),
-                "kept": ", ".join(str(one.metrics["best_step"]) for one in trained),
+                "kept": ", ".join(str(one["best_step"]) for one in picked),
+                "picked": ", ".join(dict.fromkeys(str(one["selected_by"]) for one in picked)),
                 "contexts": int(algo.batch_size) if algo.name != "count" else None,
                 "candidates": {"sft": "all", "bpr": 2, "count": None}.get(algo.name, int(algo.group_size)),
                 "seconds": round(statistics.mean(one.manifest["training_seconds"] for one in trained)),

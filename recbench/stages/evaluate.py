@@ -20,7 +20,7 @@ from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig
 from recbench.stages.cutoffs import within
 from recbench.stages.device import choose_device, use_threads
-from recbench.stages.naming import judged, start_kept, with_start
+from recbench.stages.naming import as_picked, judged, start_kept, with_start
 from recbench.stages.own_metrics import own_metrics
 from recbench.stages.upstream import require
 
@@ -44,9 +44,11 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
     data_run = trained.input_run("data") or require("data", config, run)  # type: ignore[arg-type]
     run.use(data_run)
     data = load_data(data_run.path)
-    headline = [f"policy: {with_start(trained)}", *filter(None, [start_kept(trained)])]
+    folder, of_training = as_picked(trained, config.pick)
+    by = [f"picked by {of_training['selected_by']} on validation"] if config.pick is not None else []
+    headline = [f"policy: {with_start(trained)}", *by, *filter(None, [start_kept(trained, of_training)])]
     run.record(data_fingerprint=data.fingerprint, device=str(device), headline=headline)
-    policy, _ = load_policy(trained.path / "policy")
+    policy, _ = load_policy(folder)
     policy.to(device)
     negatives = policy.catalogue_size - 1
     _check_cutoffs(config, negatives, run)
@@ -81,12 +83,13 @@ def _results(
     width: int | None,
 ) -> dict[str, Any]:
     """What metrics.json holds; `width` is that of the beam that ranks come from, None for exact ones."""
+    _, of_training = as_picked(trained, config.pick)
     result: dict[str, Any] = {
         "split": config.split,
         "cases": len(cases.user),
         "ranks": "exact" if width is None else f"beam of {width}",
-        "judged": judged(trained),
-        "trained": trained.metrics,
+        "judged": judged(trained, of_training),
+        "trained": of_training,
         "kept": _summary(config, cases, ranks.above, ranks.ties, ranks.negatives, ranks.censored, width),
         "excluded": _summary(
             config,

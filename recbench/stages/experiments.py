@@ -13,8 +13,10 @@ from recbench.composition import check_experiments, compose, unreadable_told
 from recbench.config_folders import config_file
 from recbench.errors import UserError
 from recbench.execution import prepare, replace
+from recbench.overrides import quote
 from recbench.schema import ArmConfig, BenchConfig, describe, did_you_mean, ineffective, read_bench, refuse_ineffective
 from recbench.schema.experiments import SCRATCH, SFT
+from recbench.schema.validation import check_picker
 from recbench.stages.comparison_metrics import METRICS, check_metrics
 from recbench.stages.upstream import SETTLED_BY_SFT
 
@@ -35,11 +37,14 @@ BENCH_KEYS = {  # what a bench sets itself, and how the user asks for it
     "algo.name": "--arms",
     "negatives": "--arms",
     "negatives.kind": "--arms",
+    "algo.select_by": "--pick",
+    "algo.also_select_by": "--pick",
     "seed": "--seeds",
     "input": "'recbench train input=RUN'",
     "resume": "'recbench train --resume RUN'",
     "force": "--force",
 }
+OF_SFT = "ndcg@10"  # what picks the SFT checkpoint, by conf/algo/sft.yaml
 NOT_IN_FILES = ("seed", "input", "resume", "force", "runs")  # likewise, in an experiment's own overrides
 OF_EVERY_STAGE = ("runs", "threads", "device")
 OF_SCRATCH = (*OF_EVERY_STAGE, "precision", "upstream")  # what arms from scratch take of the command line
@@ -53,6 +58,7 @@ def design(
     on: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     split: str | None = None,
+    pick: Sequence[str] | None = None,
     excluded: bool = False,
     force: bool = False,
 ) -> DictConfig:
@@ -60,9 +66,9 @@ def design(
 
     `overrides` are of `recbench train` and go to every arm (to those from scratch only where they change no number),
     the aim of tawin's windows to the built-in tawin and their other settings to every tawin; `eval.KEY=VALUE` goes to
-    the evaluations. Where `experiment=NAME` names a file with a `bench` node, that is the experiment, and what is not
-    asked for is as it says. Raises UserError for arms and data sets that are not known, seeds given twice, and
-    overrides that a bench sets itself.
+    the evaluations. `pick` names the metrics that pick every arm's checkpoint. Where `experiment=NAME` names a file
+    with a `bench` node, that is the experiment, and what is not asked for is as it says. Raises UserError for arms and
+    data sets that are not known, seeds given twice, and overrides that a bench sets itself.
     """
     name, bench = _experiment(overrides)
     seeds = list(bench.seeds if seeds is None else seeds)
@@ -80,6 +86,11 @@ def design(
     sets = _data_sets(bench, on, name) if bench.data or on is not None else None
     base = composed("train", [*ARMS["grpo_beam"], *(next(iter(sets.values())) if sets else []), *common])
     names = check_metrics(metrics or bench.metrics or METRICS)
+    pickers = list(dict.fromkeys(bench.pick if pick is None else pick))
+    for text in pickers:
+        check_picker("--pick", text)
+    if pickers and pickers[0] not in ("target", OF_SFT):  # all arms start from one that is picked as they are
+        common.append(f"sft.select_by={quote(pickers[0])}")
     evaluation = [text for text in common if _key(text) in OF_EVERY_STAGE] + list(bench.eval)
     evaluation += [text.replace("eval.", "", 1) for text in given if _key(text).startswith("eval.")]
     evaluation += [f"split={split}"] if split is not None else []
@@ -107,6 +118,7 @@ def design(
             "baseline": bench.baseline if name is not None else None,
             "summary": (bench.summary if bench.summary in names else names[0]) if sets is not None else None,
             "excluded": excluded,
+            "pick": pickers,
         }
     )
     _check_evaluation(evaluation, [text.replace("eval.", "", 1) for text in given if _key(text).startswith("eval.")])
@@ -156,9 +168,41 @@ def training(config: DictConfig, data: str, arm: str) -> tuple[DictConfig, list[
     own = written(config.arms[arm].train)
     if config.arms[arm].start == SCRATCH:
         overrides = [*own, *(text for text in common if _key(text) in OF_SCRATCH)]
+        overrides += _picking(config, _from_scratch(tuple(overrides), tuple(of_sft)))
         return _from_scratch(tuple(overrides), tuple(of_sft)), overrides
     overrides = [*written(config.on[data]), *own, *common]
+    overrides += _picking(config, composed("train", overrides))
     return composed("train", overrides), overrides
+
+
+def pick_of(config: DictConfig, data: str, arm: str, place: int) -> str | None:
+    """What `recbench eval` has to be told to score the checkpoint of the bench's picker at `place`; None: nothing.
+
+    The first one picks what the training itself keeps; so do others that come to the same for this arm.
+    """
+    if place == 0 or arm == SFT:
+        return None
+    pick = str(config.pick[place])
+    return pick if pick in training(config, data, arm)[0].algo.also_select_by else None
+
+
+def _picking(config: DictConfig, made: DictConfig) -> list[str]:
+    """Overrides by which a training keeps the checkpoints that the bench's pickers pick.
+
+    None where its own `select_by` comes to the same, so that a training that is there already is the one that is meant.
+    """
+    if not config.pick or made.algo.name == "count":  # which has one checkpoint
+        return []
+    from recbench.rl.objective import picker_metric  # imports torch, for which --help-config does not wait
+
+    catalogue = 10**9  # of any size: a window of ranks has no name that a picker could have
+    own, *others = (
+        picker_metric(name, made.algo, made.negatives, catalogue) for name in (made.algo.select_by, *config.pick)
+    )
+    first, *rest = zip(config.pick, others, strict=True)
+    overrides = [f"algo.select_by={quote(first[0])}"] if own != first[1] else []
+    apart = [name for name, metric in rest if metric != first[1]]
+    return [*overrides, f"algo.also_select_by={quote(apart)}"] if apart else overrides
 
 
 @lru_cache(maxsize=1024)

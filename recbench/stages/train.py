@@ -3,6 +3,7 @@
 import math
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from recbench.data.interactions import (
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
 from recbench.metrics.windows import rank_of
-from recbench.policy.checkpoint import load_policy, save_policy
+from recbench.policy.checkpoint import load_policy, load_weights, save_policy
 from recbench.policy.initial import start_embeddings
 from recbench.policy.item_tokens import ItemTokens, captions_index, make_item_tokens
 from recbench.policy.item_vectors import item_vectors
@@ -31,17 +32,18 @@ from recbench.policy.loop import (
     NEGATIVES,
     LoopState,
     TrainingLoop,
+    best_by,
     stream_seed,
 )
 from recbench.policy.ranking import CaseRanks, rank_cases
 from recbench.reporting.scalars import Scalars
 from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import near_exact_error
-from recbench.rl.objective import check_objective, objective_metric
+from recbench.rl.objective import check_objective, picker_metric
 from recbench.runs import Run, atomic_path
 from recbench.schema import AlgoConfig, TrainStageConfig, is_first_sft, label_of
 from recbench.stages.device import choose_device, use_threads
-from recbench.stages.naming import start_kept, with_start
+from recbench.stages.naming import policy_by, start_kept, with_start
 from recbench.stages.rules import plan_of
 from recbench.stages.upstream import require, require_sft
 
@@ -77,9 +79,12 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         )
     policy.to(device)
     validation = _validation_sample(data, config.algo.validation_cases)
-    select = config.algo.select_by
-    if select == "target":
-        select = objective_metric(config.algo, config.negatives, policy.catalogue_size - 1)
+    select = picker_metric(config.algo.select_by, config.algo, config.negatives, policy.catalogue_size - 1)
+    asked = {
+        name: picker_metric(name, config.algo, config.negatives, policy.catalogue_size - 1)
+        for name in config.algo.also_select_by
+    }
+    also = [metric for metric in dict.fromkeys(asked.values()) if metric != select]
     earlier = _earlier_training(config.algo, run)
     first_step = 0 if earlier is None else earlier.metrics.get("first_step", 0) + earlier.metrics["steps"]
     plan = plan_of(config, data, policy, device)
@@ -122,9 +127,10 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
             seed=config.seed,
             folder=run.path / "checkpoints",
             update=update,
-            validate=lambda: _validate(policy, data, validation, select),
+            validate=lambda: _validate(policy, data, validation, select, also),
             report=report,
             first_step=first_step,
+            also=also,
             tracked=None if plan.tracker is None else plan.tracker.state,
         )
         if earlier is not None and config.algo.continues == "training":
@@ -140,6 +146,11 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     with atomic_path(run.path / "policy") as partial:
         partial.mkdir()
         save_policy(partial, policy.cpu(), tokens)
+    for metric in also:
+        load_weights(best_by(run.path / "checkpoints", metric), policy)
+        with atomic_path(policy_by(run, metric)) as partial:
+            partial.mkdir()
+            save_policy(partial, policy, tokens)
     kept = start_kept(run, {"best_step": state.best_step, "steps": state.step})
     run.record(headline=[f"policy: {with_start(run)}", *filter(None, [kept])])
     at = {int(entry["step"]): {k: v for k, v in entry.items() if k != "step"} for entry in state.history}
@@ -150,6 +161,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         "steps": state.step,
         **({"first_step": first_step} if first_step else {}),
         "best_step": state.best_step,
+        **({"also_selected": _also_selected(asked, select, state)} if asked else {}),
         "targets": plan.targets,
         "parameters": sum(parameter.numel() for parameter in policy.parameters()),
         "item_tokens": _describe_tokens(policy, tokens),
@@ -262,8 +274,22 @@ def _validation_sample(data: RecommendationData, limit: int) -> Cases:
     return sample_cases(cases, limit)
 
 
-def _validate(policy: Policy, data: RecommendationData, cases: Cases, select: str) -> dict[str, float]:
-    """Means of the shown metrics and of the one that selects; dropout off.
+def _also_selected(asked: dict[str, str], select: str, state: LoopState) -> dict[str, dict[str, Any]]:
+    """What each metric of also_select_by picked: its name, `target` resolved, and the step."""
+    steps = {select: state.best_step, **{name: int(found["step"]) for name, found in state.also.items()}}
+    return {name: {"metric": metric, "best_step": steps[metric]} for name, metric in asked.items()}
+
+
+def _validate(
+    policy: Policy, data: RecommendationData, cases: Cases, select: str, also: Sequence[str] = ()
+) -> dict[str, float]:
+    """Means of the shown metrics, of the one that selects and of those that would, too; dropout off."""
+    values = {name: _validated(policy, data, cases, name)[name] for name in also}
+    return {**values, **_validated(policy, data, cases, select)}
+
+
+def _validated(policy: Policy, data: RecommendationData, cases: Cases, select: str) -> dict[str, float]:
+    """Means of the shown metrics and of the one that selects.
 
     Ranks come from a beam where the policy writes items as several tokens and the selecting metric looks no further.
     """

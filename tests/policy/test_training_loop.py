@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from recbench.errors import UserError
-from recbench.policy.loop import TrainingLoop, learning_rate_factor, random_stream, stream_seed
+from recbench.policy.checkpoint import load_weights
+from recbench.policy.loop import TrainingLoop, best_by, learning_rate_factor, random_stream, stream_seed
 from recbench.schema import AlgoConfig
 
 NAN = math.nan
@@ -106,6 +107,21 @@ def test_the_best_validation_picks_the_weights(values: list[float], best: int, l
     assert (state.best_step, state.best_value) == (best, values[best])
     assert float(loop.policy.weight.detach()) == best
     assert [entry["step"] for entry in state.history] == [0, 1, 2, 3, 4]
+
+
+def test_what_other_metrics_would_pick_is_kept_beside_it(loops: Loops) -> None:
+    """The score is best at the start, `other` at step 2 (of equals the earliest), `falling` nowhere later."""
+    loop = loops.make([0.9, 0.2, 0.5, 0.4, 0.3], steps=4)
+    others = iter([(1.0, NAN), (2.0, 0.3), (4.0, 0.2), (4.0, 0.1), (0.0, 0.0)])
+    plain = loop.validate
+    loop.validate = lambda: {**plain(), **dict(zip(("other", "falling"), next(others), strict=True))}
+    loop.also = ["other", "falling"]
+    state = loop.run()
+    assert state.best_step == 0 and float(loop.policy.weight.detach()) == 0
+    assert state.also == {"other": {"value": 4.0, "step": 2}, "falling": {"value": 0.3, "step": 1}}
+    for name, step in (("other", 2), ("falling", 1)):  # the weight is the number of steps taken
+        load_weights(best_by(loops.folder, name), loop.policy)
+        assert float(loop.policy.weight.detach()) == step
 
 
 def test_validations_come_at_the_start_regularly_and_at_the_end(loops: Loops) -> None:

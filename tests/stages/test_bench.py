@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from recbench.composition import compose
+from recbench.policy.checkpoint import load_policy
 from recbench.runs import Run, find_runs
 from recbench.stages.experiments import AIM, ARMS
 
@@ -22,6 +25,11 @@ TINY = [
     "algo.batch_size=16",
     "algo.group_size=8",
     "eval.bootstrap=20",
+]
+SHORT = [
+    *(text for text in TINY if "steps" not in text),
+    "algo.steps=6",
+    "algo.evaluate_every=1",
 ]
 
 
@@ -100,6 +108,47 @@ def test_settings_reach_the_arms_that_take_them(fresh_workspace) -> None:
     assert run.metrics["seen_items"] == "excluded" and run.metrics["metrics"] == ["auc"]
     assert {scored.config.top_items for scored in find_runs(fresh_workspace.root, "eval")} == {2}
     assert {trained.config.seed for trained in find_runs(fresh_workspace.root, "train")} == {3}
+
+
+def test_two_tables_from_one_training(fresh_workspace, refuse, tmp_path) -> None:
+    arms = ("--seeds", "0", "--arms", "sft,more_sft,grpo_random")
+    kept = tmp_path / "kept"
+    run = bench(fresh_workspace, *arms, "--pick", "ndcg@10,target", "--save", str(kept), settings=SHORT)
+    assert made(fresh_workspace) == {"data": 1, "train": 3, "eval": 4, "bench": 1}  # grpo_random is scored twice
+    (grpo,) = [one for one in find_runs(fresh_workspace.root, "train") if one.config.algo.name == "grpo"]
+    curve = {entry["step"]: entry for entry in grpo.metrics["curve"]}
+    assert grpo.metrics["selected_by"] == "ndcg@10"
+    assert grpo.metrics["best_step"] == max(curve, key=lambda step: (curve[step]["ndcg@10"], -step))
+    picked = grpo.metrics["also_selected"]["target"]
+    assert picked == {"metric": "auc", "best_step": max(curve, key=lambda step: (curve[step]["auc"], -step))}
+    # the weights kept are those of a training that picks by what it aims at
+    alone = bench(fresh_workspace, *arms, "--pick", "target", settings=SHORT)
+    assert made(fresh_workspace)["train"] == 4  # more SFT aims at NDCG@10 anyway
+    (other,) = [one for one in find_runs(fresh_workspace.root, "train") if one.config.algo.select_by == "target"
+                and one.config.algo.name == "grpo"]  # fmt: skip
+    weights = [load_policy(folder)[0].state_dict() for folder in (grpo.path / "policy_by_auc", other.path / "policy")]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
+    assert run.metrics["also_picked"]["target"] == alone.metrics
+    by_pick = [entry for entry in run.manifest["evaluations"] if entry["arm"] == "grpo random"]
+    assert [entry["pick"] for entry in by_pick] == ["ndcg@10", "target"]
+    ranks = [pq.read_table(fresh_workspace.root / "eval" / "bazaar" / one["eval"] / "ranks.parquet") for one in by_pick]
+    same = np.array_equal(*(table["above"].to_numpy() for table in ranks))
+    assert same == (picked["best_step"] == grpo.metrics["best_step"])
+    # it is said by what
+    report = (run.path / "report.md").read_text()
+    assert "picked on validation by `ndcg@10`, every arm's alike" in report
+    assert "## Results, picked by target" in report and "by what each arm aims at" in report
+    cost = [(row["arm"], row["picked"]) for row in run.manifest["cost"]]
+    assert cost[:3] == [("sft", "ndcg@10"), ("more sft", "ndcg@10"), ("grpo random", "ndcg@10")]
+    assert cost[3:] == [("sft", "ndcg@10"), ("more sft", "ndcg@10"), ("grpo random", "auc")]
+    assert (kept / "table.md").is_file() and (kept / "picked_by_target" / "table.md").is_file()
+    assert json.loads((kept / "evaluations.json").read_text())[-1]["pick"] == "target"
+    # nothing is made twice, nor is there a checkpoint that nobody kept
+    plan = fresh_workspace.stage("bench", *SHORT, *arms, "--pick", "ndcg@10,target", "--plan", "--json")
+    assert json.loads(plan.out)["missing"] == 0 and json.loads(plan.out)["there"] == 7
+    refuse(fresh_workspace.stage("eval", f"input={grpo.path}", "pick=hr@10"), "has kept what target picked")
+    refuse(fresh_workspace.stage("eval", f"input={other.path}", "pick=auc"), "has kept no other checkpoint")
+    assert Run(grpo.path).status == "done"
 
 
 @pytest.mark.parametrize(
