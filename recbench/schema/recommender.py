@@ -345,6 +345,13 @@ class EvalStageConfig(StageConfig):
 
     device: str = option("auto", "auto, cpu, cuda, cuda:1, mps")
     split: str = option("test", "which held-out interactions are scored", one_of=("validation", "test"))
+    users: str = option(
+        "all",
+        "whose validation cases are scored: all, only those of users who picked no checkpoint of this policy, nor of "
+        "what it started from (unseen), or those if there are any (auto)",
+        one_of=("all", "unseen", "auto"),
+        of="split=validation",
+    )
     pick: str | None = option(
         None,
         "which of the checkpoints that a training kept is scored, by its metric in algo.also_select_by; none: that of "

@@ -1,6 +1,7 @@
 """recbench eval: where a trained policy ranks the held-out positives, and every metric that follows from it."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
     policy.to(device)
     negatives = policy.catalogue_size - 1
     _check_cutoffs(config, negatives, run)
-    cases = _cases(data, config)
+    cases, users = _cases(data, config, trained, run)
     exact = config.ranks == "exact" or (config.ranks == "auto" and exact_is_affordable(policy))
     width = None if exact else min(config.beam_width, policy.catalogue_size)
     with run.progress(f"eval {config.split}", len(cases.user)) as bar:
@@ -69,7 +70,7 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
     _note_narrow_windows(config, negatives, ranks.negatives_excluded, run)
     with warnings.catch_warnings():  # a summary for each column of the table would say it again
         warnings.filterwarnings("ignore", "window .* is narrower than one negative")
-        return _results(config, run, trained, policy, data, cases, ranks, width)
+        return {**_results(config, run, trained, policy, data, cases, ranks, width), **users}
 
 
 def _results(
@@ -137,11 +138,48 @@ def _note_narrow_windows(config: EvalStageConfig, negatives: int, unseen: np.nda
         run.note(f"{text}: its value is fractional, read between two ranks")
 
 
-def _cases(data: RecommendationData, config: EvalStageConfig) -> Cases:
+def _cases(
+    data: RecommendationData, config: EvalStageConfig, trained: Run, run: Run
+) -> tuple[Cases, dict[str, dict[str, int]]]:
+    """The cases to score, and, where users who picked checkpoints are told apart, how many there are of each."""
     cases = held_out_cases(data.interactions, SPLIT_NAMES.index(config.split))
     if not len(cases.user):
         raise UserError(f"data set {data.name} has no {config.split} interactions with a history before them")
-    return sample_cases(cases, config.max_cases)
+    if config.split != "validation" or config.users == "all":
+        return sample_cases(cases, config.max_cases), {}
+    sizes = _picking_sizes(trained)
+    chose = users_who_chose(cases, sizes)
+    unseen = ~np.isin(cases.user, chose)
+    everyone, judged_users = len(np.unique(cases.user)), len(np.unique(cases.user[unseen]))
+    if judged_users:
+        run.note(f"{judged_users:,} validation users are judged; the other {len(chose):,} picked checkpoints")
+        cases = Cases(cases.user[unseen], cases.position[unseen])
+    elif config.users == "unseen":
+        raise UserError(
+            f"users=unseen: all {everyone:,} validation users of data set {data.name} picked a checkpoint of train run "
+            f"{trained.id} (validation_cases={', '.join(map(str, sizes))}): train with algo.validation_cases and "
+            "sft.validation_cases below that, or give users=all"
+        )
+    else:
+        run.note(f"all {everyone:,} validation users picked checkpoints, and are judged: figures are a little too good")
+    counts = {"judged": judged_users or everyone, "chose": len(chose), "all": everyone}
+    return sample_cases(cases, config.max_cases), {"validation_users": counts}
+
+
+def users_who_chose(cases: Cases, sizes: Sequence[int]) -> np.ndarray:
+    """Users, ascending, with a case in a sample of one of these `validation_cases` sizes (0: everybody)."""
+    return np.unique(np.concatenate([sample_cases(cases, size).user for size in sizes]))
+
+
+def _picking_sizes(trained: Run) -> list[int]:
+    """algo.validation_cases of a training and of all that it goes on from."""
+    sizes, source = [], trained
+    while True:
+        sizes.append(int(source.config.algo.validation_cases))
+        start = source.input_run("train")
+        if start is None or start.id == source.id:
+            return list(dict.fromkeys(sizes))
+        source = start
 
 
 def _summary(

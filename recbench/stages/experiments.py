@@ -94,6 +94,8 @@ def design(
     evaluation = [text for text in common if _key(text) in OF_EVERY_STAGE] + list(bench.eval)
     evaluation += [text.replace("eval.", "", 1) for text in given if _key(text).startswith("eval.")]
     evaluation += [f"split={split}"] if split is not None else []
+    if "split=validation" in evaluation and not any(_key(text) == "users" for text in evaluation):
+        evaluation.append("users=auto")  # who picks a checkpoint flatters it
     own = [*bench.eval, *(text for arm in bench.arms.values() for text in arm.train)]
     for text in [*own, *(text for listed in bench.data.values() for text in listed)]:
         if _key(text) in NOT_IN_FILES:
@@ -125,6 +127,7 @@ def design(
     for data in config.on:
         for arm in definitions:
             _check_arm(config, str(data), arm)
+        _check_choosers(config, str(data), list(definitions))
     _check_effects(config, [text for text in given if not _key(text).startswith("eval.")])
     return config
 
@@ -212,7 +215,10 @@ def _from_scratch(overrides: tuple[str, ...], of_sft: tuple[str, ...]) -> DictCo
     nodes: dict[str, Any] = {"data": base.data}
     if not any(_key(text) == "reserved" for text in overrides):
         nodes["reserved"] = base.reserved
-    config = replace(changeable(composed("train", overrides)), nodes)
+    made = changeable(composed("train", overrides))
+    if not any(_key(text) == "algo.validation_cases" for text in overrides):
+        made.algo.validation_cases = base.algo.validation_cases  # the same users pick every arm's checkpoint
+    config = replace(made, nodes)
     OmegaConf.set_readonly(config, True)
     return config
 
@@ -322,6 +328,28 @@ def _check_arm(config: DictConfig, data: str, arm: str) -> None:
     for key in SETTLED_BY_SFT:
         if made[key] != source[key]:
             raise UserError(f"arm {arm} has another {key} than {start}, which it starts from: leave it as it is there")
+
+
+def _check_choosers(config: DictConfig, data: str, arms: Sequence[str]) -> None:
+    """The same validation users pick every arm's checkpoint, and those of SFT where they are not to be judged."""
+    made = {arm: training(config, data, arm)[0] for arm in arms}
+    sizes = {arm: one.algo.validation_cases for arm, one in made.items() if arm != SFT}
+    first = next(iter(sizes), SFT)
+    for arm, size in sizes.items():
+        if size != sizes[first]:
+            raise UserError(
+                f"algo.validation_cases is {sizes[first]} in arm {first} and {size} in {arm}, on {data}: the same users "
+                "have to pick every checkpoint: give it with the data, for all arms"
+            )
+    told = "users=unseen" in config.evaluation or "users=auto" in config.evaluation
+    started = [one for arm, one in made.items() if arm != SFT and config.arms[arm].start != SCRATCH]
+    differing = [one for one in started if one.sft.validation_cases != one.algo.validation_cases]
+    if told and differing:
+        of_sft, of_arms = differing[0].sft.validation_cases, differing[0].algo.validation_cases
+        raise UserError(
+            f"sft.validation_cases={of_sft} and algo.validation_cases={of_arms} on {data}: arms would be judged on "
+            f"other validation users than sft: give both alike, or eval.users=all"
+        )
 
 
 def _key(override: str) -> str:
