@@ -37,6 +37,8 @@ def test_every_choice_of_a_group_composes(group):
         overrides = [f"{group}={name}", "item_tokens.path=index.json"]
         if name in ("tawin", "window"):
             overrides += ["algo=tawin", "algo.top_k=10"]
+        if name == "weighted_sft":
+            overrides.append("algo.top_k=10")
         if name in ("count", "bpr"):  # rules of other policies than the default one
             overrides += [{"count": "policy=popularity", "bpr": "policy=bpr_mf"}[name]]
         prepare("train", compose("train", overrides), ())

@@ -14,7 +14,7 @@ from recbench.schema import AlgoConfig, LaboratoryStageConfig, NegativesConfig, 
 
 SFT = "sft"  # the policy that all arms start from
 BEST = "best possible"  # the truth as a policy
-RULES = ("sft", "grpo", "tawin", "softmax_negatives", "dns", "llpauc", "sdpo", "rere")
+RULES = ("sft", "grpo", "tawin", "weighted_sft", "softmax_negatives", "dns", "llpauc", "sdpo", "rere")
 NODES = ("algo", "negatives")
 # What every arm has alike: an arm that had more steps or data than another would win by them.
 SHARED = ("algo.steps", "algo.batch_size", "algo.learning_rate", "algo.schedule", "algo.warmup", "algo.weight_decay")

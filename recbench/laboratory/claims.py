@@ -1,7 +1,8 @@
 """What arXiv 2604.22504 leads one to expect of the arms, each checked by paired differences on the test users."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from recbench.metrics.spread import sample_deviation
 
 @dataclass(frozen=True)
 class Lead:
-    """How far one arm is ahead of another on a metric; the seeds' mean, its interval over users, and every seed."""
+    """How far one arm is ahead of another on a metric: the seeds' mean, its intervals (`Estimate`), and every seed."""
 
     arm: str
     over: str
@@ -21,6 +22,14 @@ class Lead:
     low: float
     high: float
     seeds: list[float]
+    low_over_seeds: float = math.nan
+    high_over_seeds: float = math.nan
+
+    @property
+    def intervals(self) -> list[tuple[float, float]]:
+        """Both, or the one over users where there is one seed."""
+        over_seeds = (self.low_over_seeds, self.high_over_seeds)
+        return [(self.low, self.high), *([] if math.isnan(self.low_over_seeds) else [over_seeds])]
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class Results:
         first, second, column = self.names.index(arm), self.names.index(over), self.metrics.index(metric)
         estimate = self.measured.difference(first, second, column)
         means = self.measured.means[:, :, column]
-        return Lead(arm, over, *estimate, seeds=(means[:, first] - means[:, second]).tolist())
+        return Lead(arm, over, **estimate._asdict(), seeds=(means[:, first] - means[:, second]).tolist())
 
     def mean(self, arm: str, metric: str) -> float:
         """The mean over users and seeds."""
@@ -82,10 +91,10 @@ class Results:
 
 
 def verdict(leads: Sequence[Lead]) -> str:
-    """yes if every interval lies above zero, no if one lies below, else undecided."""
-    if all(lead.low > 0 for lead in leads):
+    """yes if all intervals lie above zero, no if all of one lead (over users, over seeds) lie below, else undecided."""
+    if all(low > 0 for lead in leads for low, _ in lead.intervals):
         return "yes"
-    return "no" if any(lead.high < 0 for lead in leads) else "undecided"
+    return "no" if any(all(high < 0 for _, high in lead.intervals) for lead in leads) else "undecided"
 
 
 def check_claims(results: Results) -> list[Claim]:
@@ -93,11 +102,11 @@ def check_claims(results: Results) -> list[Claim]:
     claims: list[Claim] = []
     random, beam = results.find("grpo", "random"), results.find("grpo", "beam", "auto")
     if random is not None:
-        others = [arm.name for arm in results.arms if arm.aim not in ("", "auc")]  # "": more SFT
+        others = [arm.name for arm in results.arms if arm.aim not in ("", "auc") and arm.algo.name != "weighted_sft"]
         text = f"{random.name} has the best AUC of all arms with reinforcement learning"
         claims += _ahead(results, text, random.name, others, "auc")
     if beam is not None:
-        others = [arm.name for arm in results.arms if arm.algo.name == "grpo" and arm.name != beam.name]
+        others = [arm.name for arm in results.arms if arm.algo.name == "grpo" and not _same_but_width(arm, beam)]
         text = f"{beam.name}, whose positives are on policy, has the best WPAUC(0, B/n) of the GRPO arms"
         claims += _ahead(results, text, beam.name, others, beam.aim)
     for arm in results.arms:
@@ -105,6 +114,11 @@ def check_claims(results: Results) -> list[Claim]:
             others = [other.name for other in (random, beam) if other is not None]
             text = f"{arm.name} has a higher HR@{arm.algo.top_k} than GRPO with random and with beam negatives"
             claims += _ahead(results, text, arm.name, others, f"hr@{arm.algo.top_k}")
+    for arm in results.arms:
+        alone = [one.name for one in results.arms if one.algo.name == "weighted_sft" and one.aim == arm.aim]
+        if arm.algo.name == "tawin" and arm.algo.anchor is None:
+            text = f"{arm.name} has a higher {arm.aim} than SFT on its contexts, weighted alike, without negatives"
+            claims += _ahead(results, text, arm.name, alone, arm.aim)
     for matrix in window_matrices(results):
         text = "the best row of every column of the window matrix is on or next to the diagonal"
         far = [metric for column, metric in enumerate(matrix.metrics) if abs(matrix.best[column] - column) > 1]
@@ -113,6 +127,14 @@ def check_claims(results: Results) -> list[Claim]:
         text = f"the best anchor of HR@K (temperature {curves.temperature:g}) never falls as K grows"
         claims.append(Claim(text, curves.metrics, "yes" if curves.best == sorted(curves.best) else "no"))
     return claims
+
+
+def _same_but_width(arm: Arm, other: Arm) -> bool:
+    """Whether arms of GRPO with beam negatives differ by how wide the beam is, and nothing else."""
+    keys = ("kind", "exclude_seen")
+    alike = all(getattr(arm.negatives, key) == getattr(other.negatives, key) for key in keys)
+    sized = replace(arm.algo, group_size=other.algo.group_size, scale_size=other.algo.scale_size)
+    return alike and sized == other.algo
 
 
 def anchor_curves(results: Results) -> list[AnchorCurves]:
@@ -134,21 +156,21 @@ def anchor_curves(results: Results) -> list[AnchorCurves]:
 
 
 def window_matrices(results: Results) -> list[Matrix]:
-    """One matrix for Top-K aims and one for FPR windows, each with at least two TAWin arms, in the order of ranks.
+    """One matrix for Top-K aims, one for FPR windows and one for GRPO's beams, each with at least two arms of its rule.
 
-    Below the TAWin rows stand the other arms: more SFT and GRPO.
+    Rows are in the order of ranks. Below those of TAWin, or GRPO, stand the other arms.
     """
     matrices = []
-    for kind in ("hr@", "wpauc("):
+    for rule, kind in (("tawin", "hr@"), ("tawin", "wpauc("), ("grpo", "wpauc(")):
         own: dict[str, Arm] = {}
         for arm in results.arms:
-            if arm.algo.name == "tawin" and arm.algo.anchor is None and arm.aim.startswith(kind):
+            if arm.algo.name == rule and arm.algo.anchor is None and arm.aim.startswith(kind):
                 own.setdefault(arm.aim, arm)  # variants of an aim have no column of their own
         if len(own) < 2:
             continue
         metrics = list(own)
         names = [arm.name for arm in own.values()]
-        names += [arm.name for arm in results.arms if arm.algo.name != "tawin"]
+        names += [arm.name for arm in results.arms if arm.algo.name != rule]
         gains = np.array(
             [[results.mean(name, metric) - results.mean(SFT, metric) for metric in metrics] for name in names]
         )
@@ -176,6 +198,7 @@ def as_numbers(results: Results, seeds: Sequence[int]) -> dict[str, Any]:
             if 0 < place < len(results.names):
                 lead = results.lead(name, SFT, metric)
                 spread = float(sample_deviation(lead.seeds))
-                values[metric]["gain"] = {"value": lead.value, "low": lead.low, "high": lead.high, "std": spread}
+                ends = ("value", "low", "high", "low_over_seeds", "high_over_seeds")
+                values[metric]["gain"] = {**{key: getattr(lead, key) for key in ends}, "std": spread}
         arms[name] = values
     return arms

@@ -22,11 +22,17 @@ NORMAL_975 = 1.959963984540054  # quantile of the standard normal: intervals ove
 
 
 class Estimate(NamedTuple):
-    """A mean over users and its 95% normal interval."""
+    """A mean over users and seeds with two 95% intervals: of other users, and of other users and other seeds.
+
+    The first is normal. The second, (34), is Student's with one degree of freedom less than there are seeds, each of
+    which has a market and a policy of its own; NaN for one seed.
+    """
 
     value: float
     low: float
     high: float
+    low_over_seeds: float
+    high_over_seeds: float
 
 
 def metric_table(names: Sequence[str], items: int) -> Tensor:
@@ -61,13 +67,29 @@ class Measured:
         return self.means[:, arm].mean(axis=0)
 
     def difference(self, first: int, second: int, metric: int) -> Estimate:
-        """Mean paired difference first - second, averaged over seeds, with its interval over users."""
+        """Mean paired difference first - second, averaged over seeds, with its intervals."""
         gap = self.means[:, first, metric] - self.means[:, second, metric]
         value = float(gap.mean())
         moments = self.moments[metric]
         square = moments[first, first] + moments[second, second] - 2 * moments[first, second]
         error = float(np.sqrt(max(square - value**2, 0.0) / (self.users - 1)))
-        return Estimate(value, value - NORMAL_975 * error, value + NORMAL_975 * error)
+        half, wide = NORMAL_975 * error, half_width_over_seeds(gap, error)
+        return Estimate(value, value - half, value + half, value - wide, value + wide)
+
+
+def half_width_over_seeds(gaps: FloatArray, user_error: float) -> float:
+    """Half of the 95% interval (34) of the mean of the seeds' differences [S], users and seeds both as draws.
+
+    user_error is the standard error over users of that mean. All seeds are measured on the same users, so what the
+    users at hand do to all of them does not show in the seeds' spread, and is added. NaN for one seed.
+    """
+    from scipy.special import stdtrit
+
+    seeds = len(gaps)
+    if seeds < 2:
+        return float("nan")
+    variance = float(np.var(gaps, ddof=1)) / seeds + user_error**2
+    return float(stdtrit(seeds - 1, 0.975)) * float(np.sqrt(variance))
 
 
 def measure(

@@ -1,10 +1,12 @@
 """The report of `recbench laboratory`: claims, the window matrices with their picture, every metric, and the cost.
 
 metrics.json holds `order` (arms as trained), `metrics`, `aims` (arm -> metric), `arms` (arm -> metric -> mean, std over
-seeds, per_seed and, but for sft, gain over it with value, low, high, std), `claims`, `matrices` and `anchors` (`Claim`,
-`Matrix`, `AnchorCurves` of recbench.laboratory.claims) and `users`. The manifest holds `cost`.
+seeds, per_seed and, but for sft, gain over it with value, low, high, low_over_seeds, high_over_seeds, std), `claims`,
+`matrices` and `anchors` (`Claim`, `Matrix`, `AnchorCurves` of recbench.laboratory.claims) and `users`. The manifest
+holds `cost`.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,7 +56,8 @@ def _claims(metrics: Mapping[str, Any]) -> Grid:
     rows = [[claim["claim"], claim["holds"], _numbers(claim)] for claim in metrics["claims"]]
     note = (
         f"Expectations over the true next item on {metrics['users']:,} users, the same for every arm; paired "
-        "differences with 95% intervals over users. undecided: an interval holds zero."
+        "differences with 95% intervals over users and, behind a semicolon, over users and seeds, whose markets and "
+        "policies are draws, too (of one seed there is none). undecided: an interval holds zero."
     )
     return Grid("what the method leads one to expect", ["claim", "holds", "numbers"], rows, prose=True, note=note)
 
@@ -63,12 +66,17 @@ def _numbers(claim: Mapping[str, Any]) -> str:
     leads: Sequence[Mapping[str, Any]] = claim["leads"]
     if not leads:
         return ", ".join(short_metric(name) for name in claim["metrics"])
-    shown = [
-        f"{signed(lead['value'])} {signed_interval(lead['low'], lead['high'])} over {lead['over']}"
-        for lead in leads[:SHOWN_LEADS]
-    ]
+    shown = [f"{signed(lead['value'])} {_intervals(lead)} over {lead['over']}" for lead in leads[:SHOWN_LEADS]]
     more = [f"and more over {len(leads) - SHOWN_LEADS} others"] if len(leads) > SHOWN_LEADS else []
     return f"{short_metric(claim['metrics'][0])}: " + "; ".join([*shown, *more])
+
+
+def _intervals(lead: Mapping[str, Any]) -> str:
+    """`[low, high]` over users, and, where there are several seeds, `[low, high; low, high]`."""
+    over_users = signed_interval(lead["low"], lead["high"])
+    if lead.get("low_over_seeds") is None or math.isnan(lead["low_over_seeds"]):
+        return over_users
+    return f"{over_users[:-1]}; {signed_interval(lead['low_over_seeds'], lead['high_over_seeds'])[1:]}"
 
 
 def _gains(metrics: Mapping[str, Any]) -> Grid:
@@ -80,11 +88,16 @@ def _gains(metrics: Mapping[str, Any]) -> Grid:
         values = [metrics["arms"][arm][name]["gain"]["value"] for arm in metrics["order"][1:]]
         emphasis[values.index(max(values)), column] = "best"
     note = "Hundredths of the metric; ± is half of the 95% interval over users, the seeds' mean."
+    if any("/" in cell for row in rows for cell in row[1:]):
+        note += " Behind the stroke: half of that over users and seeds, each with a market and a policy of its own."
     return Grid("gain over sft", ["arm", *shown], rows, emphasis=emphasis, note=note)
 
 
 def _gain(gain: Mapping[str, Any]) -> str:
-    return f"{signed(100 * gain['value'], '.2f')} ± {50 * (gain['high'] - gain['low']):.2f}"
+    text = f"{signed(100 * gain['value'], '.2f')} ± {50 * (gain['high'] - gain['low']):.2f}"
+    if gain.get("low_over_seeds") is None or math.isnan(gain["low_over_seeds"]):
+        return text
+    return f"{text} / {50 * (gain['high_over_seeds'] - gain['low_over_seeds']):.2f}"
 
 
 def _means(metrics: Mapping[str, Any]) -> Grid:

@@ -38,7 +38,7 @@ from recbench.rl.randomness import SameMasks, random_state, set_random_state
 from recbench.rl.ranking import RankedNegatives, RankError, rank_beam, rank_catalogue, rank_error
 from recbench.rl.weighting import positive_weights, window_weights
 from recbench.rl.windows import ranks_near, ranks_touched
-from recbench.schema import AlgoConfig, NegativesConfig, is_outside
+from recbench.schema import WINDOWED, AlgoConfig, NegativesConfig, is_outside
 
 
 @dataclass(frozen=True)
@@ -287,7 +287,7 @@ def _assemble(
         assert ranked is not None
         lower, upper = context_windows(config, ranked.negatives)
         covered = ranked.reaches(upper.ceil().long())
-        if config.name == "tawin":
+        if config.name in WINDOWED:
             drawn = _drawn_ranks(ranked, config) if negatives_config.kind == "window" else None
             weights = window_weights(ranked, ranks, scores, negatives.inclusion, lower, upper, config, drawn)
     rule = positives_rule(config, negatives_config)

@@ -65,8 +65,10 @@ def advantages_of(
 
     GRPO with the linear surrogate standardises rewards (1 for the positive, 0 for negatives) and divides by G, the mean
     over the group in GRPO's objective: its gradient is (6). ReRe adds its own reward to that. GRPO with another
-    surrogate and TAWin are (7); dns is the mean of BPR's log(1 + exp(s_j - s+)) over the negatives; the rest are the
-    losses of `baselines`. Scores and the reference's, [B, G], are only read; sdpo alone needs the latter.
+    surrogate and TAWin are (7), with config.scale_size for G in c. weighted_sft is what (7) with the linear surrogate
+    does to the positive, and nothing to negatives. dns is the mean of BPR's log(1 + exp(s_j - s+)) over the negatives;
+    the rest are the losses of `baselines`. Scores and the reference's, [B, G], are only read; sdpo alone needs the
+    latter.
     """
     if is_outside(config):
         return advantages_from_outside(scores, reference_scores, groups.valid, groups.context_weights, config)
@@ -83,14 +85,22 @@ def advantages_of(
     if config.name == "dns":
         half = torch.full_like(groups.context_weights, 0.5)  # BPR is half of the logistic surrogate at T = 1
         return pairwise_advantages(scores, groups.weights, groups.context_weights, half, "logistic", 1.0)
-    if config.name == "rere" or (config.name == "grpo" and config.surrogate == "linear"):
+    plain = config.name == "grpo" and config.surrogate == "linear" and config.scale_size is None
+    if config.name == "rere" or plain:
         rewards = torch.zeros_like(groups.weights)
         rewards[:, 0] = groups.positive_present.double()
         if config.name == "rere":
             rewards = rewards + config.rere_weight * ranking_rewards(groups)
         standardised = group_advantages(rewards, groups.valid, config.advantage, config.advantage_epsilon)
         return standardised / groups.sizes.clamp(min=1)[:, None] * groups.context_weights[:, None]
-    scale = pair_scale(groups.sizes, config.advantage, config.advantage_epsilon)
+    sizes = groups.sizes
+    if config.scale_size is not None:
+        sizes = torch.where(sizes > 1, config.scale_size, sizes)
+    scale = pair_scale(sizes, config.advantage, config.advantage_epsilon)
+    if config.name == "weighted_sft":
+        advantages = torch.zeros_like(groups.weights)
+        advantages[:, 0] = scale * groups.context_weights * groups.effective
+        return advantages
     return pairwise_advantages(
         scores, groups.weights, groups.context_weights, scale, config.surrogate, config.surrogate_temperature
     )

@@ -11,7 +11,7 @@ from recbench.metrics.summary import window_text
 from recbench.metrics.windows import rank_of, window_width
 from recbench.rl.outside import compares_with_reference, knows_inclusion
 from recbench.rl.windows import window_for_top_k, window_in_ranks
-from recbench.schema import AlgoConfig, NegativesConfig, is_outside
+from recbench.schema import WINDOWED, AlgoConfig, NegativesConfig, is_outside
 
 UNGROUPED = ("sft", "bpr", "count")  # rules that train without groups of candidates
 # Rules that aim at no FPR window; they are selected by what lists are compared by.
@@ -22,7 +22,7 @@ def positives_rule(config: AlgoConfig, negatives: NegativesConfig) -> str:
     """How positives enter groups: "injected", "on_policy" or "window"; `auto` resolved."""
     if config.positives != "auto":
         return config.positives
-    if config.name == "tawin" and (config.anchor is None or negatives.kind == "window"):
+    if config.name in WINDOWED and (config.anchor is None or negatives.kind == "window"):
         return "window"
     return "on_policy" if negatives.kind in ("beam", "mixed") else "injected"
 
@@ -34,7 +34,7 @@ def needs_reference(config: AlgoConfig) -> bool:
 
 def uses_window(config: AlgoConfig, negatives: NegativesConfig) -> bool:
     """Whether groups need ranks: window weights, window negatives, or positives weighted by rank."""
-    return "window" in (negatives.kind, positives_rule(config, negatives)) or config.name == "tawin"
+    return "window" in (negatives.kind, positives_rule(config, negatives)) or config.name in WINDOWED
 
 
 def beam_width(config: AlgoConfig, negatives: NegativesConfig) -> int:
@@ -106,7 +106,7 @@ def objective_window(
     """
     if config.name in LISTWISE or is_outside(config):
         return None
-    if config.name == "tawin" or negatives_config.kind == "window":
+    if config.name in WINDOWED or negatives_config.kind == "window":
         metric = weighted_metric(config)
         if metric is not None:
             return (0.0, min(1.0, metric[1] / negatives))
@@ -132,7 +132,7 @@ def objective_metric(config: AlgoConfig, negatives_config: NegativesConfig, nega
     window = objective_window(config, negatives_config, negatives)
     if window is None:
         return "ndcg@10"
-    if config.name == "tawin" or negatives_config.kind == "window":
+    if config.name in WINDOWED or negatives_config.kind == "window":
         if weighted_metric(config) is not None:
             return config.weights
         if (k := targeted_k(config)) is not None:

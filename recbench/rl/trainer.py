@@ -165,6 +165,7 @@ def _log(
     width = 1.0 / groups.weights[effective].square().sum(dim=1)
     updates = config.updates_per_rollout if loss is not None or not math.isnan(replayed) else 0
     present = groups.positive_present.double()
+    alone = config.name == "weighted_sft"  # its negatives say how a context ranks, and get no gradient
     return StepLog(
         reward=float(present.sum() / groups.valid.sum().clamp(min=1)),
         positive_share=float(present.mean()),
@@ -183,7 +184,7 @@ def _log(
         gradient_norm=gradient_norm,
         entropy=entropy_estimate(groups if groups.entropy is not None else part, log_probs),
         updates=updates,
-        candidates=updates * int((part.valid & part.effective[:, None]).sum()),
+        candidates=updates * int((part.valid & part.effective[:, None])[:, : 1 if alone else None].sum()),
         scored=groups.scored,
         seconds=seconds + groups.seconds,
     )

@@ -31,7 +31,9 @@ from recbench.schema.recommender import (
 )
 from recbench.schema.stages import STAGE_SCHEMAS, register
 from recbench.schema.validation import (
+    WINDOWED,
     check_addresses,
+    check_picker,
     check_rule,
     check_values,
     check_window,
@@ -44,6 +46,7 @@ from recbench.schema.validation import (
 __all__ = [
     "KINDS",
     "STAGE_SCHEMAS",
+    "WINDOWED",
     "AlgoConfig",
     "ArmConfig",
     "BenchConfig",
@@ -65,6 +68,7 @@ __all__ = [
     "TokenizeStageConfig",
     "TrainStageConfig",
     "check_addresses",
+    "check_picker",
     "check_rule",
     "check_values",
     "check_window",

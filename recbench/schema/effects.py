@@ -20,7 +20,7 @@ from recbench.schema.outside import is_outside
 from recbench.schema.stages import STAGE_SCHEMAS
 from recbench.schema.validation import options, rule_of_policy
 
-RL = ("grpo", "tawin", "softmax_negatives", "dns", "llpauc", "sdpo", "rere")
+RL = ("grpo", "tawin", "weighted_sft", "softmax_negatives", "dns", "llpauc", "sdpo", "rere")
 OUTSIDE = "from outside"  # what every rule is that is a class from outside the package, beside its name
 KINDS = {"features": "kinds", "algo": "name", "sft": "name"}  # a node's key that its group chooses, where not `kind`
 CALLED = {  # rules in words

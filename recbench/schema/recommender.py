@@ -120,7 +120,19 @@ class AlgoConfig:
     name: str = option(
         "grpo",
         "training rule; bpr is for matrix factorisation, count for policies without weights",
-        one_of=("sft", "grpo", "tawin", "softmax_negatives", "dns", "llpauc", "sdpo", "rere", "bpr", "count"),
+        one_of=(
+            "sft",
+            "grpo",
+            "tawin",
+            "weighted_sft",
+            "softmax_negatives",
+            "dns",
+            "llpauc",
+            "sdpo",
+            "rere",
+            "bpr",
+            "count",
+        ),
     )
     # what is trained on
     interactions: str = option(
@@ -133,7 +145,7 @@ class AlgoConfig:
         "contexts are read one by one (single), or a sequence's targets all in one pass, with batch_size counting "
         "sequences and one token an item (sequence)",
         one_of=("single", "sequence"),
-        of="rule=rl",
+        of="rule=rl,more_sft",
     )
     continues: str = option(
         "policy",
@@ -208,10 +220,13 @@ class AlgoConfig:
         "population",
         "group standardisation of rewards",
         one_of=("population", "sample", "none"),
-        of="rule=grpo,tawin,rere",
+        of="rule=grpo,tawin,weighted_sft,rere",
     )
     advantage_epsilon: float = option(
-        1e-4, "added to the standard deviation of rewards", least=0, of="rule=grpo,tawin,rere advantage!=none"
+        1e-4,
+        "added to the standard deviation of rewards",
+        least=0,
+        of="rule=grpo,tawin,weighted_sft,rere advantage!=none",
     )
     positives: str = option(
         "auto",
@@ -230,7 +245,15 @@ class AlgoConfig:
         of=("rule=grpo,tawin surrogate=logistic,sigmoid", "rule=softmax_negatives"),
     )
     clip: float = option(0.2, "ratio clipping epsilon; 0 is off", least=0, of="rule=rl updates_per_rollout!=1")
-    updates_per_rollout: int = option(1, "optimiser steps on each set of groups", least=1, of="rule=rl")
+    updates_per_rollout: int = option(
+        1, "optimiser steps on each set of groups; of more_sft, on each batch", least=1, of="rule=rl,more_sft"
+    )
+    scale_size: int | None = option(
+        None,
+        "G of the scale c in (7), so that rules with other numbers of candidates pull alike; none: a context's own",
+        least=2,
+        of="rule=grpo,tawin,weighted_sft",
+    )
     rl_weight: float = option(
         1.0,
         "weight of the rule's own loss beside the KL, SFT and replay terms; an optimiser that goes on from SFT's "
@@ -266,10 +289,10 @@ class AlgoConfig:
         0.1, "share of negatives, the best scored, that count", least=1e-3, most=1, of="rule=llpauc"
     )
     rere_weight: float = option(1.0, "weight of the ranking reward of negatives; 0 is grpo", least=0, of="rule=rere")
-    # windows (tawin)
-    window: list[float] | None = option(None, "FPR window [a, b] that is aimed at", of="rule=tawin")
+    # windows (tawin, weighted_sft)
+    window: list[float] | None = option(None, "FPR window [a, b] that is aimed at", of="rule=tawin,weighted_sft")
     top_k: int | None = option(
-        None, "aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1, of="rule=tawin"
+        None, "aim at Top-K; negatives of ranks floor(K/2) to ceil(3K/2)", least=1, of="rule=tawin,weighted_sft"
     )
     anchor: int | None = option(
         None,
@@ -286,41 +309,48 @@ class AlgoConfig:
         "window",
         "weights of negatives: those of the window, or those by which the ranks 1 to K enter a metric, as "
         "ndcg@10 or mrr@10, which then is the aim in place of a window",
-        of="rule=tawin",
+        of="rule=tawin,weighted_sft",
     )
     context_reach: float = option(
         1.0,
         "contexts count whose positive ranks from a n / reach to b n x reach: 1 is the window itself",
         least=1,
-        of="rule=tawin positives=auto,window",
+        of="rule=tawin,weighted_sft positives=auto,window",
     )
-    window_shape: str = option("hard", "weights at the window's ends", one_of=("hard", "soft"), of="rule=tawin")
-    window_temperature: float = option(0.5, "T of soft windows, in nats", least=1e-6, of="rule=tawin window_shape=soft")
+    window_shape: str = option(
+        "hard", "weights at the window's ends", one_of=("hard", "soft"), of="rule=tawin,weighted_sft"
+    )
+    window_temperature: float = option(
+        0.5, "T of soft windows, in nats", least=1e-6, of="rule=tawin,weighted_sft window_shape=soft"
+    )
     ranks: str = option(
         "exact",
         "where ranks come from: full-catalogue scoring (exact), a wide beam, or a beam or likely items and "
         "a sample of the rest, tracked over steps (estimated)",
         one_of=("exact", "beam", "estimated"),
-        of="rule=tawin",
+        of="rule=tawin,weighted_sft",
     )
     threshold_beam: float = option(
-        2.0, "beam width as a multiple of the window's last rank", least=1, of="rule=tawin ranks=beam,estimated"
+        2.0,
+        "beam width as a multiple of the window's last rank",
+        least=1,
+        of="rule=tawin,weighted_sft ranks=beam,estimated",
     )
     rank_head: int | None = option(
         None,
         "width of the beam or, with one token an item, items that were most often among the "
         "best before; none: an eighth of the catalogue, of a beam no more than with ranks=beam",
         least=1,
-        of="rule=tawin ranks=estimated",
+        of="rule=tawin,weighted_sft ranks=estimated",
     )
     rank_sample: int | None = option(
         None,
         "items drawn from the others; none: a tenth of the catalogue, but not more than a beam",
         least=1,
-        of="rule=tawin ranks=estimated",
+        of="rule=tawin,weighted_sft ranks=estimated",
     )
     rank_memory: float = option(
-        0.95, "decay a step of what is tracked", least=0, most=0.99999, of="rule=tawin ranks=estimated"
+        0.95, "decay a step of what is tracked", least=0, most=0.99999, of="rule=tawin,weighted_sft ranks=estimated"
     )
 
 

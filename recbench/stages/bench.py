@@ -347,7 +347,9 @@ def _cost(config: DictConfig, made: Sequence[Mapping[str, Any]]) -> list[dict[st
                 "kept": ", ".join(str(one["best_step"]) for one in picked),
                 "picked": ", ".join(dict.fromkeys(str(one["selected_by"]) for one in picked)),
                 "contexts": int(algo.batch_size) if algo.name != "count" else None,
-                "candidates": {"sft": "all", "bpr": 2, "count": None}.get(algo.name, int(algo.group_size)),
+                "candidates": {"sft": "all", "weighted_sft": 1, "bpr": 2, "count": None}.get(
+                    algo.name, int(algo.group_size)
+                ),
                 "seconds": round(statistics.mean(one.manifest["training_seconds"] for one in trained)),
                 "seconds_a_step": seconds,
                 "relative": seconds / reference if seconds is not None and reference else None,

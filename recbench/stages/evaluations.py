@@ -81,6 +81,8 @@ def _rule_label(config: DictConfig) -> str:
         aim = f"{algo.top_k // 2}-{-(-3 * algo.top_k // 2)}"
     else:
         aim = algo.weights if algo.window is None else window_text(algo.window)
+    if algo.name == "weighted_sft":
+        return f"weighted sft {aim}"
     return f"tawin {aim}" if kind == "window" else f"tawin {aim} {kind}"
 
 

@@ -14,9 +14,17 @@ from recbench.config_folders import config_file
 from recbench.errors import UserError
 from recbench.execution import prepare, replace
 from recbench.overrides import quote
-from recbench.schema import ArmConfig, BenchConfig, describe, did_you_mean, ineffective, read_bench, refuse_ineffective
+from recbench.schema import (
+    ArmConfig,
+    BenchConfig,
+    check_picker,
+    describe,
+    did_you_mean,
+    ineffective,
+    read_bench,
+    refuse_ineffective,
+)
 from recbench.schema.experiments import SCRATCH, SFT
-from recbench.schema.validation import check_picker
 from recbench.stages.comparison_metrics import METRICS, check_metrics
 from recbench.stages.upstream import SETTLED_BY_SFT
 
@@ -275,7 +283,7 @@ def _arms(
     definitions = {arm: known[arm] for arm in needed}
     aims = [text for text in common if _key(text) in AIM_KEYS]
     settings = [text for text in common if _key(text) in TAWIN_KEYS]
-    tawins = [arm for arm, definition in definitions.items() if TAWIN in definition.train]
+    tawins = [arm for arm, definition in definitions.items() if {TAWIN, "algo=weighted_sft"} & {*definition.train}]
     built_in = "tawin" in tawins and "tawin" not in bench.arms
     if aims and not built_in and bench.arms:
         raise UserError(f"{aims[0]} is for the arm tawin, which is not asked for: the others have their own aim")
@@ -338,8 +346,8 @@ def _check_choosers(config: DictConfig, data: str, arms: Sequence[str]) -> None:
     for arm, size in sizes.items():
         if size != sizes[first]:
             raise UserError(
-                f"algo.validation_cases is {sizes[first]} in arm {first} and {size} in {arm}, on {data}: the same users "
-                "have to pick every checkpoint: give it with the data, for all arms"
+                f"algo.validation_cases is {sizes[first]} in arm {first} and {size} in {arm}, on {data}: the same "
+                "users have to pick every checkpoint: give it with the data, for all arms"
             )
     told = "users=unseen" in config.evaluation or "users=auto" in config.evaluation
     started = [one for arm, one in made.items() if arm != SFT and config.arms[arm].start != SCRATCH]

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from recbench.errors import UserError
 from recbench.metrics.summary import window_text
 from recbench.runs import Run
-from recbench.schema import label_of
+from recbench.schema import WINDOWED, label_of
 from recbench.stages.evaluations import ONE_RULE, Evaluation, arm_label
 
 
@@ -20,7 +20,7 @@ def described(config: DictConfig) -> str:
     words = [] if policy == "llama_small" else [policy]
     if policy not in ONE_RULE and config.policy.get("trained_by") != "count":
         words.append("more sft" if arm_label(config).endswith("more sft") else f"{label_of('algo', algo)}{_aim(algo)}")
-        words += [] if algo.name == "sft" else [f"{label_of('negatives', config.negatives)} negatives"]
+        words += [] if algo.name in ("sft", "weighted_sft") else [f"{label_of('negatives', config.negatives)} negatives"]
     return ", ".join([*words, f"seed {config.seed}"])
 
 
@@ -117,7 +117,7 @@ def _start_kept(one: Evaluation) -> str | None:
 
 
 def _aim(algo: DictConfig) -> str:
-    if algo.name != "tawin":
+    if algo.name not in WINDOWED:
         return ""
     if algo.get("anchor") is not None:
         return f" at anchor {algo.anchor}"

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from recbench.data.dataset import RecommendationData
-from recbench.data.interactions import histories, user_of_interaction
+from recbench.data.interactions import Cases, histories, user_of_interaction
 from recbench.errors import UserError
 from recbench.policy.bpr_mf import BprMf, draw_negatives, learned_items
 from recbench.policy.contexts import SequenceContexts
@@ -121,42 +121,63 @@ def _descend(
 
 def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
     algo = config.algo
-    targets = _targets(config, data)
-    # Beside RL arms a sequence is what a context is there, one target, so that a step sees as many interactions.
-    cut = single_target_segments if algo.interactions == "reserved" else segments
-    batches, sequences_of = _sequences(config, data, cut(data.interactions, targets, policy.history), device)
+    more = config.input is not None or algo.interactions == "reserved"  # the control of RL arms: what they see, it sees
+    if more and algo.contexts == "single":
+        cases, rows_of = _single_cases(config, data)
+        stretches, learned_from = (
+            single_target_segments(data.interactions, cases.position, policy.history),
+            len(cases.user),
+        )
+        per_epoch = 0
+    else:
+        targets = _targets(config, data)
+        stretches, learned_from = segments(data.interactions, targets, policy.history), len(targets)
+        batches = _batches(config, stretches)
+        rows_of, per_epoch = batches.rows, batches.per_epoch
+    sequences_of = _sequences(config, data, stretches, rows_of, device)
     replay_of = _replay(config, data, policy, device)
+    repeats = algo.updates_per_rollout if more else 1
 
     def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         items, learned = sequences_of(step)
         started = time.perf_counter()
         replay = replay_of(step)
-        with autocast(device, config.precision):
-            loss = policy.sft_loss(items, learned, algo.label_smoothing)
-            if replay is not None:
-                loss = loss + algo.replay_weight * replay()
-        values = _descend(loss, policy, optimizer, algo)
-        rate = float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
+        for _ in range(repeats):
+            with autocast(device, config.precision):
+                loss = policy.sft_loss(items, learned, algo.label_smoothing)
+                if replay is not None:
+                    loss = loss + algo.replay_weight * replay()
+            values = _descend(loss, policy, optimizer, algo)
+        rate = repeats * float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
         return {**values, "tokens_a_second": rate}
 
-    if config.input is not None or algo.interactions == "reserved":
-        return Plan(update, algo.steps, algo.evaluate_every, len(targets))
-    return Plan(update, round(algo.epochs * batches.per_epoch), algo.evaluate_every * batches.per_epoch, len(targets))
+    if more:
+        return Plan(update, -(-algo.steps // repeats), max(1, algo.evaluate_every // repeats), learned_from)
+    return Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, learned_from)
+
+
+def _batches(config: TrainStageConfig, stretches: Segments) -> SequenceBatches:
+    """Batches of stretches of sequences, of like length, in an order of their own."""
+    return SequenceBatches(
+        stretches, config.algo.batch_size, lambda epoch: random_stream(config.seed, DATA_ORDER, epoch)
+    )
 
 
 def _sequences(
-    config: TrainStageConfig, data: RecommendationData, stretches: Segments, device: torch.device
-) -> tuple[SequenceBatches, Callable[[int], tuple[torch.Tensor, torch.Tensor]]]:
-    """Batches of stretches of sequences, and by step their items int64 [S, T] and which are targets, bool [S, T]."""
-    algo = config.algo
-    batches = SequenceBatches(stretches, algo.batch_size, lambda epoch: random_stream(config.seed, DATA_ORDER, epoch))
+    config: TrainStageConfig,
+    data: RecommendationData,
+    stretches: Segments,
+    rows_of: Callable[[int], np.ndarray],
+    device: torch.device,
+) -> Callable[[int], tuple[torch.Tensor, torch.Tensor]]:
+    """By step, of its rows of the stretches: items int64 [S, T] and which of them are targets, bool [S, T]."""
 
     def of_step(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         random = random_stream(config.seed, NEGATIVES, step)
-        items, learned = padded(data.interactions, stretches, batches.rows(step), algo.item_dropout, random)
+        items, learned = padded(data.interactions, stretches, rows_of(step), config.algo.item_dropout, random)
         return torch.from_numpy(items).to(device), torch.from_numpy(learned).to(device)
 
-    return batches, of_step
+    return of_step
 
 
 def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
@@ -197,10 +218,11 @@ class _ContextSource(NamedTuple):
     targets: int  # interactions learned from
 
 
-def _single_contexts(
-    config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
-) -> _ContextSource:
-    """Interactions that have a history, in an order of their own, each read by itself."""
+def _single_cases(config: TrainStageConfig, data: RecommendationData) -> tuple[Cases, Callable[[int], np.ndarray]]:
+    """Interactions to learn from that have a history, and by step the rows of a batch, in an order of their own.
+
+    The same for RL and for more SFT, its control. UserError if there are none.
+    """
     algo = config.algo
     cases = training_cases(data.interactions, algo.interactions, config.reserved)
     if not len(cases.user):
@@ -208,17 +230,29 @@ def _single_contexts(
             f"algo.interactions={algo.interactions} with reserved={config.reserved} leaves RL nothing to learn from; "
             "expected users with at least four interactions, or algo.interactions=all"
         )
-    past = histories(data.interactions, cases, policy.history).astype(np.int64)
-    positives = data.interactions.items[cases.position].astype(np.int64)
-    per_epoch = -(-len(positives) // algo.batch_size)
+    per_epoch = -(-len(cases.user) // algo.batch_size)
 
     @lru_cache(maxsize=1)  # of the current epoch only: drawing it takes time in the number of users
     def order(epoch: int) -> np.ndarray:
-        return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(positives))
+        return random_stream(config.seed, DATA_ORDER, epoch).permutation(len(cases.user))
+
+    def rows_of(step: int) -> np.ndarray:
+        epoch, index = divmod(step, per_epoch)
+        return order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
+
+    return cases, rows_of
+
+
+def _single_contexts(
+    config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
+) -> _ContextSource:
+    """The cases of `_single_cases`, each read by itself."""
+    cases, rows_of = _single_cases(config, data)
+    past = histories(data.interactions, cases, policy.history).astype(np.int64)
+    positives = data.interactions.items[cases.position].astype(np.int64)
 
     def of_step(step: int) -> _Contexts:
-        epoch, index = divmod(step, per_epoch)
-        rows = order(epoch)[index * algo.batch_size : (index + 1) * algo.batch_size]
+        rows = rows_of(step)
         batch, targets = torch.from_numpy(past[rows]).to(device), torch.from_numpy(positives[rows]).to(device)
         return _Contexts(lambda policy: policy, batch, targets)
 
@@ -240,7 +274,8 @@ def _sequence_contexts(
             "give algo.contexts=single, or leave it out"
         )
     targets = _targets(config, data)
-    _, sequences_of = _sequences(config, data, segments(data.interactions, targets, policy.history), device)
+    stretches = segments(data.interactions, targets, policy.history)
+    sequences_of = _sequences(config, data, stretches, _batches(config, stretches).rows, device)
 
     def of_step(step: int) -> _Contexts:
         items, learned = sequences_of(step)

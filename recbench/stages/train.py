@@ -41,7 +41,7 @@ from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import near_exact_error
 from recbench.rl.objective import check_objective, picker_metric
 from recbench.runs import Run, atomic_path
-from recbench.schema import AlgoConfig, TrainStageConfig, is_first_sft, label_of
+from recbench.schema import WINDOWED, AlgoConfig, TrainStageConfig, is_first_sft, label_of
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.naming import policy_by, start_kept, with_start
 from recbench.stages.rules import plan_of
@@ -179,7 +179,7 @@ def _near_exact_error(
     tracker: RankTracker | None,
 ) -> dict[str, float] | None:
     """For TAWin with ranks by beam or estimated: their error against exact ones, on the first validation cases."""
-    if config.algo.name != "tawin" or config.algo.ranks == "exact" or not isinstance(policy, SequencePolicy):
+    if config.algo.name not in WINDOWED or config.algo.ranks == "exact" or not isinstance(policy, SequencePolicy):
         return None
     some = Cases(cases.user[:ERROR_CASES], cases.position[:ERROR_CASES])
     past = torch.from_numpy(histories(data.interactions, some, policy.history).astype(np.int64)).to(policy.device)

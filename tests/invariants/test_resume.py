@@ -148,6 +148,7 @@ def test_sft_that_goes_on_is_one_sft(workspace) -> None:
         "algo=more_sft",
         "reserved=0",
         "algo.interactions=all",
+        "algo.contexts=sequence",
         "algo.continues=training",
     ]
     rest = workspace.rl(half, *more, *same, f"algo.steps={steps}", f"algo.evaluate_every={steps}")

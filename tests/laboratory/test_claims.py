@@ -37,7 +37,7 @@ MEANS = np.array(
 )
 
 
-def results(error=0.001, users=101):
+def results(error=0.0001, users=101):
     """Differences from sft of independent users with the standard error `error` each."""
     gaps = (MEANS - MEANS[0]).T  # [M, A]
     noise = np.eye(8) * error**2 * (users - 1)
@@ -47,20 +47,48 @@ def results(error=0.001, users=101):
 
 
 def test_verdicts():
-    def lead(low, high):
-        return Lead("a", "b", (low + high) / 2, low, high, [])
+    def lead(low, high, *over_seeds):
+        return Lead("a", "b", (low + high) / 2, low, high, [], *over_seeds)
 
     assert verdict([lead(0.1, 0.2), lead(0.3, 0.4)]) == "yes"
     assert verdict([lead(0.1, 0.2), lead(-0.1, 0.4)]) == "undecided"
     assert verdict([lead(0.1, 0.2), lead(-0.1, 0.4), lead(-0.4, -0.1)]) == "no"
 
+    # with several seeds both intervals decide
+    assert verdict([lead(0.1, 0.2, 0.05, 0.25)]) == "yes"
+    assert verdict([lead(0.1, 0.2, -0.05, 0.35)]) == "undecided"
+    assert verdict([lead(-0.2, -0.1, -0.35, 0.05)]) == "undecided"
+    assert verdict([lead(-0.2, -0.1, -0.25, -0.05)]) == "no"
+
+
+def test_the_negatives_of_a_window_are_held_against_its_contexts_alone():
+    arms = [*ARMS[2:5], arm("alone5", "hr@5", kind="window", name="weighted_sft", top_k=5)]
+    means = np.vstack([MEANS[[0, 3, 4, 5]], [0.7, 0.3, 0.1, 0.33, 0.4], MEANS[-1]])
+    found = Results(arms, METRICS, Measured(11, means[None], np.zeros((5, 6, 6)) + 1.0))
+    (claim,) = [one for one in check_claims(found) if "without negatives" in one.claim]
+    assert claim.claim.startswith("top5 has a higher hr@5") and [lead.over for lead in claim.leads] == ["alone5"]
+    assert claim.leads[0].value == pytest.approx(0.01)
+
+
+def test_beams_of_several_widths_have_a_matrix_and_take_no_part_in_the_claim_on_one():
+    beams = [arm(f"beam{b}", f"wpauc(0,0.{b})", kind="beam", group_size=b) for b in (2, 4)]
+    arms = [*beams, arm("beam2_linear", "wpauc(0,0.2)", kind="beam", group_size=2, surrogate="sigmoid")]
+    means = np.array([[0.3, 0.3], [0.5, 0.4], [0.4, 0.5], [0.45, 0.3], [0.9, 0.9]])
+    found = Results(arms, ["wpauc(0,0.2)", "wpauc(0,0.4)"], Measured(11, means[None], np.zeros((2, 5, 5))))
+    (matrix,) = window_matrices(found)
+    assert matrix.metrics == ["wpauc(0,0.2)", "wpauc(0,0.4)"] and matrix.best == [0, 1]
+    claim = next(one for one in check_claims(found) if "on policy" in one.claim)
+    assert [lead.over for lead in claim.leads] == ["beam2_linear"]
+
 
 def test_an_interval_by_hand():
-    lead = results().lead("top5", "beam", "hr@5")
+    lead = results(0.001).lead("top5", "beam", "hr@5")
     # two arms, each off sft by independent errors of 0.001: 1.96 x 0.001 x sqrt 2 on either side of 0.34 - 0.33
     assert lead.value == pytest.approx(0.01)
     assert (lead.high - lead.low) / 2 == pytest.approx(1.96 * 0.001 * 2**0.5, rel=1e-3)
     assert lead.seeds == pytest.approx([0.01, 0.01])
+    # two equal seeds add nothing of their own; Student's quantile with one degree of freedom is 12.706
+    assert (lead.high_over_seeds - lead.low_over_seeds) / 2 == pytest.approx(12.706 * 0.001 * 2**0.5, rel=1e-3)
 
 
 def test_claims_and_who_decides_them():

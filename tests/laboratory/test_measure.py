@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recbench.laboratory.market import make_market
-from recbench.laboratory.measure import NORMAL_975, measure, metric_table, truth_by_rank
+from recbench.laboratory.measure import NORMAL_975, half_width_over_seeds, measure, metric_table, truth_by_rank
 from recbench.laboratory.policy import LowRankPolicy
 from recbench.metrics.summary import metric_of_ranks
 
@@ -69,3 +69,23 @@ def test_hit_rate_is_the_mass_of_the_best():
     table = metric_table(["hr@2", "auc"], 4)
     # HR@2 = .3 + .1; AUC = .3 + .1 x 2/3 + .2 x 1/3
     assert (ordered @ table)[0].tolist() == pytest.approx([0.4, 0.3 + 0.2 / 3 + 0.2 / 3])
+
+
+def test_an_interval_over_users_and_seeds_by_hand():
+    """Mean squares by hand: 1e-4 / 3 of the seeds and 1.6e-5 of the users; Student's quantile of 2 is 4.302653."""
+    half = half_width_over_seeds(np.array([0.01, 0.03, 0.02]), 0.004)
+    assert half == pytest.approx(4.302653 * (1e-4 / 3 + 1.6e-5) ** 0.5, rel=1e-6)
+    assert np.isnan(half_width_over_seeds(np.array([0.01]), 0.004))
+
+
+@pytest.mark.parametrize(("seeds_spread", "users_spread"), [(1.0, 0.0), (0.3, 2.0), (0.0, 2.0)])
+def test_the_interval_covers_what_both_draws_do(seeds_spread, users_spread):
+    """Simulated differences of 4 seeds x 40 users with mean zero: at least 95% of the intervals hold it."""
+    random = np.random.default_rng(0)
+    covered = []
+    for _ in range(1500):
+        seeds, users = random.normal(0, seeds_spread, (4, 1)), random.normal(0, users_spread, (1, 40))
+        table = seeds + users + random.normal(size=(4, 40))
+        error = table.mean(axis=0).std(ddof=1) / 40**0.5
+        covered.append(abs(table.mean()) < half_width_over_seeds(table.mean(axis=1), error))
+    assert np.mean(covered) > 0.94

@@ -171,3 +171,36 @@ def test_kl_and_sft_terms_add_their_own_gradients(weight, tabular, settings):
     assert not groups.positive_present.all()
     assert_equal(gradient, expected)
     assert (log.kl, log.sft) == (pytest.approx(kl.item()), pytest.approx(sft.item()))
+
+
+@pytest.mark.parametrize("size", [3, 11, 16])
+@pytest.mark.parametrize("rule", [{"name": "grpo"}, {"name": "tawin", "window": [0.0, 1.0]}], ids=["grpo", "tawin"])
+def test_groups_of_any_size_pull_alike_with_one_scale(tabular, settings, rule, size):
+    """c of G = 16 on the mean over the group's own pairs, where the groups' own c differs by 19% from 11 to 16."""
+    policy = tabular()
+    algo, negatives = settings(**rule, kind="random", group_size=size, scale_size=16)
+    groups, gradient, _ = step(policy, algo, negatives)
+    pair = math.sqrt(15) / 16 / (size - 1)
+    assert_equal(gradient, ascent(policy, groups, torch.full(groups.weights.shape, pair, dtype=torch.float64)))
+
+
+def test_own_scales_differ_by_a_fifth():
+    eleven, sixteen = (math.sqrt(size - 1) / size for size in (11, 16))
+    assert eleven / sixteen == pytest.approx(1.188, abs=1e-3)
+
+
+@pytest.mark.parametrize("shape", ["hard", "soft"])
+def test_weighted_sft_is_the_positives_part_of_7(tabular, settings, shape):
+    """c v grad s+ by autograd, with v as TAWin has it: what its linear surrogate does to the positive."""
+    policy = tabular()
+    common = {"kind": "window", "group_size": 8, "window": [0.05, 0.5], "window_shape": shape}
+    groups, gradient, log = step(policy, *settings(name="weighted_sft", **common))
+    tawin, _, _ = step(policy, *settings(name="tawin", **common))
+    assert torch.equal(groups.context_weights, tawin.context_weights)
+    assert groups.context_weights.unique().numel() > 1
+    size = groups.valid.sum(dim=1).double()
+    weight = size.sub(1).sqrt() / size * groups.context_weights * groups.effective
+    copied = copy.deepcopy(policy)
+    (weight * copied.log_probs(HISTORIES).gather(1, POSITIVES[:, None])[:, 0]).mean().backward()
+    assert_equal(gradient, {name: -value.grad for name, value in copied.named_parameters()})
+    assert log.candidates == groups.effective.sum()

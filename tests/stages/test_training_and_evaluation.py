@@ -96,7 +96,7 @@ def test_a_pass_for_whole_sequences_learns_from_all_of_their_targets(workspace, 
     """60 users of 5 to 11 training interactions; SFT's batches, so that more SFT sees the same interactions."""
     arm = ["--algo=tawin", "--top-k", "5", "algo.interactions=all", *SEQUENCES]
     metrics = workspace.rl(sft_run, *arm).metrics
-    control = workspace.rl(sft_run, "algo=more_sft", "algo.interactions=all").metrics
+    control = workspace.rl(sft_run, "algo=more_sft", "algo.interactions=all", "algo.contexts=sequence").metrics
     assert metrics["targets"] == control["targets"] > 60 * 5
 
 
@@ -134,6 +134,19 @@ def test_more_sft_from_a_checkpoint(workspace, sft_run) -> None:
     assert [entry["step"] for entry in metrics["curve"]] == [0, 5]
     assert metrics["validation"]["initial"] == sft_run.metrics["validation"]["best"]
     assert _differ(_weights(run, "checkpoints/last"), _weights(sft_run, "policy"))
+
+
+def test_sft_on_weighted_contexts(workspace, sft_run, refuse) -> None:
+    run = workspace.rl(sft_run, "--algo=weighted_sft", "--top-k", "5")
+    assert run.metrics["selected_by"] == "hr@5" and run.metrics["steps"] == 6
+    assert _differ(_weights(run, "checkpoints/last"), _weights(sft_run, "policy"))
+    assert workspace.evaluated(run).metrics["judged"]["described"] == "weighted_sft at Top-5, seed 0"
+    for more, words in (
+        (["--top-k", "5", "--neg=random"], "weighs contexts by the ranks of their positives, and negatives is random"),
+        (["--anchor", "5"], "algo.anchor is for tawin, and algo is weighted_sft"),
+        ([], "algo=weighted_sft needs one of --window a,b, --top-k K and --weights ndcg@K"),
+    ):
+        refuse(workspace.stage("train", f"input={sft_run.path}", "--algo=weighted_sft", *more), words)
 
 
 def test_an_average_of_weights_dropped_items_and_smoothing(workspace) -> None:
