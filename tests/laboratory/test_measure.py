@@ -54,7 +54,7 @@ def test_expectations_and_differences_against_brute_force(setting):
         found = measured.difference(2, 1, column)
         error = gaps[:, column].std(ddof=1) / USERS**0.5
         expected = [gaps[:, column].mean() + sign * NORMAL_975 * error for sign in (0, -1, 1)]
-        assert list(found) == pytest.approx(expected, abs=1e-6)
+        assert list(found[:3]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_nobody_beats_the_truth(setting):
