@@ -28,7 +28,11 @@ REFUSED = [  # the key, and what has it
         "algo.surrogate",
     ),
     (["train", "algo.replay_batch=8"], "algo.replay_batch=8", "algo.replay_weight other than 0.0"),
-    (["train", "algo.window_shape=soft"], "algo.window_shape=soft", "algo=tawin, and algo is grpo"),
+    (
+        ["train", "algo.window_shape=soft"],
+        "algo.window_shape=soft",
+        "algo=tawin or algo=weighted_sft, and algo is grpo",
+    ),
     (["train", *TAWIN, "algo.window_temperature=1"], "algo.window_temperature=1", "algo.window_shape=soft"),
     (["train", *TAWIN, "algo.rank_head=9"], "algo.rank_head=9", "algo.ranks=estimated, and algo.ranks is exact"),
     (["train", *TAWIN, "algo.anchor_count=2"], "algo.anchor_count=2", "algo.anchor other than none"),
