@@ -20,7 +20,9 @@ def described(config: DictConfig) -> str:
     words = [] if policy == "llama_small" else [policy]
     if policy not in ONE_RULE and config.policy.get("trained_by") != "count":
         words.append("more sft" if arm_label(config).endswith("more sft") else f"{label_of('algo', algo)}{_aim(algo)}")
-        words += [] if algo.name in ("sft", "weighted_sft") else [f"{label_of('negatives', config.negatives)} negatives"]
+        words += (
+            [] if algo.name in ("sft", "weighted_sft") else [f"{label_of('negatives', config.negatives)} negatives"]
+        )
     return ", ".join([*words, f"seed {config.seed}"])
 
 
