@@ -51,7 +51,8 @@ def test_help_config_lists_every_option(stage, command):
     result = command(stage, "--help-config")
     assert result.code == 0
     known = {key for key, _ in options(STAGE_SCHEMAS["train" if stage == "bench" else stage])}
-    own = {"algo.name", "negatives.kind", "seed", "input", "resume", "force"} if stage == "bench" else set()
+    own = {"algo.name", "algo.select_by", "algo.also_select_by", "negatives.kind", "seed", "input", "resume", "force"}
+    own = own if stage == "bench" else set()  # what arms, --pick, --seeds and the runs folder say
     listed = {line.partition("=")[0] for line in result.out.splitlines() if not line.startswith(" ")}
     assert known - own <= listed and not own & listed
     assert {"eval.ranks", "eval.bootstrap"} <= listed or stage != "bench"
