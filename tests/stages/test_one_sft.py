@@ -31,6 +31,7 @@ def test_an_experiments_rl_settings_do_not_leak_into_sft() -> None:
     [
         ("beauty_sft", {"epochs": 22, "patience": 4, "weight_averaging": 0.998, "validation_cases": 6000}),
         ("beauty_sasrec", {"epochs": 14, "patience": 0, "weight_averaging": 0.995, "validation_cases": 6000}),
+        ("sports_sasrec", {"epochs": 9, "patience": 0, "weight_averaging": 0.995, "validation_cases": 6000}),
         ("beauty_semantic_ids", {"epochs": 40, "patience": 4, "weight_averaging": 0.998, "validation_cases": 2000}),
     ],
 )
