@@ -63,14 +63,21 @@ def config_groups() -> list[str]:
 
 
 def first_comment(file: Path) -> str:
-    """The first line of a config's comment, which says what it is; empty where there is none."""
+    """The first sentence of a config's comment, which says what it is; empty where there is none."""
+    text = ""
     with file.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
-            if line.startswith("#") and not line.startswith("# @package"):
-                return line.lstrip("#").strip()
-            if line.strip() and not line.startswith("#"):
+            if line.startswith("# @package"):
+                continue
+            said = line.lstrip("#").strip()
+            if not line.startswith("#") or not said or (text and line.startswith("#  ")):  # indented: a command
+                if text or said:
+                    break
+                continue
+            text = f"{text} {said}".strip()
+            if said.endswith((".", ":")):
                 break
-    return ""
+    return text
 
 
 @contextmanager

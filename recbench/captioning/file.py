@@ -63,15 +63,24 @@ def read_file(path: str | None) -> dict[str, str]:
 
 
 def unknown_items(captions: Collection[str], items: Collection[str]) -> str | None:
-    """One line that names items of the file which the catalogue lacks; None where it has all."""
+    """One line that names items of the file which the catalogue lacks; None where it has all.
+
+    Raises:
+        UserError: the catalogue has none of them.
+    """
     known = set(items)
     unknown = [item for item in captions if item not in known]
     if not unknown:
         return None
     named = ", ".join(unknown[:NAMED]) + (", ..." if len(unknown) > NAMED else "")
     met = len(captions) - len(unknown)
+    wanted = ", ".join(list(items)[:NAMED])
+    if not met:
+        raise UserError(
+            f"no item of the captions is in the catalogue: the file has such as {named}, the catalogue {wanted}; give "
+            "captioner.path a file whose column item holds the catalogue's names"
+        )
     if met < HARDLY * min(len(captions), len(known)):
-        wanted = ", ".join(list(items)[:NAMED])
         return (
             f"THE ITEMS OF THE CAPTIONS HARDLY OCCUR IN THE CATALOGUE: {met} of {len(captions)} do; the file has such "
             f"as {named}, the catalogue {wanted}"

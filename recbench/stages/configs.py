@@ -56,7 +56,8 @@ def copy(source: str, destination: Path) -> Path:
         raise UserError(f"{source}: expected {group}/ and one of {', '.join(names)}{did_you_mean(name, names)}")
     file = destination
     if destination.suffix != ".yaml":
-        file = destination / group / f"{name}.yaml"
+        folder = destination.parent if destination.name == group else destination  # conf/data for data/table is conf
+        file = folder / group / f"{name}.yaml"
     elif destination.parent.name != group:
         raise UserError(
             f"{destination}: a config of {group} is found in a folder of that name: give "

@@ -55,4 +55,14 @@ def test_the_same_caption_twice_is_no_mistake(tmp_path):
 def test_unknown_items_are_named():
     assert unknown_items({"a": "", "b": ""}, ["b", "a"]) is None
     assert "2 of 3 captions" in unknown_items({"a": "", "x": "", "y": ""}, ["a"])
-    assert unknown_items({str(n): "" for n in range(9)}, []).endswith(": 0, 1, 2, 3, 4, ...")
+    assert unknown_items({str(n): "" for n in range(9)}, ["8", *"abcdefgh"]).startswith(
+        "THE ITEMS OF THE CAPTIONS HARDLY"
+    )
+    assert unknown_items({str(n): "" for n in range(9)}, ["8"]).endswith(": 0, 1, 2, 3, 4, ...")
+
+
+def test_captions_of_another_catalogue_are_refused():
+    with pytest.raises(
+        UserError, match="no item of the captions is in the catalogue: the file has such as zz, the catalogue a"
+    ):
+        unknown_items({"zz": "a lamp"}, ["a", "b"])

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from recbench import __version__
-from recbench.config_folders import config_folder
+from recbench.config_folders import config_folder, first_comment
 from recbench.runs import find_runs
 from recbench.stages import doctor
 
@@ -117,6 +117,17 @@ def test_a_copy_is_ones_own_and_comes_first(command, tmp_path):
     assert [entry["name"] for entry in own if entry["own"]] == ["mine"]
     assert command("cp", "policy/bpr_mf", "elsewhere").err == "use it as policy=bpr_mf with --config-dir elsewhere\n"
     assert (tmp_path / "elsewhere" / "policy" / "bpr_mf.yaml").is_file()
+    assert command("cp", "data/table", "conf/data").out == "conf/data/table.yaml\n"  # the folder of that very group
+
+
+def test_a_config_is_told_by_its_first_sentence(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("# @package _global_\n# What it is, in a line\n# and another.\n# More.\na: 1\n")
+    assert first_comment(file) == "What it is, in a line and another."
+    file.write_text("# What it is\n#   recbench data data=a\n")
+    assert first_comment(file) == "What it is"
+    file.write_text("a: 1\n# not the first\n")
+    assert first_comment(file) == ""
 
 
 def test_copies_that_cannot_be(command, refuse, tmp_path):
