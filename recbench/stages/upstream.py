@@ -65,8 +65,9 @@ def require(
                     f"making one: leave it out, or run 'recbench {stage}' first"
                 )
             with _making_alone(root / stage / str(config.data.name), _digest(config, make or {})) as waited:
-                # another job of a sweep may have made just this one while we waited for our turn
-                found = find(stage, config, match=match, fingerprint=known) if waited else None
+                # another job of a sweep may have made just this one since we looked: also in no time, without a wait
+                again = waited or not config.force
+                found = find(stage, config, match=match, fingerprint=known) if again else None
                 found = found or _make(stage, config, make or {}, known)
         else:
             say(f"{stage}: run {found.id}, the newest that fits{origin(found)}")

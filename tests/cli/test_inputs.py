@@ -5,6 +5,7 @@ import json
 import pytest
 
 from recbench.runs import find_runs
+from recbench.stages import upstream
 from recbench.stages.upstream import require
 
 pytestmark = pytest.mark.slow
@@ -119,6 +120,28 @@ def test_resume_goes_on_with_what_was_asked_for(command, stub, tmp_path):
     sft, grpo = find_runs(tmp_path / "runs", "train")
     assert [run.status for run in (sft, grpo)] == ["done", "done"]
     assert grpo.input_run("train").id == sft.id and sft.manifest["resumed"] == 1
+
+
+def test_a_run_that_another_job_ends_right_after_the_look_is_taken(command, chain, monkeypatch, tmp_path):
+    command("train", "--neg=beam")
+    (sft,) = (run for run in find_runs(tmp_path / "runs", "train") if run.config.algo.name == "sft")
+    looked, find = [], upstream.find
+
+    def too_early(stage, *args, **keys):
+        looked.append(stage)
+        return None if looked.count("train") == 1 and stage == "train" else find(stage, *args, **keys)
+
+    monkeypatch.setattr(upstream, "find", too_early)
+    del chain[:]
+    result = command("train", "--neg=random")
+    assert result.code == 0, result.err
+    assert chain == ["train grpo"] and looked.count("train") == 2
+    (other,) = (
+        run
+        for run in find_runs(tmp_path / "runs", "train")
+        if run.config.negatives.kind == "random" and run.config.algo.name == "grpo"
+    )
+    assert other.input_run("train").id == sft.id
 
 
 def test_other_data_are_made_anew(command, chain):
