@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hydra.core.config_store import ConfigStore
 
-from recbench import cli, composition, extensions, redaction
+from recbench import cli, composition, extensions, redaction, schema
 from recbench.runs import Run
 
 MARKET = ["data=bazaar", "data.options.size=tiny"]
@@ -89,7 +90,10 @@ def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A user's working folder with the examples of the documentation; what is imported from it is forgotten after."""
+    """A user's working folder with the examples of the documentation; what is imported from it is forgotten after.
+
+    Choices of config groups that its classes have become are forgotten, too: other tests read the list of choices.
+    """
     folder = shutil.copytree(Path(__file__).parents[1] / "docs" / "examples", tmp_path / "user")
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -101,6 +105,8 @@ def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     for name in set(sys.modules) - before:
         if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+    for group in schema.KINDS:  # in which recbench stores nothing else
+        ConfigStore.instance().repo.pop(group, None)
     composition._files.cache_clear()
 
 
