@@ -42,16 +42,8 @@ AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when on
 # How torch's threads wait for each other, read when torch is loaded: a moment awake, then asleep. Awake for longer, as
 # GNU OpenMP has it by default, a training on all cores is twenty times slower once another program runs on one.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
-MAKE_NO_RUN = (
-    "",
-    "runs",
-    "report",
-    "compare",
-    "score",
-    "ls",
-    "cp",
-    "doctor",
-)  # commands whose results are nowhere but on the screen
+# Commands whose results are nowhere but on the screen.
+MAKE_NO_RUN = ("", "runs", "report", "compare", "score", "ls", "cp", "doctor")
 
 
 def tell_version(asked: bool) -> None:

@@ -16,8 +16,7 @@ from recbench.data.dataset import RecommendationData
 from recbench.errors import UserError
 from recbench.runs import Run
 from recbench.schema import CaptionerConfig, is_outside
-
-READ_PICTURES = ("llava_small", "llava", "endpoint")  # kinds of captioners that do
+from recbench.schema.captions import READ_PICTURES
 
 
 def check_config(config: CaptionerConfig, data: RecommendationData) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
@@ -19,7 +18,7 @@ from recbench.ctr.training import predict
 from recbench.ctr.vocabulary import Categories, Numbers
 from recbench.data.dataset import RecommendationData
 from recbench.errors import UserError, damage_told
-from recbench.schema import CtrModelConfig, recorded
+from recbench.schema import CtrModelConfig, as_values, settings_of
 from recbench.strict_json import read_object
 
 
@@ -71,7 +70,7 @@ def save_scorer(
         "lists": len(encoder.lists),
         "categories": [asdict(column) for column in encoder.categories],
         "numbers": [asdict(column) for column in encoder.numbers],
-        "model": _plain(settings),
+        "model": as_values(settings),
         **about,
     }
     (folder / "encoder.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -110,8 +109,7 @@ def read_scorer(folder: Path) -> tuple[Encoder, nn.Module, dict[str, Any]]:
             tuple(Categories(column["name"], tuple(column["values"])) for column in about["categories"]),
             tuple(Numbers(**column) for column in about["numbers"]),
         )
-        settings = recorded(CtrModelConfig, about["model"])(**about["model"])
-        model = make_model(encoder, settings, seed=0)
+        model = make_model(encoder, settings_of(CtrModelConfig, about["model"]), seed=0)
         model.load_state_dict(load_file(folder / "model.safetensors"))
         return encoder, model.eval(), about
 
@@ -134,11 +132,3 @@ def size_of(encoder: Encoder, model: nn.Module) -> dict[str, int]:
         "parameters": sum(weight.numel() for weight in weights),
         "bytes": sum(weight.numel() * weight.element_size() for weight in weights) + tables,
     }
-
-
-def _plain(settings: CtrModelConfig) -> dict[str, Any]:
-    """The settings as a dictionary, whether they are a dataclass or its composed config."""
-    if OmegaConf.is_config(settings):
-        plain = OmegaConf.to_container(settings, resolve=True)  # type: ignore[arg-type]
-        return {str(name): value for name, value in plain.items()}  # type: ignore[union-attr]
-    return asdict(settings)

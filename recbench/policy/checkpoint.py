@@ -1,13 +1,11 @@
 """Policies and training states as files: safetensors and JSON, never pickles."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from omegaconf import OmegaConf
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
@@ -17,7 +15,7 @@ from recbench.errors import UserError, damage_told
 from recbench.policy.bpr_mf import BprMf
 from recbench.policy.item_tokens import ItemTokens
 from recbench.policy.kinds import Policy, new_policy
-from recbench.schema import PolicyConfig, recorded
+from recbench.schema import PolicyConfig, as_values, settings_of
 from recbench.strict_json import read_object
 
 
@@ -35,7 +33,7 @@ def save_policy(folder: Path, policy: Policy, tokens: ItemTokens) -> None:
     """Write a policy as model.safetensors, item_tokens.safetensors and policy.json into an existing folder."""
     save_weights(folder, policy)
     save_arrays({"codes": np.ascontiguousarray(tokens.codes)}, folder / "item_tokens.safetensors")
-    description: dict[str, Any] = {"policy": _plain(policy.settings), "item_tokens": tokens.origin}
+    description: dict[str, Any] = {"policy": as_values(policy.settings), "item_tokens": tokens.origin}
     if isinstance(policy, BprMf):
         description["users"] = policy.users
     (folder / "policy.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -52,17 +50,10 @@ def load_policy(folder: Path) -> tuple[Policy, ItemTokens]:
     with damage_told(folder, "train the policy again, or name another run"):
         description = read_object(folder / "policy.json", "a policy's settings")
         tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
-        settings = recorded(PolicyConfig, description["policy"])(**description["policy"])
+        settings = settings_of(PolicyConfig, description["policy"])
         policy = new_policy(tokens.trie(), settings, description.get("users", 0))
         load_weights(folder, policy)
     return policy.eval(), tokens
-
-
-def _plain(settings: PolicyConfig) -> dict[str, Any]:
-    """The settings as a dictionary, whether they are a dataclass or its composed config."""
-    if OmegaConf.is_config(settings):
-        return {str(name): value for name, value in OmegaConf.to_container(settings, resolve=True).items()}  # type: ignore
-    return asdict(settings)
 
 
 def save_training_state(

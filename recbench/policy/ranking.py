@@ -77,7 +77,8 @@ def rank_cases(
     policy.eval()
     past = contexts(policy, interactions, cases)
     seen = _seen_items(interactions, cases)
-    sequences = torch.from_numpy(_item_of_each_sequence(policy)).to(policy.device)
+    shared = policy.trie.shared_items > 0
+    sequences = torch.from_numpy(_item_of_each_sequence(policy)).to(policy.device) if shared else None
     # Similar lengths share a batch; the results go back to the order of the cases.
     order = np.argsort((past >= 0).sum(1), kind="stable")
     results: list[np.ndarray] = []
@@ -130,13 +131,18 @@ def _seen_items(interactions: Interactions, cases: Cases) -> list[np.ndarray]:
 
 
 def _item_of_each_sequence(policy: Policy) -> np.ndarray:
-    """The first item of every token sequence, int64: all items where none share one."""
+    """The first item of every token sequence, int64."""
     starts = policy.trie.item_offsets
     return policy.trie.items[starts[:-1][np.diff(starts) > 0]]
 
 
-def _exact(scores: Tensor, positives: Tensor, seen: list[np.ndarray], sequences: Tensor, top_items: int) -> np.ndarray:
-    """Result rows int64 [B, COLUMNS + top] from scores [B, N]; `sequences` [S] holds an item of each sequence."""
+def _exact(
+    scores: Tensor, positives: Tensor, seen: list[np.ndarray], sequences: Tensor | None, top_items: int
+) -> np.ndarray:
+    """Result rows int64 [B, COLUMNS + top] from scores [B, N].
+
+    `sequences` [S] holds an item of each token sequence; None: each item has one of its own.
+    """
     own = scores.gather(1, positives[:, None])
     above, tied = scores > own, scores == own
     excluded = torch.zeros_like(above)
@@ -150,8 +156,8 @@ def _exact(scores: Tensor, positives: Tensor, seen: list[np.ndarray], sequences:
         (above & ~excluded).sum(1),
         (tied & ~excluded).sum(1) - 1,
         negatives - excluded.sum(1),
-        above[:, sequences].sum(1),
-        tied[:, sequences].sum(1) - 1,
+        (above if sequences is None else above[:, sequences]).sum(1),
+        (tied if sequences is None else tied[:, sequences]).sum(1) - 1,
         torch.zeros_like(positives),
     ]
     best = scores.topk(min(top_items, scores.shape[1]), dim=1).indices

@@ -1,9 +1,9 @@
 """Lists with descriptions: of options, as `--help-config` prints them, and of configs, as `recbench ls` does."""
 
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 
 from recbench.errors import UserError
+from recbench.reporting.screen import wrapped
 from recbench.schema import did_you_mean
 
 OptionRow = tuple[str, str, str, str]  # key, default, what it takes, help
@@ -35,19 +35,14 @@ def option_lines(rows: Iterable[OptionRow], width: int) -> list[str]:
     for key, default, takes, what in rows:
         first = f"{key}={default}  ({takes})" if takes else f"{key}={default}"
         for text, indent, further in ((first, "", "        "), (what, "    ", "    ")):
-            lines += wrap(
-                text,
-                width,
-                initial_indent=indent,
-                subsequent_indent=further,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            lines += wrapped(text, width, indent, further)
     return lines
 
 
-def described_lines(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
+def described_lines(rows: Sequence[tuple[str, str]], width: int, least: int = 12) -> list[str]:
     """A name and what it is on one line each, the names below one another; what does not fit goes on below.
+
+    What it is has at least `least` letters a line.
 
     >>> print(*described_lines([("din", "attention over clicks"), ("lr", "")], 20), sep="\\n")
     din  attention over
@@ -57,6 +52,6 @@ def described_lines(rows: Sequence[tuple[str, str]], width: int) -> list[str]:
     place = max((len(name) for name, _ in rows), default=0) + 2
     lines = []
     for name, what in rows:
-        parts = wrap(what, max(width - place, 12), break_long_words=False, break_on_hyphens=False) or [""]
+        parts = wrapped(what, max(width - place, least)) or [""]
         lines += [f"{first:<{place}}{part}".rstrip() for first, part in zip([name, *[""] * len(parts)], parts)]
     return lines

@@ -7,11 +7,10 @@ text can be broken between words, every row is a block of lines.
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 from typing import Any
 
 from recbench.reporting.markup import LONGEST_CELL
-from recbench.reporting.screen import screen_width
+from recbench.reporting.screen import screen_width, wrapped
 from recbench.reporting.tables import Grid, folded
 from recbench.reporting.visible import for_people
 from recbench.runs import plain
@@ -43,7 +42,7 @@ def show(grids: Sequence[Grid]) -> None:
                 show_lines([*stacked(part, width), ""])
             if part.note:
                 for line in part.note.split("\n"):
-                    show_lines(_wrapped(for_people(line), width) or [""])
+                    show_lines(wrapped(for_people(line), width) or [""])
                 show_lines([""])
 
 
@@ -53,26 +52,15 @@ def stacked(grid: Grid, width: int) -> list[str]:
     >>> stacked(Grid("", ["arm", "auc", "hr@10"], [["sft", "0.5000", "0.1000"]]), width=10)
     ['arm: sft', '  auc: 0.5000', '  hr@10: 0.1000']
     """
-    lines = _wrapped(for_people(grid.title), width) if grid.title else []
+    lines = wrapped(for_people(grid.title), width) if grid.title else []
     for row, cells in enumerate(grid.rows):
         for column, cell in enumerate(cells):
             title = for_people(grid.columns[column], LONGEST_CELL)
             text = f"{title}: {for_people(cell, LONGEST_CELL)}" if title else for_people(cell, LONGEST_CELL)
             text = f"{text} {grid.marks.get((row, column), '')}".rstrip()
             indent = "  " if column >= grid.names else ""
-            lines += _wrapped(text, width, indent) if grid.prose else [indent + text]
+            lines += wrapped(text, width, indent, indent * 2) if grid.prose else [indent + text]
     return lines
-
-
-def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
-    return wrap(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent=indent and indent * 2,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def _least_width(grid: Grid) -> int:

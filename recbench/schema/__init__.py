@@ -20,7 +20,7 @@ from recbench.schema.given import given_keys
 from recbench.schema.help import describe
 from recbench.schema.laboratory import LaboratoryStageConfig, MarketConfig
 from recbench.schema.options import DataConfig, DataStageConfig, StageConfig, option
-from recbench.schema.outside import KINDS, is_outside, label_of, recorded, typed
+from recbench.schema.outside import KINDS, as_values, is_outside, label_of, recorded, settings_of, typed
 from recbench.schema.recommender import (
     AlgoConfig,
     EvalStageConfig,
@@ -67,6 +67,7 @@ __all__ = [
     "StageConfig",
     "TokenizeStageConfig",
     "TrainStageConfig",
+    "as_values",
     "check_addresses",
     "check_picker",
     "check_rule",
@@ -87,6 +88,7 @@ __all__ = [
     "recorded",
     "refuse_ineffective",
     "register",
+    "settings_of",
     "settle_first_sft",
     "typed",
     "validate",

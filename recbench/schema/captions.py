@@ -6,7 +6,8 @@ from recbench.schema.options import StageConfig, option
 
 # where settings of a captioner have an effect
 TRAINED_HERE = "kind=llava_small path=none"
-SEVERAL_PICTURES = "kind=llava_small,llava,endpoint"
+READ_PICTURES = ("llava_small", "llava", "endpoint")  # built-in captioners that do
+SEVERAL_PICTURES = f"kind={','.join(READ_PICTURES)}"
 FROM_SCRATCH = f"{TRAINED_HERE} language_model=none"
 CHECKPOINT = ("kind=llava,text", "fallback=text")
 GENERATES = ("kind=llava_small,llava,endpoint,text", "fallback=text")

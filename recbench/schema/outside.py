@@ -5,9 +5,9 @@ its files. Nothing here imports what a user wrote: `recbench.extensions` does.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, make_dataclass
 from functools import cache
-from typing import Any, cast, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -19,6 +19,7 @@ from recbench.schema.recommender import AlgoConfig, NegativesConfig, PolicyConfi
 from recbench.schema.stages import STAGE_SCHEMAS
 
 CODE, LABEL, TRAINED_BY = "code", "label", "trained_by"
+Settings = TypeVar("Settings")
 
 
 @dataclass(frozen=True)
@@ -139,6 +140,18 @@ def _recorded(node: type, key: str, names: tuple[str, ...], keys: tuple[str, ...
     added = [(name, Any, field(default=None)) for name in keys if name not in known]
     own = [_choice(node, key, names), *added]
     return make_dataclass(f"Recorded{node.__name__}", own, bases=(node,), namespace={"recorded": True})
+
+
+def as_values(settings: Any) -> dict[str, Any]:
+    """The settings of a node as a dictionary, whether they are a dataclass or its composed config."""
+    if OmegaConf.is_config(settings):
+        return cast(dict[str, Any], OmegaConf.to_container(settings, resolve=True))
+    return asdict(settings)
+
+
+def settings_of(node: type[Settings], values: Mapping[str, Any]) -> Settings:
+    """What `as_values` has written as settings again: of the dataclass `node`, or of one below it (`recorded`)."""
+    return cast(Settings, recorded(node, values)(**values))
 
 
 def label_of(group: str, node: Any) -> str:

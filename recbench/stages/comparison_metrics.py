@@ -74,7 +74,9 @@ def known_metrics(
         note(f"{', '.join(large)} left out: the catalogue has {items} items")
         names = [name for name in names if name not in large]
     for name in (name for name in names if "_by_id" in name):
-        known = min(one.found_by_id for one in evaluations if counts_for(one, name) is not None)
+        for one in evaluations:
+            counts_for(one, name)  # raises where the run does not tell them
+        known = min(one.found_by_id for one in evaluations)
         if needed[name] > known:
             raise UserError(
                 f"{name}: beams found no more than {known:g} IDs: give a lower K, or evaluate with ranks=exact"

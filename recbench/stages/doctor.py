@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 from recbench.config_folders import config_folders
 from recbench.errors import UserError
+from recbench.reporting.options_list import described_lines
 from recbench.reporting.screen import screen_width
 from recbench.reporting.visible import for_people
 from recbench.runs.machine import PACKAGES, library_versions, processor
@@ -49,16 +49,11 @@ def examine(runs: Path) -> list[Check]:
 
 def check_lines(checks: list[Check], width: int | None = None) -> list[str]:
     """The checks as lines: what was found, and below it the remedy of what is amiss."""
-    place = max(len(check["name"]) for check in checks) + 2
-    lines = []
+    rows = []
     for check in checks:
-        first = f"{'ok' if check['sound'] else 'no':<4}{check['name']:<{place}}"
-        indent = " " * len(first)
-        texts = [check["found"], *([f"-> {check['remedy']}"] if check["remedy"] else [])]
-        room = max((width or screen_width()) - len(indent), 20)
-        parts = [part for text in texts for part in wrap(text, room, break_long_words=False, break_on_hyphens=False)]
-        lines += [start + part for start, part in zip([first, *[indent] * len(parts)], parts)]
-    return lines
+        rows.append((f"{'ok' if check['sound'] else 'no':<4}{check['name']}", check["found"]))
+        rows += [("", f"-> {check['remedy']}")] if check["remedy"] else []
+    return described_lines(rows, width or screen_width(), least=20)
 
 
 def _python() -> tuple[str, str]:

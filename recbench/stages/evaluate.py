@@ -21,6 +21,7 @@ from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig
 from recbench.stages.cutoffs import within
 from recbench.stages.device import choose_device, use_threads
+from recbench.stages.evaluations import BY_ID
 from recbench.stages.naming import as_picked, judged, start_kept, with_start
 from recbench.stages.own_metrics import own_metrics
 from recbench.stages.upstream import require
@@ -70,27 +71,24 @@ def run(config: EvalStageConfig, run: Run) -> dict[str, Any]:
     _note_narrow_windows(config, negatives, ranks.negatives_excluded, run)
     with warnings.catch_warnings():  # a summary for each column of the table would say it again
         warnings.filterwarnings("ignore", "window .* is narrower than one negative")
-        return {**_results(config, run, trained, policy, data, cases, ranks, width), **users}
+        about = {"judged": judged(trained, of_training), "trained": of_training}
+        return {**about, **_results(config, run, policy, data, cases, ranks, width), **users}
 
 
 def _results(
     config: EvalStageConfig,
     run: Run,
-    trained: Run,
     policy: Policy,
     data: RecommendationData,
     cases: Cases,
     ranks: CaseRanks,
     width: int | None,
 ) -> dict[str, Any]:
-    """What metrics.json holds; `width` is that of the beam that ranks come from, None for exact ones."""
-    _, of_training = as_picked(trained, config.pick)
+    """What metrics.json holds of the ranks; `width` is that of the beam that they come from, None for exact ones."""
     result: dict[str, Any] = {
         "split": config.split,
         "cases": len(cases.user),
         "ranks": "exact" if width is None else f"beam of {width}",
-        "judged": judged(trained, of_training),
-        "trained": of_training,
         "kept": _summary(config, cases, ranks.above, ranks.ties, ranks.negatives, ranks.censored, width),
         "excluded": _summary(
             config,
@@ -259,9 +257,8 @@ def _write_ranks(path: Path, data: RecommendationData, cases: Cases, ranks: Case
         }
     )
     if policy.trie.shared_items:  # else an ID is an item
-        by_id = {"above_by_id": ranks.above_by_id, "ties_by_id": ranks.ties_by_id}
-        by_id["n_by_id"] = np.full_like(ranks.negatives, policy.trie.sequence_count - 1)
-        for name, column in by_id.items():
+        others = np.full_like(ranks.negatives, policy.trie.sequence_count - 1)
+        for name, column in zip(BY_ID, (ranks.above_by_id, ranks.ties_by_id, others), strict=True):
             table = table.append_column(name, pa.array(column))
     with atomic_path(path) as partial:
         pq.write_table(table, partial)

@@ -124,11 +124,8 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequen
     more = config.input is not None or algo.interactions == "reserved"  # the control of RL arms: what they see, it sees
     if more and algo.contexts == "single":
         cases, rows_of = _single_cases(config, data)
-        stretches, learned_from = (
-            single_target_segments(data.interactions, cases.position, policy.history),
-            len(cases.user),
-        )
-        per_epoch = 0
+        stretches = single_target_segments(data.interactions, cases.position, policy.history)
+        learned_from, per_epoch = len(cases.user), 0  # it counts steps, not epochs
     else:
         targets = _targets(config, data)
         stretches, learned_from = segments(data.interactions, targets, policy.history), len(targets)

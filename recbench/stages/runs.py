@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 from recbench.errors import UserError
+from recbench.reporting.screen import wrapped
 from recbench.reporting.tables import headline, number
 from recbench.reporting.visible import for_people, shortened
 from recbench.runs import DamagedRunError, Run, read_runs
@@ -89,6 +89,5 @@ def run_lines(rows: list[dict[str, Any]], width: int | None = None) -> list[str]
             lines.append(f"{line}  {text}".rstrip())
         else:
             lines.append(line.rstrip())
-            indents = {"initial_indent": "    ", "subsequent_indent": "    "}
-            lines += wrap(text, width, break_on_hyphens=False, break_long_words=False, **indents)  # type: ignore[arg-type]
+            lines += wrapped(text, width, "    ")
     return lines

@@ -283,20 +283,20 @@ def _also_selected(asked: dict[str, str], select: str, state: LoopState) -> dict
 def _validate(
     policy: Policy, data: RecommendationData, cases: Cases, select: str, also: Sequence[str] = ()
 ) -> dict[str, float]:
-    """Means of the shown metrics, of the one that selects and of those that would, too; dropout off."""
-    values = {name: _validated(policy, data, cases, name)[name] for name in also}
-    return {**values, **_validated(policy, data, cases, select)}
+    """Means of the shown metrics, of the one that selects and of those that would, too; dropout off.
 
-
-def _validated(policy: Policy, data: RecommendationData, cases: Cases, select: str) -> dict[str, float]:
-    """Means of the shown metrics and of the one that selects.
-
-    Ranks come from a beam where the policy writes items as several tokens and the selecting metric looks no further.
+    Ranks come from a beam where the policy writes items as several tokens and a selecting metric looks no further. The
+    shown metrics are of the ranks of the one that selects.
     """
-    by_beam = policy.trie.depth > 1 and _ranks_needed(select, policy.catalogue_size - 1) <= VALIDATION_BEAM
-    ranks = rank_cases(policy, data.interactions, cases, beam_width=VALIDATION_BEAM if by_beam else None)
-    names = [name for name in dict.fromkeys((*SHOWN_METRICS, select)) if name != "auc" or not by_beam]
-    return {name: _mean(name, ranks) for name in names}
+    several, negatives = policy.trie.depth > 1, policy.catalogue_size - 1
+    by_beam = {name: several and _ranks_needed(name, negatives) <= VALIDATION_BEAM for name in (*also, select)}
+    ranks = {
+        beam: rank_cases(policy, data.interactions, cases, beam_width=VALIDATION_BEAM if beam else None)
+        for beam in set(by_beam.values())
+    }
+    values = {name: _mean(name, ranks[by_beam[name]]) for name in also}
+    names = [name for name in dict.fromkeys((*SHOWN_METRICS, select)) if name != "auc" or not by_beam[select]]
+    return {**values, **{name: _mean(name, ranks[by_beam[select]]) for name in names}}
 
 
 def _ranks_needed(metric: str, negatives: int) -> float:
