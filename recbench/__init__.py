@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
+from recbench.version import __version__
+
 if TYPE_CHECKING:
     from recbench.stages.score import score_file
 
-__version__ = "0.1.0"
 __all__ = ["__version__", "score_file"]
 
 

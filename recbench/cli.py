@@ -35,8 +35,8 @@ from recbench.commands.options import (
     whole_numbers,
 )
 from recbench.config_folders import VARIABLE
-from recbench.reporting.streams import unfailing_streams
-from recbench.reporting.visible import for_people, visible
+from recbench.console.streams import unfailing_streams
+from recbench.console.visible import for_people, visible
 
 AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when one ends, it ends those that have not
 # How torch's threads wait for each other, read when torch is loaded: a moment awake, then asleep. Awake for longer, as
@@ -49,7 +49,7 @@ MAKE_NO_RUN = ("", "runs", "report", "compare", "score", "ls", "cp", "doctor")
 def tell_version(asked: bool) -> None:
     """Print the version and exit, where it is asked for."""
     if asked:
-        from recbench import __version__
+        from recbench.version import __version__
 
         typer.echo(f"recbench {__version__}")
         raise typer.Exit
@@ -177,10 +177,10 @@ def score(
     debug: Debug = False,
 ) -> None:
     """Compute the same metrics for anyone's scores."""
+    from recbench.console.progress import short_warnings
+    from recbench.console.terminal import print_json, show
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.progress import short_warnings
     from recbench.reporting.tables import metric_grids
-    from recbench.reporting.terminal import print_json, show
 
     with one_line_errors("score", debug), short_warnings():
         from recbench.schema import EvalStageConfig
@@ -215,12 +215,12 @@ def list_runs(
     debug: Debug = False,
 ) -> None:
     """List runs, what ended last last."""
+    from recbench.console.terminal import print_json
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.terminal import print_json
 
     with one_line_errors("runs", debug):
-        from recbench.reporting.screen import terminal_width
-        from recbench.reporting.terminal import show_lines
+        from recbench.console.screen import terminal_width
+        from recbench.console.terminal import show_lines
         from recbench.stages.runs import run_lines, run_rows
 
         rows = run_rows(runs, stage, data)
@@ -256,10 +256,10 @@ def demo(
     debug: Debug = False,
 ) -> None:
     """Run both chains on the embedded data set, captions to clicks and SFT to TAWin, and report them together."""
+    from recbench.console.progress import say
+    from recbench.console.terminal import print_json, show
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.progress import say
     from recbench.reporting.results import result_grids
-    from recbench.reporting.terminal import print_json, show
 
     with one_line_errors("demo", debug):
         if help_config:

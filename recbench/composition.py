@@ -33,10 +33,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from recbench import schema
 from recbench.config_folders import config_file, config_folders, hydra_search, own_folder
+from recbench.console.progress import say
 from recbench.errors import UserError
 from recbench.extensions import announce
 from recbench.overrides import as_typed
-from recbench.reporting.progress import say
 
 _told: set[tuple[Path | None, str]] = set()  # own configs that this process has named
 DEEPEST = 50  # levels of a config's file; real ones have five

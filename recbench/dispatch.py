@@ -7,12 +7,12 @@ import typer
 from omegaconf import OmegaConf
 
 from recbench.composition import compose
+from recbench.console.progress import say
+from recbench.console.terminal import print_json, show, show_lines
 from recbench.errors import UserError
 from recbench.execution import checked, execute
 from recbench.multirun import sweep
 from recbench.redaction import redacted
-from recbench.reporting.progress import say
-from recbench.reporting.terminal import print_json, show, show_lines
 
 
 def dispatch(

@@ -14,11 +14,11 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench import schema
+from recbench.console.progress import say
+from recbench.console.visible import visible
 from recbench.errors import StorageError, UserError
 from recbench.extensions import keys_from_outside, place_in
 from recbench.redaction import redacted
-from recbench.reporting.progress import say
-from recbench.reporting.visible import visible
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
 NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)  # too long, or with a link that leads to itself

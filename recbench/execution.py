@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from recbench import extensions, schema
 from recbench.composition import compose
+from recbench.console.progress import say, short_warnings
 from recbench.errors import StorageError, UnfinishedError, UserError
-from recbench.reporting.progress import say, short_warnings
 from recbench.runs import Run, create_run, require_finished, resolve_run, storage_errors
 
 # Where each stage's `run(config, run) -> metrics` is; named, not imported, because stages import torch.

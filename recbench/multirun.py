@@ -23,6 +23,9 @@ from omegaconf.errors import OmegaConfBaseException
 from recbench import schema
 from recbench.composition import compose
 from recbench.config_folders import hydra_search
+from recbench.console.progress import lines_only, say
+from recbench.console.terminal import print_json, show
+from recbench.console.visible import LONGEST_LINE, for_people
 from recbench.error_lines import FAILED, MISTAKE, explain, where
 from recbench.errors import UserError
 from recbench.execution import checked, execute, prepare
@@ -30,10 +33,7 @@ from recbench.extensions import announce
 from recbench.overrides import as_typed, quote
 from recbench.redaction import redacted
 from recbench.reporting.markup import escaped
-from recbench.reporting.progress import lines_only, say
 from recbench.reporting.tables import comparison_grid, markdown
-from recbench.reporting.terminal import print_json, show
-from recbench.reporting.visible import LONGEST_LINE, for_people
 from recbench.runs import Run, write_json
 
 # What a multirun asks of Hydra: to compose and to sweep, and to write nothing of its own.

@@ -6,7 +6,7 @@ from typing import Any
 
 from recbench.captioning.http import LONGEST_REASON, Failure
 from recbench.captioning.interface import Caption
-from recbench.reporting.visible import for_people
+from recbench.console.visible import for_people
 
 LONGEST_CAPTION = 20_000  # letters; a server that sends more has not kept to max_tokens
 MOST_TOKENS = 2**31 - 1  # what a column of 32 bits holds

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 from PIL import Image, ImageDraw, ImageFont
 
-from recbench.reporting.visible import for_people
+from recbench.console.visible import for_people
 
 COLUMNS = 6
 PICTURE = 300  # pixels a side

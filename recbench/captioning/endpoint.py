@@ -20,9 +20,9 @@ from recbench.captioning.answers import read_answer
 from recbench.captioning.http import AGAIN, Failure, back_off, post
 from recbench.captioning.interface import Caption, CaptionerStoppedError, Item, NoCaption
 from recbench.captioning.prompts import fill_prompt
+from recbench.console.progress import say
 from recbench.errors import UserError
 from recbench.redaction import hide, hide_in_address, without_secrets
-from recbench.reporting.progress import say
 from recbench.schema import CaptionerConfig
 
 # The key, the address or the model, and every redirect: the next item would fare no better.

@@ -16,8 +16,8 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 
+from recbench.console.visible import for_people
 from recbench.redaction import redacted
-from recbench.reporting.visible import for_people
 
 LONGEST_WAIT = 300.0  # seconds; a server that asks for more is not waited for
 AGAIN = (408, 409, 425, 429)  # and every 5xx: the same request may succeed later

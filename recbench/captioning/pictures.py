@@ -6,10 +6,10 @@ from PIL import Image
 
 from recbench.captioning.frames import can_read_videos, is_moving, is_video, read_frames
 from recbench.captioning.images import NO_PICTURE, UnreadableImageError, open_image
+from recbench.console.visible import for_people
 from recbench.data.dataset import RecommendationData
 from recbench.data.image_paths import LocatedImage, image_names
 from recbench.errors import UserError
-from recbench.reporting.visible import for_people
 from recbench.schema import CaptionerConfig
 
 VIDEO = "the image is a video, and captioner.frames is 0"

@@ -117,9 +117,10 @@ def resume_flag(stage: str, resume: str | None, debug: bool) -> list[str]:
 
 def print_estimate(overrides: list[str], as_json: bool, debug: bool) -> None:
     """Compose and check the config, caption a sample, and print what all items would take."""
+    from recbench.console.terminal import print_json, show
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.tables import Grid, number
-    from recbench.reporting.terminal import print_json, show
+    from recbench.grids import Grid
+    from recbench.reporting.tables import number
 
     with one_line_errors("caption", debug):
         from recbench.composition import compose

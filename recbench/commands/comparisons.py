@@ -57,15 +57,15 @@ def compare(
 
     Runs of several data sets become a table a data set; with --json they are a list.
     """
+    from recbench.console.terminal import print_json
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.terminal import print_json
 
     with one_line_errors("compare", debug):
+        from recbench.console.progress import say, short_warnings
+        from recbench.console.terminal import show, show_lines
         from recbench.errors import UserError
         from recbench.reporting.comparison import terminal_grids
         from recbench.reporting.comparison_tables import FORMATS, alone, check_format, write_tables
-        from recbench.reporting.progress import say, short_warnings
-        from recbench.reporting.terminal import show, show_lines
         from recbench.stages.compare import compare as compare_named
 
         if form is not None and check_format(form) and as_json:
@@ -163,11 +163,11 @@ def _words(text: str | None) -> list[str] | None:
 
 
 def _bench(overrides: list[str], plan: bool, save: Path | None, as_json: bool, **choices: Any) -> None:
+    from recbench.console.progress import say
+    from recbench.console.terminal import print_json, show, show_lines
     from recbench.error_lines import FAILED, MISTAKE
     from recbench.reporting.bench import bench_grids, check_results_folder, plan_grid, write_results
-    from recbench.reporting.progress import say
     from recbench.reporting.results import headline
-    from recbench.reporting.terminal import print_json, show, show_lines
     from recbench.stages.bench import bench as run_bench
     from recbench.stages.bench import plan as plan_bench
 

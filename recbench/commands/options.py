@@ -112,9 +112,9 @@ def print_options(command: str, prefixes: Sequence[str]) -> None:
 
     Choices such as `ctr=mine.Model` among the prefixes add the keys of a class from outside.
     """
-    from recbench.reporting.options_list import beginning_with, option_lines
-    from recbench.reporting.screen import screen_width
-    from recbench.reporting.terminal import show_lines
+    from recbench.console.options_list import beginning_with, option_lines
+    from recbench.console.screen import screen_width
+    from recbench.console.terminal import show_lines
     from recbench.schema import describe
 
     if command == "bench":

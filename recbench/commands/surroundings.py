@@ -10,9 +10,9 @@ from recbench.commands.options import AsJson, ConfigDir, Debug, RunsFolder
 
 def doctor(runs: RunsFolder = Path("runs"), as_json: AsJson = False, debug: Debug = False) -> None:
     """Check versions, device, memory, threads, data folders and the runs folder; say what to do where one is amiss."""
+    from recbench.console.progress import say
+    from recbench.console.terminal import print_json, show_lines
     from recbench.error_lines import FAILED, one_line_errors
-    from recbench.reporting.progress import say
-    from recbench.reporting.terminal import print_json, show_lines
 
     with one_line_errors("doctor", debug):
         from recbench.stages.doctor import check_lines, examine
@@ -36,12 +36,12 @@ def list_configs(
     debug: Debug = False,
 ) -> None:
     """List the choices of a group of configs, each with what it is."""
+    from recbench.console.terminal import print_json, show_lines
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.terminal import print_json, show_lines
 
     with one_line_errors("ls", debug):
-        from recbench.reporting.options_list import described_lines
-        from recbench.reporting.screen import screen_width
+        from recbench.console.options_list import described_lines
+        from recbench.console.screen import screen_width
         from recbench.stages.configs import choices, groups
 
         listed = groups() if group is None else choices(group)
@@ -61,9 +61,9 @@ def copy_config(
     debug: Debug = False,
 ) -> None:
     """Copy a built-in config into your own folder, where it is yours to change."""
+    from recbench.console.progress import say
+    from recbench.console.visible import visible
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.progress import say
-    from recbench.reporting.visible import visible
 
     with one_line_errors("cp", debug):
         from recbench.stages.configs import copy

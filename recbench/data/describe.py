@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from recbench.console.visible import for_people
 from recbench.data.image_paths import ADDRESS, EMPTY, IRREGULAR, MISSING, OUTSIDE, UNUSABLE, image_names, locate_image
 from recbench.data.impressions import Impressions, cold_rows
 from recbench.data.interactions import SPLIT_NAMES, TEST, TRAIN, VALIDATION, Interactions, held_out_cases
 from recbench.data.ordering import count_distinct
-from recbench.reporting.visible import for_people
 
 LISTED_IMAGES = 20  # pictures that cannot be read and are named; all are counted
 LONGEST_PATH = 120  # letters of one that are shown

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from recbench.errors import UserError
+from recbench.grids import Cell, Grid, folded
 from recbench.reporting.comparison import BOTH, comparison_grids, legend, mark, terminal_grids
 from recbench.reporting.comparison_tables import write_tables
 from recbench.reporting.markup import Markup, code, escaped, link
-from recbench.reporting.tables import Cell, Grid, folded, markdown, number, percent, signed_interval, titled
+from recbench.reporting.tables import markdown, number, percent, signed_interval, titled
 from recbench.runs import Run, atomic_path, write_json
 
 COST_COLUMNS = {  # key in the manifest -> title

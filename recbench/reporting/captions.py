@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from recbench.grids import Grid
 from recbench.reporting.markup import Markup, code
-from recbench.reporting.tables import Grid, markdown, number, ordered, titled
+from recbench.reporting.tables import markdown, number, ordered, titled
 from recbench.runs import Run
 
 SHEET = "contact_sheet.png"

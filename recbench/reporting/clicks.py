@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recbench.grids import Grid
 from recbench.reporting.gain_plot import Gain, plot_gains
 from recbench.reporting.markup import code
 from recbench.reporting.tables import (
-    Grid,
     markdown,
     mean_and_deviation,
     metric_order,

@@ -4,17 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from recbench.reporting.tables import (
-    Cell,
-    Grid,
-    folded,
-    mean_and_deviation,
-    number,
-    p_value,
-    percent,
-    signed,
-    signed_interval,
-)
+from recbench.grids import Cell, Grid, folded
+from recbench.reporting.tables import mean_and_deviation, number, p_value, percent, signed, signed_interval
 
 BOTH = "users and seeds"  # both as draws
 LEVELS = {0.01: "**", 0.05: "*"}  # of p-values after Holm's correction, and their marks

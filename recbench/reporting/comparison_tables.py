@@ -2,17 +2,17 @@
 
 import csv
 import io
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from recbench.errors import StorageError, UserError
+from recbench.plain_json import json_text, plain
 from recbench.reporting.comparison import comparison_grids, mark, run_grids
 from recbench.reporting.latex import PREAMBLE, latex
 from recbench.reporting.tables import titled
-from recbench.runs import atomic_path, plain
+from recbench.runs import atomic_path
 from recbench.schema import did_you_mean
 
 Comparison = Mapping[str, Any]
@@ -113,7 +113,7 @@ def write_tables(folder: Path, comparisons: Sequence[Comparison], relative: bool
     the paths. Raises UserError where `folder` cannot be written to.
     """
     texts = {name: render(comparisons, relative) for name, render in FORMATS.values()}
-    texts["comparison.json"] = json.dumps(plain(alone(comparisons)), sort_keys=True, indent=2, allow_nan=False) + "\n"
+    texts["comparison.json"] = json_text(alone(comparisons))
     paths = [folder / name for name in texts]
     try:
         if taken := next((path for path in paths if path.is_dir()), None):

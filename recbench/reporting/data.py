@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from recbench.reporting.tables import Grid, metric_grids, number, titled
+from recbench.grids import Grid
+from recbench.reporting.tables import metric_grids, number, titled
 from recbench.runs import Run
 
 DESCRIPTION = "description.json"

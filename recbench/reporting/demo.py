@@ -4,13 +4,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from recbench.grids import Grid
 from recbench.reporting.bench import bench_sections
 from recbench.reporting.captions import caption_grids, caption_sections
 from recbench.reporting.clicks import click_grids, click_sections
 from recbench.reporting.comparison import comparison_grids
 from recbench.reporting.markup import link
 from recbench.reporting.simulation import simulation_grids, simulation_sections
-from recbench.reporting.tables import Grid
 from recbench.runs import Run, atomic_path
 
 PARTS: tuple[tuple[str, str, Callable[[Run], list[str]]], ...] = (

@@ -10,8 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recbench.grids import Grid
 from recbench.reporting.anchor_plot import plot_anchors
-from recbench.reporting.tables import Grid, mean_and_deviation, number, signed, signed_interval, titled
+from recbench.reporting.tables import mean_and_deviation, number, signed, signed_interval, titled
 from recbench.reporting.window_plot import plot_window_matrices, short_metric
 from recbench.runs import Run, atomic_path
 

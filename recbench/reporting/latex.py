@@ -3,9 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from recbench.reporting.markup import LONGEST_CELL
-from recbench.reporting.tables import Grid
-from recbench.reporting.visible import for_people
+from recbench.console.visible import LONGEST_CELL, for_people
+from recbench.grids import Grid
 
 PREAMBLE = "% \\usepackage{booktabs} in the preamble"
 CHARACTERS = {

@@ -3,9 +3,8 @@
 import re
 from urllib.parse import quote
 
-from recbench.reporting.visible import for_people
+from recbench.console.visible import LONGEST_CELL, for_people
 
-LONGEST_CELL = 1000  # letters of a table's cell: a config's longest value, not a file
 # What opens or closes something in a line. An interval such as [0.1, 0.2] is none, if no link's address follows.
 _SPECIAL = re.compile(
     r"""\\(?=[!-/:-@\[-`{-~|])|\\$|`|(?<!\s)\*|\*(?=\S)|~(?=~)|(?<!\w)_|_(?!\w)|<(?=[A-Za-z/!?])|&(?=\#|\w+;)

@@ -5,11 +5,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from recbench.console.visible import LONGEST_LINE, command_line, for_people
+from recbench.grids import Grid
 from recbench.reporting.html import render_html
 from recbench.reporting.markup import code, escaped
 from recbench.reporting.results import headline, result_sections
-from recbench.reporting.tables import Grid, markdown
-from recbench.reporting.visible import LONGEST_LINE, command_line, for_people
+from recbench.reporting.tables import markdown
 from recbench.runs import Run, atomic_path
 
 PICTURE = "roc_head.png"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from recbench.grids import Grid
 from recbench.reporting.bench import bench_grids, bench_sections
 from recbench.reporting.captions import caption_grids, caption_sections, column_grids, column_sections
 from recbench.reporting.clicks import click_grids, click_sections
@@ -10,7 +11,7 @@ from recbench.reporting.data import data_sections
 from recbench.reporting.demo import demo_grids, demo_sections
 from recbench.reporting.laboratory import laboratory_grids, laboratory_sections
 from recbench.reporting.simulation import simulation_grids, simulation_sections
-from recbench.reporting.tables import Grid, metric_grids, titled
+from recbench.reporting.tables import metric_grids, titled
 from recbench.runs import Run
 
 SECTIONS: dict[str, Callable[[Run], list[str]]] = {

@@ -9,8 +9,9 @@ recbench.metrics.ab_test), `lift` (value, low, high, p; fractions), where the tr
 from collections.abc import Mapping
 from typing import Any
 
+from recbench.grids import Grid
 from recbench.reporting.markup import code
-from recbench.reporting.tables import Grid, flatten, interval, number, p_value, percent, signed_interval, titled
+from recbench.reporting.tables import flatten, interval, number, p_value, percent, signed_interval, titled
 from recbench.runs import Run
 
 SHOWN = ("a", "b", "control", "treatment", "lift", "expected_lift", "sample_size", "off_policy", "rounds")

@@ -1,6 +1,6 @@
 """Run folders: create, finish, find and resolve them; files appear in them whole or not at all."""
 
-from recbench.runs.files import atomic_path, plain, storage_errors, write_json
+from recbench.runs.files import atomic_path, storage_errors, write_json
 from recbench.runs.finding import (
     find_runs,
     newest,
@@ -24,7 +24,6 @@ __all__ = [
     "newest",
     "origin",
     "passing_over",
-    "plain",
     "read_runs",
     "require_finished",
     "resolve_run",

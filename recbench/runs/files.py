@@ -2,7 +2,6 @@
 
 import errno
 import json
-import math
 import os
 import re
 import shutil
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from recbench.errors import StorageError
-from recbench.redaction import without_secrets
+from recbench.plain_json import json_text, plain
 
 # The names of what is being written, of a new folder that is complete, and of the old one that makes room for it.
 PARTIAL, WHOLE, ASIDE = PREFIXES = (".partial-", ".whole-", ".aside-")
@@ -145,31 +144,6 @@ def _is_of(problem: Exception, path: Path, partial: Path | None) -> bool:
         or named in target.parents
         or (partial is not None and partial.absolute() in [named, *named.parents])
     )
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON can hold it: numpy scalars and arrays become numbers and lists, NaN and infinities null.
-
-    Secrets that this process knows are left out.
-    """
-    if isinstance(value, str):
-        return without_secrets(value)
-    if isinstance(value, dict):
-        return {without_secrets(str(key)): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if hasattr(value, "tolist"):  # numpy, without importing it
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Path):
-        return without_secrets(str(value))
-    return value
-
-
-def json_text(value: Any) -> str:
-    """`value` with sorted keys, so that equal values give equal bytes; NaN becomes null."""
-    return json.dumps(plain(value), sort_keys=True, indent=2, allow_nan=False) + "\n"
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -147,7 +147,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _tell(problem: DamagedRunError) -> None:
-    from recbench.reporting.progress import say
+    from recbench.console.progress import say
 
     folder = problem.folder.absolute()
     if folder not in _told:

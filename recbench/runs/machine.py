@@ -21,7 +21,7 @@ PACKAGES = (
 
 def library_versions() -> dict[str, str]:
     """Version of recbench, Python and each library that numbers depend on, as a manifest has them."""
-    from recbench import __version__
+    from recbench.version import __version__
 
     versions = {"recbench": __version__, "python": platform.python_version()}
     for package in PACKAGES:

@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from omegaconf import DictConfig, OmegaConf
 
+from recbench.console.visible import LogFormatter, for_people
 from recbench.errors import StorageError, UserError
 from recbench.redaction import redacted
-from recbench.reporting.visible import LogFormatter, for_people
 from recbench.runs.files import (
     PARTIAL,
     json_text,
@@ -33,7 +33,7 @@ from recbench.runs.order import STEP, end_of, now
 from recbench.runs.reading import NAME, DamagedRunError, read_config, read_manifest, read_metrics, read_overrides
 
 if TYPE_CHECKING:
-    from recbench.reporting.progress import Progress
+    from recbench.console.progress import Progress
 
 
 class Run:
@@ -132,7 +132,7 @@ class Run:
 
     def note(self, text: str) -> None:
         """Tell the user something: on standard error, in log.txt and in manifest.json's `notes`."""
-        from recbench.reporting.progress import say
+        from recbench.console.progress import say
 
         text = for_people(text)
         say(f"note: {text}")
@@ -162,7 +162,7 @@ class Run:
 
     def progress(self, description: str, total: float) -> "Progress":
         """A progress bar on standard error: `with run.progress("train", 150) as bar: bar.advance(1, loss=0.3)`."""
-        from recbench.reporting.progress import Progress
+        from recbench.console.progress import Progress
 
         return Progress(description, total, self.log)
 

@@ -25,11 +25,11 @@ from recbench.captioning.quality import caption_quality
 from recbench.captioning.shards import begin_again, cut, merge, missing, nothing_captioned, write_missing
 from recbench.captioning.table import FALLBACK, FILE, MODEL, SKIPPED, CaptionRow, read_rows
 from recbench.captioning.writer import CaptionWriter
+from recbench.console.progress import say
 from recbench.data.build import build
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.errors import UnfinishedError, UserError
 from recbench.reporting.captions import SHEET
-from recbench.reporting.progress import say
 from recbench.runs import Run, atomic_path, newest, require_finished, resolve_run
 from recbench.schema import CaptionStageConfig, typed
 from recbench.stages.device import autocast, choose_device, use_threads

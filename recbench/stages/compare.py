@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.console.progress import say
 from recbench.errors import UserError
 from recbench.metrics.comparison import paired_differences, run_means, spread_over_seeds
 from recbench.metrics.crossed import crossed_interval
 from recbench.metrics.significance import holm
 from recbench.metrics.summary import metric_of_ranks
-from recbench.reporting.progress import say
 from recbench.runs import Run, require_finished, resolve_run
 from recbench.stages.comparison_metrics import (
     check_metrics,

@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
+from recbench.console.progress import say
 from recbench.data.build import build
 from recbench.data.sources.reading import lines_of
-from recbench.reporting.progress import say
 from recbench.runs import Run
 from recbench.schema import DataStageConfig
 

@@ -7,10 +7,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.composition import compose
+from recbench.console.progress import Steps
 from recbench.errors import UserError
 from recbench.execution import execute, prepare
 from recbench.overrides import quote
-from recbench.reporting.progress import Steps
 from recbench.runs import Run
 from recbench.runs.order import end_of
 from recbench.schema import STAGE_SCHEMAS, describe, did_you_mean

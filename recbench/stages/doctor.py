@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from recbench.config_folders import config_folders
+from recbench.console.options_list import described_lines
+from recbench.console.screen import screen_width
+from recbench.console.visible import for_people
 from recbench.errors import UserError
-from recbench.reporting.options_list import described_lines
-from recbench.reporting.screen import screen_width
-from recbench.reporting.visible import for_people
 from recbench.runs.machine import PACKAGES, library_versions, processor
 
 NEEDED_PYTHON = (3, 11)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from recbench.reporting.progress import say
+from recbench.console.progress import say
 from recbench.reporting.report import write_report
 from recbench.runs import origin, resolve_run
 

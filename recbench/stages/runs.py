@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from recbench.console.screen import wrapped
+from recbench.console.visible import for_people, shortened
 from recbench.errors import UserError
-from recbench.reporting.screen import wrapped
 from recbench.reporting.tables import headline, number
-from recbench.reporting.visible import for_people, shortened
 from recbench.runs import DamagedRunError, Run, read_runs
 from recbench.runs.reading import check_config
 

@@ -12,9 +12,9 @@ from typing import Any, cast
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.composition import compose
+from recbench.console.progress import say
 from recbench.errors import UserError
 from recbench.execution import RESUME_KEYS, differences, execute, prepare, replace
-from recbench.reporting.progress import say
 from recbench.runs import Run, library_versions, newest, origin, require_finished, resolve_run
 from recbench.runs.reading import about
 from recbench.schema import with_defaults

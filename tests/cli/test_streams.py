@@ -19,7 +19,7 @@ STUB = """
 import sys
 from types import ModuleType
 from recbench import cli, execution
-from recbench.reporting.progress import say
+from recbench.console.progress import say
 def train(config, run):
     with run.progress("train", 3) as bar:
         for step in range(3):

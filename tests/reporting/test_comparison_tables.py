@@ -7,12 +7,12 @@ import re
 
 import pytest
 
+from recbench.console.terminal import show
 from recbench.errors import UserError
+from recbench.grids import folded
 from recbench.reporting.comparison import comparison_grids, terminal_grids
 from recbench.reporting.comparison_tables import _no_formula, as_csv, as_latex, as_markdown, write_tables
 from recbench.reporting.latex import CHARACTERS, escaped
-from recbench.reporting.tables import folded
-from recbench.reporting.terminal import show
 
 
 def comparison(seeds, deviation, difference):

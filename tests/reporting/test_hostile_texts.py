@@ -6,13 +6,14 @@ from html.parser import HTMLParser
 import pytest
 from markdown_it import MarkdownIt
 
+from recbench.console.progress import say
+from recbench.console.terminal import show
+from recbench.console.visible import for_people, visible
+from recbench.grids import Grid
 from recbench.reporting.html import render_html
 from recbench.reporting.latex import latex
 from recbench.reporting.markup import Markup, code, escaped, link
-from recbench.reporting.progress import say
-from recbench.reporting.tables import Grid, markdown
-from recbench.reporting.terminal import show
-from recbench.reporting.visible import for_people, visible
+from recbench.reporting.tables import markdown
 from recbench.runs import find_runs
 
 EVIL = [

@@ -1,5 +1,6 @@
-from recbench.reporting.tables import Grid, comparison_grid, flatten, headline, markdown, metric_grids, number
-from recbench.reporting.terminal import show
+from recbench.console.terminal import show
+from recbench.grids import Grid
+from recbench.reporting.tables import comparison_grid, flatten, headline, markdown, metric_grids, number
 
 EVAL = {
     "cases": 60,

@@ -12,7 +12,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from recbench.errors import UserError
-from recbench.runs import Run, atomic_path, create_run, find_runs, newest, plain, resolve_run, write_json
+from recbench.plain_json import plain
+from recbench.runs import Run, atomic_path, create_run, find_runs, newest, resolve_run, write_json
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from recbench.console.screen import wrapped
 from recbench.errors import UserError
-from recbench.reporting.screen import wrapped
 from recbench.schema import did_you_mean
 
 OptionRow = tuple[str, str, str, str]  # key, default, what it takes, help

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from recbench.reporting.visible import for_people
+from recbench.console.visible import for_people
 
 SECONDS_BETWEEN_LINES = 10.0  # in a file: often enough to see life, rare enough to read
 

@@ -4,23 +4,21 @@ A table that does not fit is shown in parts, its names again in each; where not 
 text can be broken between words, every row is a block of lines.
 """
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from recbench.reporting.markup import LONGEST_CELL
-from recbench.reporting.screen import screen_width, wrapped
-from recbench.reporting.tables import Grid, folded
-from recbench.reporting.visible import for_people
-from recbench.runs import plain
+from recbench.console.screen import screen_width, wrapped
+from recbench.console.visible import LONGEST_CELL, for_people
+from recbench.grids import Grid, folded
+from recbench.plain_json import json_text
 
 BETWEEN = 2  # places between two columns, and around the table
 
 
 def print_json(value: Any) -> None:
     """One JSON object on standard output; NaN is null."""
-    sys.stdout.write(json.dumps(plain(value), sort_keys=True, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(json_text(value))
 
 
 def show_lines(lines: Sequence[str]) -> None:

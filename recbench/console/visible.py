@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from recbench.redaction import redacted
 
 LONGEST_LINE = 2000  # letters of a message: room for a long path and a list of choices, not for a file
+LONGEST_CELL = 1000  # letters of a table's cell: a config's longest value, not a file
 LONGEST_RECORD = 20_000  # letters of a record in log.txt: a traceback
 READ = 50_000  # letters at either end that are looked at all
 # What has no shape of its own but moves, hides or reverses what stands around it: control characters, bidirectional

@@ -4,10 +4,11 @@ import re
 
 import pytest
 
+from recbench.console.terminal import show, stacked
+from recbench.grids import Grid
 from recbench.reporting.bench import plan_grid
 from recbench.reporting.comparison import run_grids
-from recbench.reporting.tables import Grid, metric_grids
-from recbench.reporting.terminal import show, stacked
+from recbench.reporting.tables import metric_grids
 from recbench.stages.runs import run_lines
 
 WIDTHS = [60, 80, 100, 140, None]

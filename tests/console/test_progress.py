@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from recbench.reporting import progress
-from recbench.reporting.progress import Progress, Steps, about, say, short_warnings
+from recbench.console import progress
+from recbench.console.progress import Progress, Steps, about, say, short_warnings
 
 
 def test_lines_in_a_file(capsys, monkeypatch):

@@ -1,0 +1,1 @@
+"""What a person sees on a terminal: results, progress, messages; texts of any origin made readable."""
