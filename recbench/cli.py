@@ -34,6 +34,7 @@ from recbench.commands.options import (
     run_stage,
     whole_numbers,
 )
+from recbench.commands.own_data import init
 from recbench.config_folders import VARIABLE
 from recbench.console.streams import unfailing_streams
 from recbench.console.visible import for_people, visible
@@ -43,7 +44,7 @@ AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when on
 # GNU OpenMP has it by default, a training on all cores is twenty times slower once another program runs on one.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
 # Commands whose results are nowhere but on the screen.
-MAKE_NO_RUN = ("", "runs", "report", "compare", "score", "ls", "cp", "doctor")
+MAKE_NO_RUN = ("", "runs", "report", "compare", "score", "ls", "cp", "doctor", "init")
 
 
 def tell_version(asked: bool) -> None:
@@ -231,6 +232,7 @@ def list_runs(
 
 
 app.command()(surroundings.doctor)
+app.command()(init)
 app.command("ls")(surroundings.list_configs)
 app.command("cp")(surroundings.copy_config)
 app.command()(comparisons.compare)

@@ -119,8 +119,8 @@ def whole_number_note(kind: str, example: str | None) -> list[str]:
     return [f"{kind}s such as {example} are whole numbers, read as {example.partition('.')[0]}"] if example else []
 
 
-def lines_of(reading: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The facts of all files shortened to lines for a terminal."""
+def lines_of(reading: Sequence[Mapping[str, Any]], rows: bool = True) -> list[str]:
+    """The facts of all files shortened to lines for a terminal, with the first row of each or without."""
     lines = []
     for one in reading:
         parts = [f"read {one['file']}: {one['rows']:,} rows of {one['holds']}", one["format"]]
@@ -136,7 +136,7 @@ def lines_of(reading: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         lines += [f"  left out {count:,}: {reason}" for reason, count in one["left_out"].items()]
         lines += [f"  {note}" for note in one["notes"]]
-        for row in one["first_rows"]["rows"][:1]:
+        for row in one["first_rows"]["rows"][:1] if rows else []:
             values = [
                 f"{name} {shown(value)}" for name, value in zip(one["first_rows"]["names"], row) if value is not None
             ]

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources import reading
 from recbench.data.sources.dialect import delimiter_of
+from recbench.data.sources.item_pictures import images_by_pattern, separated_images
 from recbench.data.sources.names import Names, first_rows, in_order, whole_numbers
 from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, existing_file, read_options, source_path
 from recbench.data.sources.tabular import (
@@ -108,6 +109,9 @@ OPTIONS: dict[str, Option] = {
     "image_separator": Option(
         str, "between the pictures of an item that has several; none: a row has one, or in Parquet a list of them"
     ),
+    "image_pattern": Option(
+        str, "path of an item's picture where no column names it, such as {item}.jpg; none: items have a column of them"
+    ),
     "users_file": Option(str, "one user a row, relative to data.path's folder"),
     "users_names": Option(list, "of all its columns, where it has no header"),
     "users_delimiter": Option(str, "as items_delimiter"),
@@ -163,7 +167,10 @@ def read(config: DataConfig) -> RawData:
     if "user" in columns and "item" in columns:
         names = ("user", "item", "timestamp", "label", "rating")
         sequences = table.select([name for name in names if name in table.column_names])
-    catalogue = separated_images(tables.get("item", described_in_log(table)), options["image_separator"])
+    catalogue = separated_images(
+        images_by_pattern(tables.get("item", described_in_log(table)), options["image_pattern"]),
+        options["image_separator"],
+    )
     per_second = TICKS[log.times.unit] if log.times else 1
     split = options["impressions_split"]
     return RawData(
@@ -335,29 +342,6 @@ def described_in_log(table: pa.Table) -> pa.Table:
             place = pa.array(rows[first] if len(rows) else first, mask=first < 0)
             columns[field] = texts.take(place)
     return pa.table(columns)
-
-
-def separated_images(catalogue: pa.Table, separator: str | None) -> pa.Table:
-    """The catalogue with lists of pictures where a separator stands between them; blanks around them are none of them.
-
-    Raises:
-        UserError: a separator, and no column that it could stand in.
-    """
-    if separator is None:
-        return catalogue
-    key = f"data.options.image_separator={separator!r}"
-    if "image" not in catalogue.column_names:
-        raise UserError(
-            f"{key} has no effect: no column of pictures is mapped; add data.options.item_columns.image=COLUMN"
-        )
-    if not pa.types.is_string(catalogue["image"].type):
-        raise UserError(f"{key} has no effect: the column of pictures holds lists already; leave it out")
-    lists = [
-        None if value is None else [name.strip() for name in value.split(separator) if name.strip()]
-        for value in catalogue["image"].to_pylist()
-    ]
-    place = catalogue.column_names.index("image")
-    return catalogue.set_column(place, "image", pa.array(lists, pa.list_(pa.string())))
 
 
 def impressions_of(
