@@ -64,9 +64,9 @@ def init(
 
     COLUMN none says that there is no such column.
     """
+    from recbench.console.progress import say
+    from recbench.console.terminal import print_json, show, show_lines
     from recbench.error_lines import one_line_errors
-    from recbench.reporting.progress import say
-    from recbench.reporting.terminal import print_json, show, show_lines
 
     chosen = {"user": user, "item": item, "time": time, "label": label, "rating": rating}
     of_items = {"item_key": item_key, "title": title, "text": text, "image": image, "caption": caption}
