@@ -1,7 +1,7 @@
 """Reports of `recbench simulate`: the online A/B test of two arms, and what a policy would have earned on logged data.
 
 Of an A/B test metrics.json holds `a` and `b` (the arms' names), `control` and `treatment` (`Rate` of
-recbench.metrics.ab_test), `lift` (value, low, high, p; fractions), where the truth is known `expected_lift`, and
+recbench.metrics.lift), `lift` (value, low, high, p; fractions), where the truth is known `expected_lift`, and
 `sample_size` (lift, impressions, users an arm). Of logged data it holds `off_policy`: policy name -> estimates `ips`,
 `snips`, `doubly_robust` (`PolicyValue` of recbench.metrics.off_policy) and `effective_rounds`, beside `rounds`.
 """

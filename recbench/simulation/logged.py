@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from recbench.data.market import softmax
+from recbench.market.sequences import softmax
 from recbench.metrics.off_policy import doubly_robust, effective_rounds, ips, snips
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recbench.data.impressions import Impressions
-from recbench.metrics.ab_test import Lift, ctr_lift
+from recbench.metrics.lift import Lift, ctr_lift
 
 # users int [M], items int [M] -> a score each, float64 [M]; the higher are shown
 Policy = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -17,7 +17,7 @@ from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.impressions import Impressions, click_histories
 from recbench.data.interactions import TEST
 from recbench.errors import UserError
-from recbench.metrics.ab_test import Rate, sample_size
+from recbench.metrics.lift import Rate, sample_size
 from recbench.metrics.off_policy import ips
 from recbench.runs import Run, atomic_path
 from recbench.schema import SimulateStageConfig, label_of

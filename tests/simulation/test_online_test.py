@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from recbench.data.impressions import Impressions
-from recbench.metrics.ab_test import ctr_lift
+from recbench.metrics.lift import ctr_lift
 from recbench.simulation.online import (
     Traffic,
     assigned,

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from recbench.metrics.ab_test import ctr_lift
+from recbench.metrics.lift import ctr_lift
 from recbench.runs import Run
 
 pytestmark = pytest.mark.slow

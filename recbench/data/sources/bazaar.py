@@ -1,6 +1,6 @@
 """The embedded data set: a generated market whose best possible recommendations and click predictions are known.
 
-Deterministic from (recbench.data.market.VERSION, seed, size); needs no file. Its pictures are drawn as it is built.
+Deterministic from (recbench.market.sequences.VERSION, seed, size); needs no file. Its pictures are drawn as it is made.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from recbench.data.clicks import AGES, REGIONS, SEGMENTS, ClickModel, Shown, draw_impressions, make_click_model
 from recbench.data.interactions import SPLIT_NAMES, TEST, VALIDATION, Cases, Interactions, held_out_cases, histories
-from recbench.data.market import (
+from recbench.data.sources.raw import Option, RawData, read_options
+from recbench.errors import UserError
+from recbench.market.clicks import AGES, REGIONS, SEGMENTS, ClickModel, Shown, draw_impressions, make_click_model
+from recbench.market.pictures import Look, caption, render
+from recbench.market.sequences import (
     ATTRIBUTES,
     CATEGORIES,
     LONGEST,
@@ -27,9 +30,6 @@ from recbench.data.market import (
     next_item_probabilities,
     with_arrivals,
 )
-from recbench.data.pictures import Look, caption, render
-from recbench.data.sources.raw import Option, RawData, read_options
-from recbench.errors import UserError
 from recbench.schema import DataConfig
 
 OPTIONS = {

@@ -3,12 +3,20 @@ import pytest
 from PIL import Image
 
 from recbench.data.build import build, prepare
-from recbench.data.clicks import SEGMENTS
 from recbench.data.dataset import load_data
 from recbench.data.interactions import TEST, TRAIN, VALIDATION, Cases, histories
-from recbench.data.market import LONGEST, SHORTEST, SIZES, VERSION, draw_sequences, make_market, next_item_probabilities
 from recbench.data.sources.bazaar import generate, read
 from recbench.errors import UserError
+from recbench.market.clicks import SEGMENTS
+from recbench.market.sequences import (
+    LONGEST,
+    SHORTEST,
+    SIZES,
+    VERSION,
+    draw_sequences,
+    make_market,
+    next_item_probabilities,
+)
 from recbench.schema import DataConfig
 
 

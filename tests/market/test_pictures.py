@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from recbench.data.backdrops import FRAMES, SCENES
-from recbench.data.market import ATTRIBUTES, CATEGORIES
-from recbench.data.pictures import (
+from recbench.market.backdrops import FRAMES, SCENES
+from recbench.market.pictures import (
     COLOURS,
     FINE,
     INKS,
@@ -18,7 +17,8 @@ from recbench.data.pictures import (
     draw_stroke,
     render,
 )
-from recbench.data.silhouettes import SILHOUETTES
+from recbench.market.sequences import ATTRIBUTES, CATEGORIES
+from recbench.market.silhouettes import SILHOUETTES
 
 LOOK = Look("kettle", "blue", "striped", "forest", "vintage")
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from recbench.errors import UserError
-from recbench.metrics.ab_test import click_rate, ctr_lift, sample_size
+from recbench.metrics.lift import click_rate, ctr_lift, sample_size
 
 
 def test_a_rate_by_hand():

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recbench.data.market import ATTRIBUTES, CATEGORIES, Items, MarketSize
+from recbench.market.sequences import ATTRIBUTES, CATEGORIES, Items, MarketSize
 
 # Standard deviation that each attribute adds to the logit of a click, for every taste alike.
 PICTURED = {"object": 0.2, "colour": 0.9, "pattern": 0.7, "scene": 0.9, "style": 0.9}

@@ -63,7 +63,7 @@ class MarketSize:
     mean_length: float  # interactions a user
     best_cases: int  # held-out cases a split whose best rank is computed; 0 is all
     arrivals: int = 0  # items beyond `items` that arrive late: no sequence holds them, only clicks of the test period
-    browsers: int = 0  # users, the first ones, who are shown items and click or not: see recbench.data.clicks
+    browsers: int = 0  # users, the first ones, who are shown items and click or not: see recbench.market.clicks
     impressions: int = 0  # items shown, to all of them
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from recbench.data.backdrops import FRAMES, SCENES
-from recbench.data.silhouettes import SILHOUETTES
+from recbench.market.backdrops import FRAMES, SCENES
+from recbench.market.silhouettes import SILHOUETTES
 
 SIDE = 64  # pixels
 FINE = 3 * SIDE  # pixels a side while drawing; averaging them smooths edges
@@ -127,7 +127,7 @@ def draw_silhouette(strokes: str) -> tuple[Image.Image, Image.Image]:
 
 
 def draw_stroke(draw: ImageDraw.ImageDraw, stroke: str, fill: int | Colour) -> None:
-    """One stroke as described in recbench.data.silhouettes."""
+    """One stroke as described in recbench.market.silhouettes."""
     kind, *words = stroke.split()
     numbers = [float(word) for word in words]
     unit = FINE / 100

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from recbench.data.clicks import (
+from recbench.market.clicks import (
     ARRIVAL_SHARE,
     CLICK_RATE,
     PICTURED,
@@ -13,7 +13,7 @@ from recbench.data.clicks import (
     draw_impressions,
     make_click_model,
 )
-from recbench.data.market import SIZES, draw_items
+from recbench.market.sequences import SIZES, draw_items
 from recbench.metrics.clicks import auc
 
 SIZE = dataclasses.replace(SIZES["small"], items=300, arrivals=100, browsers=200, impressions=20_000)

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from recbench.data.market import MarketSize, draw_sequences, make_market, next_item_probabilities, persona_beliefs
+from recbench.market.sequences import MarketSize, draw_sequences, make_market, next_item_probabilities, persona_beliefs
 
 TOY = MarketSize(users=4_000, items=9, categories=3, interests=2, tastes=2, mean_length=6, best_cases=0)
 
