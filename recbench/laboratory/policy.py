@@ -4,10 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from recbench.policy.atomic import best_items
-from recbench.policy.beam import Beams
+from recbench.policy.interface import Beams
+from recbench.training.module import TrainedModule
 
 
-class LowRankPolicy(nn.Module):
+class LowRankPolicy(TrainedModule):
     """A `recbench.rl.interface.ScoringPolicy` whose histories are users' features [B, D]: it reads nothing else.
 
     Ranks of the catalogue are exact, and beam search finds the true best items, because the whole catalogue is one

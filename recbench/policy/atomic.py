@@ -1,41 +1,19 @@
 """What policies with one token an item have in common: a head that needs no search, and scores from one pass."""
 
-from abc import ABC, abstractmethod
-from itertools import chain
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from recbench.policy.beam import Beams
-from recbench.policy.trie import ItemTrie
-from recbench.schema import PolicyConfig
+from recbench.policy.base import Policy
+from recbench.policy.interface import COUNTS, Beams
 
 
-class AtomicPolicy(nn.Module, ABC):
+class AtomicPolicy(Policy):
     """A policy of the atomic items of a trie of one level; the token of item i is i + 1.
 
     What it needs to score is in its parameters and persistent buffers, which are its checkpoint.
     """
 
-    def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
-        super().__init__()
-        self.trie = trie
-        self.settings = settings  # as built: a checkpoint is written with these
-        self.history = settings.history
-
-    @property
-    def catalogue_size(self) -> int:
-        """Number of items N."""
-        return self.trie.catalogue_size
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return next(chain(self.parameters(), self.buffers())).device
-
-    @abstractmethod
-    def score_catalogue(self, histories: Tensor) -> Tensor:
-        """Scores of every item, float32 [B, N], for histories int64 [B, T] padded with -1. No gradient."""
+    learns_from = COUNTS
 
     @torch.no_grad()
     def beam_search(self, histories: Tensor, width: int) -> Beams:

@@ -1,21 +1,13 @@
 """Beam search on the item trie: the best items of each history without scoring the whole catalogue."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from recbench.policy.model import Encoded, LlamaPolicy
-
 from transformers import DynamicCache
 
-
-class Beams(NamedTuple):
-    """Items found by beam search, best first: items int64 [B, W] padded with -1, log_probs [B, W] padded with -inf."""
-
-    items: Tensor
-    log_probs: Tensor
+from recbench.policy.interface import Beams
+from recbench.policy.token_model import Encoded, TokenModel
 
 
 class _Live(NamedTuple):
@@ -25,7 +17,7 @@ class _Live(NamedTuple):
     log_probs: Tensor
 
 
-def beam_search(policy: "LlamaPolicy", histories: Tensor, width: int) -> Beams:
+def beam_search(policy: TokenModel, histories: Tensor, width: int) -> Beams:
     """The items that a beam of `width` trie nodes a level finds: distinct, legal, best first.
 
     Log-probabilities are normalised over legal continuations. Beams share the history's key-value cache as extra query
@@ -53,14 +45,14 @@ def beam_search(policy: "LlamaPolicy", histories: Tensor, width: int) -> Beams:
 
 
 def _run(
-    policy: "LlamaPolicy", encoded: "Encoded", cache: DynamicCache, nodes: Tensor, cached: Tensor, depth: int
+    policy: TokenModel, encoded: Encoded, cache: DynamicCache, nodes: Tensor, cached: Tensor, depth: int
 ) -> tuple[Tensor, Tensor]:
     """Hidden states [B, W, width] of the beams that need one (others zero), and the nodes now in the cache."""
     tables = policy.tables
     safe = nodes.clamp(min=0)
     needed = (nodes >= 0) & (tables.depths[safe] == depth) & tables.needs_forward[safe]
     most = int(needed.sum(1).max())
-    hidden = torch.zeros(*nodes.shape, policy.embeddings.shape[1], device=nodes.device, dtype=encoded.last_hidden.dtype)
+    hidden = encoded.last_hidden.new_zeros(*nodes.shape, encoded.last_hidden.shape[1])
     if most == 0:
         return hidden, cached
     # Only the beams with a choice ahead are run: they are moved to the front, and each row is padded to the longest.
@@ -71,7 +63,7 @@ def _run(
     return hidden, torch.cat([cached, chosen], dim=1)
 
 
-def _extend(policy: "LlamaPolicy", hidden: Tensor, live: _Live, depth: int, width: int) -> _Live:
+def _extend(policy: TokenModel, hidden: Tensor, live: _Live, depth: int, width: int) -> _Live:
     """The best `width` among the continuations of beams of this depth and the beams already finished."""
     tables = policy.tables
     batch, beams = live.nodes.shape
@@ -100,7 +92,7 @@ def _extend(policy: "LlamaPolicy", hidden: Tensor, live: _Live, depth: int, widt
     return _Live(torch.where(torch.isfinite(best.values), nodes, -1), best.values)
 
 
-def _items_at_leaves(policy: "LlamaPolicy", live: _Live, width: int) -> Beams:
+def _items_at_leaves(policy: TokenModel, live: _Live, width: int) -> Beams:
     """Items of the leaves, best first: several where items share a sequence, cut at `width`."""
     tables = policy.tables
     safe = live.nodes.clamp(min=0)

@@ -6,16 +6,23 @@ uniform j that they did not.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recbench.data.interactions import Cases, Interactions
+from recbench.errors import UserError
 from recbench.policy.atomic import AtomicPolicy
+from recbench.policy.interface import TRIPLES
 from recbench.policy.trie import ItemTrie
 from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
+
+if TYPE_CHECKING:
+    from recbench.data.dataset import RecommendationData
 
 INITIAL_DEVIATION = 0.1  # of item factors, as in the usual implementations
 
@@ -58,6 +65,8 @@ class BprMf(AtomicPolicy):
     Users start at p_u = 0, so that one without any training interaction stays there and is ranked by item biases alone.
     """
 
+    learns_from = TRIPLES
+
     def __init__(self, trie: ItemTrie, settings: PolicyConfig, users: int) -> None:
         super().__init__(trie, settings)
         self.user_factors = nn.Embedding(users, settings.width)
@@ -66,10 +75,38 @@ class BprMf(AtomicPolicy):
         nn.init.zeros_(self.user_factors.weight)
         nn.init.normal_(self.item_factors.weight, std=INITIAL_DEVIATION)
 
+    @classmethod
+    def new(cls, trie: ItemTrie, settings: PolicyConfig, data: "RecommendationData") -> Self:
+        """A policy with a row for each user of the data, without training."""
+        return cls(trie, settings, len(data.interactions.users))
+
+    @classmethod
+    def empty(cls, trie: ItemTrie, settings: PolicyConfig, description: dict[str, Any]) -> Self:
+        """A policy for as many users as a checkpoint has."""
+        return cls(trie, settings, description["users"])
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The number of users."""
+        return {"users": self.users}
+
     @property
     def users(self) -> int:
         """Number of users U that it was made for."""
         return self.user_factors.num_embeddings
+
+    def contexts(self, interactions: Interactions, cases: Cases) -> np.ndarray:
+        """The user's row of each case, int64 [C, 1].
+
+        Raises:
+            UserError: it was made for another number of users.
+        """
+        if self.users != len(interactions.users):
+            raise UserError(
+                f"the policy has factors of {self.users} users, the data {len(interactions.users)}: "
+                "train bpr_mf on this data"
+            )
+        return cases.user[:, None]
 
     def bpr_loss(self, users: Tensor, positives: Tensor, negatives: Tensor, l2: float) -> Tensor:
         """Mean of -log sigmoid(x_ui - x_uj) + l2 (|p_u|^2 + |q_i|^2 + |q_j|^2); a scalar.

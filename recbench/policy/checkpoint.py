@@ -12,30 +12,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from recbench.errors import UserError, damage_told
-from recbench.policy.bpr_mf import BprMf
+from recbench.policy.base import Policy
 from recbench.policy.item_tokens import ItemTokens
-from recbench.policy.kinds import Policy, new_policy
+from recbench.policy.kinds import empty_policy
 from recbench.schema import PolicyConfig, as_values, settings_of
 from recbench.strict_json import read_object
 
 
-def save_weights(folder: Path, policy: Policy) -> None:
-    """Write a policy's weights as model.safetensors into an existing folder."""
-    save_file({name: value.contiguous() for name, value in policy.state_dict().items()}, folder / "model.safetensors")
-
-
-def load_weights(folder: Path, policy: Policy) -> None:
-    """Read what `save_weights` wrote into a policy of the same shape."""
-    policy.load_state_dict(load_file(folder / "model.safetensors"))
-
-
 def save_policy(folder: Path, policy: Policy, tokens: ItemTokens) -> None:
-    """Write a policy as model.safetensors, item_tokens.safetensors and policy.json into an existing folder."""
-    save_weights(folder, policy)
+    """Write a policy's weights, item_tokens.safetensors and policy.json into an existing folder."""
+    policy.save(folder)
     save_arrays({"codes": np.ascontiguousarray(tokens.codes)}, folder / "item_tokens.safetensors")
-    description: dict[str, Any] = {"policy": as_values(policy.settings), "item_tokens": tokens.origin}
-    if isinstance(policy, BprMf):
-        description["users"] = policy.users
+    description = {"policy": as_values(policy.settings), "item_tokens": tokens.origin, **policy.description}
     (folder / "policy.json").write_text(json.dumps(description, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -51,8 +39,8 @@ def load_policy(folder: Path) -> tuple[Policy, ItemTokens]:
         description = read_object(folder / "policy.json", "a policy's settings")
         tokens = ItemTokens(load_arrays(folder / "item_tokens.safetensors")["codes"], description["item_tokens"])
         settings = settings_of(PolicyConfig, description["policy"])
-        policy = new_policy(tokens.trie(), settings, description.get("users", 0))
-        load_weights(folder, policy)
+        policy = empty_policy(tokens.trie(), settings, description)
+        policy.load(folder)
     return policy.eval(), tokens
 
 
@@ -69,7 +57,7 @@ def save_training_state(
     tracked is what the training rule keeps from step to step, by name. Nothing random is kept: every step draws from a
     generator made of (seed, step).
     """
-    save_weights(folder, policy)
+    policy.save(folder)
     moments = {
         f"{index}.{name}": torch.as_tensor(value).contiguous()
         for index, state in optimizer.state_dict()["state"].items()
@@ -98,7 +86,7 @@ def load_training_state(
 def _load_training_state(
     folder: Path, policy: Policy, optimizer: torch.optim.Optimizer, tracked: dict[str, Tensor] | None
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
-    load_weights(folder, policy)
+    policy.load(folder)
     states: dict[int, dict[str, Tensor]] = {}
     for key, value in load_file(folder / "optimizer.safetensors").items():
         index, name = key.split(".", 1)

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from recbench.policy.atomic import best_items
-from recbench.policy.beam import Beams
-from recbench.policy.kinds import SequencePolicy
+from recbench.policy.interface import Beams, SequencePolicy
 from recbench.policy.scoring import inner_products
 from recbench.precision import exact_product
 
@@ -28,7 +27,7 @@ class SequenceContexts:
     reads_everything = True  # all sequences, whichever places are asked for
 
     def __init__(self, policy: SequencePolicy, items: Tensor) -> None:
-        if policy.searches:
+        if not policy.shares_sequences:
             raise ValueError("sequences share a pass only where an item is one token")
         self.policy = policy
         self.items = items

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from recbench.policy.kinds import SequencePolicy
+from recbench.policy.interface import StartsFromVectors
 
 
-def start_embeddings(policy: SequencePolicy, vectors: np.ndarray, scale: float) -> None:
+def start_embeddings(policy: StartsFromVectors, vectors: np.ndarray, scale: float) -> None:
     """Set each item token's embedding to the mean vector of the items that use it.
 
     The first min(dimensions, width) dimensions are set, the others stay as they are; tokens of items whose vectors are

@@ -1,34 +1,39 @@
 """Every kind of policy, by the name that `policy.kind` gives it."""
 
-from collections.abc import Callable
+import importlib
+from typing import TYPE_CHECKING, Any, cast
 
 from recbench.extensions import implementation
-from recbench.policy.bpr_mf import BprMf
-from recbench.policy.item_knn import ItemKnn
-from recbench.policy.model import LlamaPolicy
-from recbench.policy.popularity import Popularity
-from recbench.policy.sasrec import SasRec
+from recbench.policy.base import Policy
 from recbench.policy.trie import ItemTrie
 from recbench.schema import PolicyConfig
 
-CountedPolicy = Popularity | ItemKnn
-SequencePolicy = LlamaPolicy | SasRec  # trained by sft and by any rl
-Policy = SequencePolicy | CountedPolicy | BprMf
+if TYPE_CHECKING:
+    from recbench.data.dataset import RecommendationData
 
-OF_HISTORIES: dict[str, Callable[[ItemTrie, PolicyConfig], Policy]] = {
-    "llama_small": LlamaPolicy,
-    "sasrec": SasRec,
-    "popularity": Popularity,
-    "item_knn": ItemKnn,
+# Where the class of each kind is; one is imported when it is asked for.
+BUILT_IN = {
+    "llama_small": "recbench.policy.llama_small:LlamaPolicy",
+    "sasrec": "recbench.policy.sasrec:SasRec",
+    "bpr_mf": "recbench.policy.bpr_mf:BprMf",
+    "popularity": "recbench.policy.popularity:Popularity",
+    "item_knn": "recbench.policy.item_knn:ItemKnn",
 }
 
 
-def new_policy(trie: ItemTrie, settings: PolicyConfig, users: int) -> Policy:
-    """An untrained policy of `settings.kind` over the catalogue of `trie`; weights by torch's own random state.
+def policy_class(settings: PolicyConfig) -> type[Policy]:
+    """The class that `settings.kind` names: a built-in one, or one from outside."""
+    if settings.kind not in BUILT_IN:
+        return cast(type[Policy], implementation("policy", settings))
+    module, _, name = BUILT_IN[settings.kind].partition(":")
+    return cast(type[Policy], getattr(importlib.import_module(module), name))
 
-    users: how many there are, for a policy that has a row for each (bpr_mf).
-    """
-    if settings.kind == "bpr_mf":
-        return BprMf(trie, settings, users)
-    made: Policy = (OF_HISTORIES.get(settings.kind) or implementation("policy", settings))(trie, settings)
-    return made
+
+def new_policy(trie: ItemTrie, settings: PolicyConfig, data: "RecommendationData") -> Policy:
+    """An untrained policy of `settings.kind` over the catalogue of `trie`; weights by torch's own random state."""
+    return policy_class(settings).new(trie, settings, data)
+
+
+def empty_policy(trie: ItemTrie, settings: PolicyConfig, description: dict[str, Any]) -> Policy:
+    """A policy of `settings.kind` that a checkpoint of this description can be read into."""
+    return policy_class(settings).empty(trie, settings, description)

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recbench.errors import UserError
-from recbench.policy.checkpoint import load_training_state, load_weights, save_training_state, save_weights
-from recbench.policy.kinds import Policy
+from recbench.policy.base import Policy
+from recbench.policy.checkpoint import load_training_state, save_training_state
 from recbench.runs import atomic_path
 from recbench.schema import AlgoConfig
+from recbench.training.module import TrainedModule, exchange
 
 # random streams: changing one leaves the others as they are
 DATA_ORDER, MODEL, NEGATIVES, INITIAL_WEIGHTS, REPLAY = range(5)
@@ -44,10 +45,10 @@ def learning_rate_factor(step: int, total: int, warmup: float, schedule: str) ->
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
 
 
-def make_optimizer(policy: nn.Module, config: AlgoConfig) -> torch.optim.Optimizer:
-    """AdamW for a policy, also for one that is counted and has no parameters."""
+def make_optimizer(module: TrainedModule, config: AlgoConfig) -> torch.optim.Optimizer:
+    """AdamW for what is trained of a module, also for one that is counted and has no parameters."""
     return torch.optim.AdamW(
-        [{"params": list(policy.parameters())}],
+        [{"params": module.trained_parameters()}],
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
         betas=(0.9, 0.98),
@@ -138,7 +139,7 @@ class TrainingLoop:
             self.report(self.state, {**logs, "learning_rate": learning_rate}, False)
             if self.state.step % self.evaluate_every == 0 or self.state.step == self.total_steps:
                 self._validate()
-        load_weights(self.folder / "best", self.policy)
+        self.policy.load(self.folder / "best")
         return self.state
 
     def _move_average(self) -> None:
@@ -146,18 +147,17 @@ class TrainingLoop:
         if decay == 0:
             return
         if self.average is None:
-            self.average = {name: value.clone() for name, value in self.policy.state_dict().items()}
+            self.average = {name: value.clone() for name, value in self.policy.trained_state().items()}
             return
         # Early on a long memory would keep the random start: the decay grows to its value.
         steps = self.first_step + self.state.step
         decay = min(decay, (1 + steps) / (10 + steps))
-        for name, value in self.policy.state_dict().items():
+        for name, value in self.policy.trained_state().items():
             self.average[name].lerp_(value, 1 - decay)
 
     def _validate(self) -> None:
-        own = {name: value.clone() for name, value in self.policy.state_dict().items()} if self.average else None
-        if self.average is not None:
-            self.policy.load_state_dict(self.average)
+        if self.average is not None:  # which holds the policy's own weights while it is validated and kept
+            exchange(self.policy.trained_state(), self.average)
         metrics = self.validate()
         value = metrics[self.select]
         if math.isnan(value):
@@ -172,8 +172,8 @@ class TrainingLoop:
             if name not in self.state.also or value > self.state.also[name]["value"]:
                 self.state.also[name] = {"value": value, "step": self.state.step}
                 self._keep(best_by(self.folder, name))
-        if own is not None:
-            self.policy.load_state_dict(own)
+        if self.average is not None:
+            exchange(self.policy.trained_state(), self.average)
         self.state.history.append({"step": self.state.step, **metrics})
         with atomic_path(self.folder / "last") as partial:
             partial.mkdir(parents=True)
@@ -184,4 +184,4 @@ class TrainingLoop:
     def _keep(self, folder: Path) -> None:
         with atomic_path(folder) as partial:
             partial.mkdir(parents=True)
-            save_weights(partial, self.policy)
+            self.policy.save(partial)

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recbench.data.interactions import Cases, Interactions, histories
+from recbench.data.interactions import Cases, Interactions
 from recbench.errors import UserError
-from recbench.policy.bpr_mf import BprMf
-from recbench.policy.kinds import Policy
+from recbench.policy.base import Policy
 
 COLUMNS = 9  # of a result row, before its best items
 EXACT_NODES = 2000  # full scoring is the default while the trie has at most this many nodes to run
@@ -41,22 +40,6 @@ def exact_is_affordable(policy: Policy) -> bool:
     return int(policy.trie.needs_forward.sum()) <= EXACT_NODES
 
 
-def contexts(policy: Policy, interactions: Interactions, cases: Cases) -> np.ndarray:
-    """What a policy reads of each case, int64 [C, T]: its history, padded with -1; of BPR-MF, the user's row, T = 1.
-
-    Raises:
-        UserError: a policy of users was made for another number of them.
-    """
-    if not isinstance(policy, BprMf):
-        return histories(interactions, cases, policy.history).astype(np.int64)
-    if policy.users != len(interactions.users):
-        raise UserError(
-            f"the policy has factors of {policy.users} users, the data {len(interactions.users)}: "
-            "train bpr_mf on this data"
-        )
-    return cases.user[:, None]
-
-
 def rank_cases(
     policy: Policy,
     interactions: Interactions,
@@ -75,7 +58,7 @@ def rank_cases(
     """
     was_training = policy.training
     policy.eval()
-    past = contexts(policy, interactions, cases)
+    past = policy.contexts(interactions, cases)
     seen = _seen_items(interactions, cases)
     shared = policy.trie.shared_items > 0
     sequences = torch.from_numpy(_item_of_each_sequence(policy)).to(policy.device) if shared else None
@@ -207,7 +190,7 @@ def beam_recall(policy: Policy, interactions: Interactions, cases: Cases, width:
     """Share of the exact top `width` items that a beam of that width finds, averaged over cases; dropout off."""
     was_training = policy.training
     policy.eval()
-    past = torch.from_numpy(contexts(policy, interactions, cases)).to(policy.device)
+    past = torch.from_numpy(policy.contexts(interactions, cases)).to(policy.device)
     width = min(width, policy.catalogue_size)
     shares: list[Tensor] = []
     for batch in past.split(batch_size):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recbench.policy.atomic import AtomicPolicy
+from recbench.policy.interface import SEQUENCES
 from recbench.policy.scoring import inner_products
 from recbench.policy.trie import ItemTrie
 from recbench.precision import exact_product
@@ -84,7 +85,10 @@ def sampled_cross_entropy(own: Tensor, others: Tensor, itself: Tensor, label_smo
 class SasRec(AtomicPolicy):
     """log pi(i | x) by the inner products of the last hidden state with all item embeddings."""
 
+    learns_from = SEQUENCES
+    searches = False  # one token an item: a beam search scores them all
     reads_everything = False  # a pass reads the histories of the contexts that are asked for
+    shares_sequences = True
 
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
         super().__init__(trie, settings)
@@ -97,11 +101,6 @@ class SasRec(AtomicPolicy):
                 nn.init.normal_(module.weight, std=INITIAL_DEVIATION)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
-
-    @property
-    def searches(self) -> bool:
-        """Whether a beam search scores fewer items than there are: one token an item leaves nothing to search."""
-        return False
 
     @property
     def embeddings(self) -> Tensor:

@@ -1,19 +1,15 @@
 """Scores of whole catalogues and of candidate groups, each history encoded once."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from recbench.policy.token_model import TokenModel
 from recbench.precision import exact_product
-
-if TYPE_CHECKING:
-    from recbench.policy.model import LlamaPolicy
 
 CANDIDATES_AT_ONCE = 128  # more than that, and the attention mask of a forward outgrows its use
 
 
-def score_catalogue(policy: "LlamaPolicy", histories: Tensor) -> Tensor:
+def score_catalogue(policy: TokenModel, histories: Tensor) -> Tensor:
     """Exact log pi(i | x) of every item, float32 [B, N]: the ground truth for ranks, AUC and windows.
 
     The whole trie runs as extra query positions behind each history, in chunks of subtrees, so that a node attends to
@@ -37,7 +33,7 @@ def score_catalogue(policy: "LlamaPolicy", histories: Tensor) -> Tensor:
     return scores.index_select(1, tables.leaf_of_item)
 
 
-def _score_children(policy: "LlamaPolicy", scores: Tensor, hidden: Tensor, nodes: Tensor) -> None:
+def _score_children(policy: TokenModel, scores: Tensor, hidden: Tensor, nodes: Tensor) -> None:
     """Write log pi(child | node) of the nodes' children into scores [B, all nodes]; hidden [B, M, width], nodes [M]."""
     tables = policy.tables
     for depth in range(policy.trie.depth):
@@ -55,7 +51,7 @@ def _score_children(policy: "LlamaPolicy", scores: Tensor, hidden: Tensor, nodes
             scores[:, children] = log_probs[:, of, tables.node_tokens[children] - first]
 
 
-def score_groups(policy: "LlamaPolicy", histories: Tensor, candidates: Tensor) -> Tensor:
+def score_groups(policy: TokenModel, histories: Tensor, candidates: Tensor) -> Tensor:
     """log pi(i | x) of the candidates [B, G] of each history, with gradients, history and candidates in one forward.
 
     The nodes on the candidates' paths, each once, follow the history as extra positions under a tree attention mask.
@@ -86,7 +82,7 @@ def score_groups(policy: "LlamaPolicy", histories: Tensor, candidates: Tensor) -
     return torch.where(real, scores, float("-inf"))
 
 
-def score_some(policy: "LlamaPolicy", histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
+def score_some(policy: TokenModel, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
     """Scores [B, M + K] of items [M] for every history and of own candidates [B, K] (-1 scores -inf), no gradient.
 
     Tries of one level: logits, M + K inner products a history. Others: log-probabilities, CANDIDATES_AT_ONCE a forward.
@@ -109,7 +105,7 @@ def inner_products(states: Tensor, embeddings: Tensor, tokens: Tensor, shared: T
     return torch.cat([common, each.masked_fill(own < 0, float("-inf"))], dim=1).float()
 
 
-def _distinct_nodes(policy: "LlamaPolicy", paths: Tensor) -> Tensor:
+def _distinct_nodes(policy: TokenModel, paths: Tensor) -> Tensor:
     """The nodes that must be run for the paths [B, G, depth]: ascending, each once, [B, Q] padded with -1."""
     inner = paths[:, :, :-1].flatten(1)
     needed = (inner >= 0) & policy.tables.needs_forward[inner.clamp(min=0)]
@@ -128,7 +124,7 @@ def _equals_previous(values: Tensor) -> Tensor:
     return same
 
 
-def _root_log_probs(policy: "LlamaPolicy", last: Tensor, first_nodes: Tensor, real: Tensor) -> Tensor:
+def _root_log_probs(policy: TokenModel, last: Tensor, first_nodes: Tensor, real: Tensor) -> Tensor:
     """log pi of the first token of each candidate, [B, G]."""
     if int(policy.tables.child_counts[0]) == 1:
         return torch.zeros_like(real, dtype=last.dtype)
@@ -137,7 +133,7 @@ def _root_log_probs(policy: "LlamaPolicy", last: Tensor, first_nodes: Tensor, re
     return log_probs.gather(1, tokens)
 
 
-def _deeper_log_probs(policy: "LlamaPolicy", hidden: Tensor, nodes: Tensor, paths: Tensor) -> Tensor:
+def _deeper_log_probs(policy: TokenModel, hidden: Tensor, nodes: Tensor, paths: Tensor) -> Tensor:
     """log pi of all tokens but the first of each candidate, [B, G]; hidden [B, Q, width] belongs to nodes [B, Q]."""
     result = torch.zeros(paths.shape[:2], device=paths.device, dtype=torch.float32)
     if not nodes.shape[1]:

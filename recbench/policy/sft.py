@@ -1,15 +1,12 @@
 """Supervised fine-tuning: the cross-entropy of the next item at every position of a user's sequence."""
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from recbench.policy.model import LlamaPolicy
+from recbench.policy.token_model import TokenModel
 
 
-def sft_loss(policy: "LlamaPolicy", items: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
+def sft_loss(policy: TokenModel, items: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Mean of -log pi(item | items before it) over the target positions; a scalar.
 
     Token log-probabilities are normalised over legal continuations, as in scoring, so that the loss is that of the

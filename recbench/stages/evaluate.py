@@ -14,8 +14,8 @@ from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases, sampl
 from recbench.errors import UserError
 from recbench.metrics.summary import summarise_ids, summarise_ranks, window_text
 from recbench.metrics.windows import rank_of, window_width
+from recbench.policy.base import Policy
 from recbench.policy.checkpoint import load_policy
-from recbench.policy.kinds import Policy
 from recbench.policy.ranking import CaseRanks, beam_recall, exact_is_affordable, rank_cases
 from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig

@@ -1,6 +1,5 @@
 """What each training rule does in a step, and how many steps it takes: SFT, RL, matrix factorisation, counting."""
 
-import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,11 +10,12 @@ import numpy as np
 import torch
 
 from recbench.data.dataset import RecommendationData
-from recbench.data.interactions import Cases, histories, user_of_interaction
+from recbench.data.interactions import Cases, user_of_interaction
 from recbench.errors import UserError
-from recbench.policy.bpr_mf import BprMf, draw_negatives, learned_items
+from recbench.policy.base import Policy
+from recbench.policy.bpr_mf import draw_negatives, learned_items
 from recbench.policy.contexts import SequenceContexts
-from recbench.policy.kinds import CountedPolicy, Policy, SequencePolicy
+from recbench.policy.interface import COUNTS, TRIPLES, CountedPolicy, SequencePolicy, TriplesPolicy
 from recbench.policy.loop import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
 from recbench.policy.sequences import (
     Segments,
@@ -52,10 +52,10 @@ class Plan:
 
 def plan_of(config: TrainStageConfig, data: RecommendationData, policy: Policy, device: torch.device) -> Plan:
     """The plan of config.algo; UserError where it leaves nothing to learn from."""
-    if config.algo.name == "count":
+    if policy.learns_from == COUNTS:
         return _count_plan(config, data, cast(CountedPolicy, policy))
-    if isinstance(policy, BprMf):
-        return _bpr_plan(config, data, policy, device)
+    if policy.learns_from == TRIPLES:
+        return _bpr_plan(config, data, cast(TriplesPolicy, policy), device)
     trained = cast(SequencePolicy, policy)
     return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, trained, device)
 
@@ -77,7 +77,7 @@ def _count_plan(config: TrainStageConfig, data: RecommendationData, policy: Coun
     return Plan(lambda step, optimizer: {}, 0, 1, len(targets))
 
 
-def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: BprMf, device: torch.device) -> Plan:
+def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: TriplesPolicy, device: torch.device) -> Plan:
     """Passes over the interactions in random order, each against an item that its user has not."""
     algo = config.algo
     targets = _targets(config, data)
@@ -109,7 +109,7 @@ def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: BprMf,
 
 
 def _descend(
-    loss: torch.Tensor, policy: SequencePolicy | BprMf, optimizer: torch.optim.Optimizer, algo: AlgoConfig
+    loss: torch.Tensor, policy: SequencePolicy | TriplesPolicy, optimizer: torch.optim.Optimizer, algo: AlgoConfig
 ) -> dict[str, float]:
     """One optimiser step down the gradient of a loss; what to log about it."""
     optimizer.zero_grad(set_to_none=True)
@@ -180,7 +180,7 @@ def _sequences(
 def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
     algo = config.algo
     source = (_single_contexts if algo.contexts == "single" else _sequence_contexts)(config, data, policy, device)
-    reference = copy.deepcopy(policy).eval().requires_grad_(False)
+    reference = policy.reference()
     tracker = new_tracker(policy, algo, config.negatives, device)
     replay_of = _replay(config, data, policy, device)
 
@@ -245,7 +245,7 @@ def _single_contexts(
 ) -> _ContextSource:
     """The cases of `_single_cases`, each read by itself."""
     cases, rows_of = _single_cases(config, data)
-    past = histories(data.interactions, cases, policy.history).astype(np.int64)
+    past = policy.contexts(data.interactions, cases)
     positives = data.interactions.items[cases.position].astype(np.int64)
 
     def of_step(step: int) -> _Contexts:
@@ -260,7 +260,7 @@ def _sequence_contexts(
     config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
 ) -> _ContextSource:
     """The targets of SFT's batches of sequences, all of a sequence read in one pass."""
-    if policy.searches:
+    if not policy.shares_sequences:
         raise UserError(
             "algo.contexts=sequence reads a sequence in one pass, which takes one token an item: give "
             "item_tokens=atomic, or algo.contexts=single"

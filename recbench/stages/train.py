@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,17 +16,18 @@ from recbench.data.interactions import (
     VALIDATION,
     Cases,
     held_out_cases,
-    histories,
     sample_cases,
 )
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
 from recbench.metrics.windows import rank_of
-from recbench.policy.checkpoint import load_policy, load_weights, save_policy
+from recbench.policy.base import Policy
+from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
+from recbench.policy.interface import SequencePolicy, StartsFromVectors
 from recbench.policy.item_tokens import ItemTokens, captions_index, make_item_tokens
 from recbench.policy.item_vectors import item_vectors
-from recbench.policy.kinds import Policy, SequencePolicy, new_policy
+from recbench.policy.kinds import new_policy
 from recbench.policy.loop import (
     INITIAL_WEIGHTS,
     NEGATIVES,
@@ -147,7 +148,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
         partial.mkdir()
         save_policy(partial, policy.cpu(), tokens)
     for metric in also:
-        load_weights(best_by(run.path / "checkpoints", metric), policy)
+        policy.load(best_by(run.path / "checkpoints", metric))
         with atomic_path(policy_by(run, metric)) as partial:
             partial.mkdir()
             save_policy(partial, policy, tokens)
@@ -179,13 +180,14 @@ def _near_exact_error(
     tracker: RankTracker | None,
 ) -> dict[str, float] | None:
     """For TAWin with ranks by beam or estimated: their error against exact ones, on the first validation cases."""
-    if config.algo.name not in WINDOWED or config.algo.ranks == "exact" or not isinstance(policy, SequencePolicy):
+    if config.algo.name not in WINDOWED or config.algo.ranks == "exact":
         return None
     some = Cases(cases.user[:ERROR_CASES], cases.position[:ERROR_CASES])
-    past = torch.from_numpy(histories(data.interactions, some, policy.history).astype(np.int64)).to(policy.device)
+    past = torch.from_numpy(policy.contexts(data.interactions, some)).to(policy.device)
     positives = torch.from_numpy(data.interactions.items[some.position].astype(np.int64)).to(policy.device)
     generator = torch.Generator().manual_seed(stream_seed(config.seed, NEGATIVES, config.algo.steps))
-    error = near_exact_error(policy.eval(), past, positives, config.algo, config.negatives, generator, tracker)
+    scored = cast(SequencePolicy, policy.eval())
+    error = near_exact_error(scored, past, positives, config.algo, config.negatives, generator, tracker)
     return error._asdict()
 
 
@@ -216,11 +218,11 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
         if (index := captions_index(config.item_tokens)) is not None:
             run.use(Run(index.parent))
         torch.manual_seed(stream_seed(config.seed, INITIAL_WEIGHTS))
-        policy = new_policy(tokens.trie(), config.policy, len(data.interactions.users))
-        if isinstance(policy, SequencePolicy) and config.policy.initial_embeddings != "random":
+        policy = new_policy(tokens.trie(), config.policy, data)
+        if config.policy.initial_embeddings != "random":
             start_from, width = config.policy.initial_embeddings, config.policy.width
             vectors, _ = item_vectors(start_from, data, width, config.reserved, config.seed)
-            start_embeddings(policy, vectors, config.policy.initial_scale)
+            start_embeddings(cast(StartsFromVectors, policy), vectors, config.policy.initial_scale)
         if policy.trie.shared_items:
             run.note(f"{policy.trie.shared_items} items share their token sequence with another and are always tied")
         return policy, tokens

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.llama_small import LlamaPolicy
 from recbench.policy.trie import build_trie
 from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.trainer import rl_step

@@ -11,7 +11,7 @@ import torch
 from recbench.data.dataset import RecommendationData
 from recbench.data.interactions import Interactions
 from recbench.data.splits import leave_one_out
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.llama_small import LlamaPolicy
 from recbench.policy.trie import build_trie
 from recbench.schema import PolicyConfig
 

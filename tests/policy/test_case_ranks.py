@@ -5,28 +5,26 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from recbench.data.interactions import TEST, VALIDATION, Cases, held_out_cases
 from recbench.errors import UserError
-from recbench.policy.beam import Beams
+from recbench.policy.base import Policy
+from recbench.policy.interface import Beams
 from recbench.policy.ranking import beam_recall, exact_is_affordable, rank_cases
 from recbench.policy.trie import build_trie
+from recbench.schema import PolicyConfig
 
 SEQUENCES = [[0, 1, 2, 3], [4, 4, 5, 0, 6], [2, 2, 2], [1, 0, 3, 5, 6, 7, 2], [7, 6, 5, 4]]
 
 
-class FixedScores(nn.Module):
+class FixedScores(Policy):
     """Scores that do not depend on the history; items of one code are tied."""
 
-    history = 3
-    device = torch.device("cpu")
+    scores: torch.Tensor
 
     def __init__(self, codes: list[int], scores: list[float]) -> None:
-        super().__init__()
-        self.trie = build_trie(np.array(codes)[:, None])
-        self.catalogue_size = len(codes)
-        self.scores = torch.tensor(scores)
+        super().__init__(build_trie(np.array(codes)[:, None]), PolicyConfig(history=3))
+        self.register_buffer("scores", torch.tensor(scores))
 
     def score_catalogue(self, histories: torch.Tensor) -> torch.Tensor:
         return self.scores.expand(len(histories), -1)

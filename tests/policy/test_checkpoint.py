@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from recbench.errors import UserError
 from recbench.policy.checkpoint import load_policy, load_training_state, save_policy, save_training_state
 from recbench.policy.item_tokens import ItemTokens
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.llama_small import LlamaPolicy
 from recbench.policy.sft import sft_loss
 from recbench.schema import PolicyConfig
 

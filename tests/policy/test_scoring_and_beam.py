@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.llama_small import LlamaPolicy
 from recbench.policy.sasrec import SasRec
 from recbench.policy.trie import build_trie
 from recbench.schema import PolicyConfig

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from recbench.errors import UserError
-from recbench.policy.checkpoint import load_weights
 from recbench.policy.loop import TrainingLoop, best_by, learning_rate_factor, random_stream, stream_seed
 from recbench.schema import AlgoConfig
+from recbench.training.module import TrainedModule
 
 NAN = math.nan
 
@@ -44,6 +45,14 @@ def test_random_streams_are_apart_and_repeatable() -> None:
     assert random_stream(0, 0).random() == random_stream(0, 0, 0).random()
 
 
+class OneWeight(TrainedModule):
+    """A weight that starts at zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, 1))
+
+
 class Loops:
     """Makes loops whose step k adds one to the weight, and whose validations give the scripted values in turn."""
 
@@ -53,10 +62,17 @@ class Loops:
         self.rates: list[float] = []
         self.validated: list[float] = []
 
-    def make(self, values: list[float] | None = None, *, steps: int = 6, every: int = 1, stop_at: int = -1, **config):
-        policy = nn.Linear(1, 1, bias=False)
-        nn.init.zeros_(policy.weight)
-        policy.device = torch.device("cpu")  # type: ignore[assignment]  # as a policy has it
+    def make(
+        self,
+        values: list[float] | None = None,
+        *,
+        steps: int = 6,
+        every: int = 1,
+        stop_at: int = -1,
+        policy: OneWeight | None = None,
+        **config,
+    ):
+        policy = OneWeight() if policy is None else policy
 
         def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
             if step == stop_at:
@@ -120,7 +136,7 @@ def test_what_other_metrics_would_pick_is_kept_beside_it(loops: Loops) -> None:
     assert state.best_step == 0 and float(loop.policy.weight.detach()) == 0
     assert state.also == {"other": {"value": 4.0, "step": 2}, "falling": {"value": 0.3, "step": 1}}
     for name, step in (("other", 2), ("falling", 1)):  # the weight is the number of steps taken
-        load_weights(best_by(loops.folder, name), loop.policy)
+        loop.policy.load(best_by(loops.folder, name))
         assert float(loop.policy.weight.detach()) == step
 
 
@@ -210,3 +226,31 @@ def test_a_loss_that_is_no_number_ends_the_training(loss: float, tmp_path: Path)
     with pytest.raises(UserError, match=f"the loss of step 3 is {loss} at learning rate 1: train with a lower one"):
         loop.run()
     assert loop.state.step == 2  # of the last checkpoint
+
+
+class PartlyFrozen(OneWeight):
+    """A trained weight, the same under another name, and a frozen one that is not written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tied = self.weight
+        self.frozen = nn.Parameter(torch.full((1, 1), 7.0), requires_grad=False)
+
+    def save(self, folder: Path) -> None:
+        save_file(self.trained_state(), folder / "adapter.safetensors")
+
+    def load(self, folder: Path) -> None:
+        self.load_state_dict(load_file(folder / "adapter.safetensors"), strict=False)
+
+
+def test_frozen_weights_are_neither_optimised_nor_averaged(loops: Loops) -> None:
+    loop = loops.make(steps=3, weight_averaging=0.2, policy=PartlyFrozen())
+    assert [group["params"] for group in loop.optimizer.param_groups] == [[loop.policy.weight]]
+    loop.run()
+    assert loop.average is not None and list(loop.average) == ["weight"]
+    # Validations see the average (as by hand above), steps the weights themselves: 1, 2, 3.
+    second = 2 - 2 / 11
+    assert loops.validated == pytest.approx([0, 1, second, 0.2 * second + 0.8 * 3])
+    assert float(loop.policy.frozen.detach()) == 7
+    assert list(load_file(loops.folder / "last" / "average.safetensors")) == ["weight"]
+    assert float(load_file(loops.folder / "last" / "adapter.safetensors")["weight"]) == 3

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from recbench.policy.model import LlamaPolicy
+from recbench.policy.llama_small import LlamaPolicy
 from recbench.policy.trie import build_trie
 from recbench.rl.groups import build_groups
 from recbench.rl.trainer import rl_step

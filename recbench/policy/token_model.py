@@ -1,20 +1,21 @@
-"""The LLM recommender: a LLaMA-architecture causal LM over item tokens, scored on the item trie.
+"""A causal language model over item tokens: histories and trie nodes to hidden states and token probabilities.
 
 A history is the beginning token followed by each item's token sequence. log pi(i | x) is the sum of the item's token
 log-probabilities, each normalised over the legal continuations in the trie, so that the probabilities of all distinct
 sequences sum to one (docs/methods.md, section 2).
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import DynamicCache, LlamaConfig, LlamaModel
+from transformers import DynamicCache
 
-from recbench.policy import beam, scoring, sft
+from recbench.policy.base import Policy
 from recbench.policy.trie import ItemTrie
+from recbench.policy.trie_tables import TrieTables
 from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
 
@@ -29,101 +30,46 @@ class Encoded:
     visible: Tensor  # bool [B, S]; false on padding
 
 
-class TrieTables(nn.Module):
-    """The trie's arrays as buffers, so that they follow the model to its device; not part of the checkpoint."""
+class TokenModel(Policy):
+    """A transformer of any kind that reads item tokens; `TriePolicy` scores and searches by it.
 
-    child_offsets: Tensor
-    child_counts: Tensor
-    node_tokens: Tensor
-    depths: Tensor
-    ancestors: Tensor
-    leaf_of_item: Tensor
-    item_tokens: Tensor
-    needs_forward: Tensor
-    item_offsets: Tensor
-    items: Tensor
-    edge_keys: Tensor
+    `backbone` is a causal decoder as transformers has them: it takes embeddings, a mask that says which position sees
+    which, positions and a key-value cache.
+    """
 
-    def __init__(self, trie: ItemTrie) -> None:
-        super().__init__()
-        of_nodes = (
-            "child_offsets",
-            "child_counts",
-            "node_tokens",
-            "depths",
-            "ancestors",
-            "needs_forward",
-            "item_offsets",
-        )
-        for name in (*of_nodes, "leaf_of_item", "item_tokens", "items"):
-            self.register_buffer(name, torch.from_numpy(np.asarray(getattr(trie, name))), persistent=False)
-        keys = trie.parents[1:] * trie.vocabulary_size + trie.node_tokens[1:]
-        self.register_buffer("edge_keys", torch.from_numpy(keys), persistent=False)
-        self.vocabulary_size = trie.vocabulary_size
-        self.level_starts: list[int] = trie.level_starts.tolist()
-
-    def children_of(self, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """All children of nodes [M], one after the other, and which of the M each belongs to; int64 [edges] both."""
-        counts = self.child_counts[nodes]
-        of = torch.repeat_interleave(torch.arange(len(nodes), device=nodes.device), counts)
-        within = torch.arange(len(of), device=nodes.device) - (counts.cumsum(0) - counts)[of]
-        return self.child_offsets[nodes][of] + within + 1, of
-
-    def child(self, nodes: Tensor, tokens: Tensor) -> Tensor:
-        """The node behind a legal token, any shape: edges are sorted by (parent, token) and edge e leads to e + 1."""
-        return torch.searchsorted(self.edge_keys, nodes * self.vocabulary_size + tokens) + 1
-
-
-class LlamaPolicy(nn.Module):
-    """A small LLaMA-architecture policy over a catalogue, with tied input and output embeddings."""
-
-    reads_everything = False  # a pass reads the histories of the contexts that are asked for
+    backbone: nn.Module
 
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
-        super().__init__()
-        self.trie = trie
-        self.settings = settings  # as built: a checkpoint is written with these
-        self.history = settings.history
+        super().__init__(trie, settings)
         self.embedding_dropout = settings.embedding_dropout
         self.output_dropout = settings.output_dropout
         self.tables = TrieTables(trie)
-        tokens = 1 + (settings.history + 1) * trie.depth
-        # The end token is unused (items end at leaves), but transformers insists that it be in the vocabulary.
-        self.backbone = LlamaModel(
-            LlamaConfig(
-                vocab_size=trie.vocabulary_size,
-                hidden_size=settings.width,
-                intermediate_size=settings.feed_forward,
-                num_hidden_layers=settings.layers,
-                num_attention_heads=settings.heads,
-                num_key_value_heads=settings.heads,
-                max_position_embeddings=tokens,
-                bos_token_id=0,
-                eos_token_id=0,
-                use_cache=False,
-            )
-        )
 
     @property
-    def catalogue_size(self) -> int:
-        """Number of items N."""
-        return self.trie.catalogue_size
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.embeddings.device
-
-    @property
+    @abstractmethod
     def embeddings(self) -> Tensor:
-        """Token embeddings [vocabulary, width]; also the output layer."""
-        return self.backbone.embed_tokens.weight
+        """Input embeddings of the trie's tokens [vocabulary, width]."""
+
+    @property
+    def output_embeddings(self) -> Tensor:
+        """Output rows of the trie's tokens [vocabulary, width]: the input embeddings, unless the head is not tied."""
+        return self.embeddings
+
+    @property
+    def searches(self) -> bool:
+        """Whether a beam search scores fewer items than there are; with one token an item it scores them all."""
+        return self.trie.depth > 1
+
+    @property
+    def shares_sequences(self) -> bool:
+        """Whether one pass over a sequence has the state before each of its items; so with one token an item."""
+        return not self.searches
 
     @property
     def token_vectors(self) -> Tensor:
-        """Embeddings [V, width] of the tokens that can begin an item; also their output layer."""
+        """Output rows [V, width] of the tokens that can begin an item."""
         first, end = self.tables.level_starts[:2]
-        return self.embeddings[first:end]
+        return self.output_embeddings[first:end]
 
     @property
     def token_columns(self) -> Tensor:
@@ -181,7 +127,7 @@ class LlamaPolicy(nn.Module):
         """
         depth = int(self.tables.depths[nodes[0]]) if len(nodes) else 0
         first, end = self.tables.level_starts[depth : depth + 2]
-        logits = exact_product(hidden, self.embeddings[first:end].T).float()
+        logits = exact_product(hidden, self.output_embeddings[first:end].T).float()
         if depth > 0:  # the root allows its whole level
             children, rows = self.tables.children_of(nodes)
             legal = torch.zeros_like(logits, dtype=torch.bool)
@@ -277,39 +223,3 @@ class LlamaPolicy(nn.Module):
         mask = torch.cat([encoded.visible[:, None].expand(-1, nodes.shape[1], -1), tree], dim=2)
         positions = self.node_positions(encoded.lengths, nodes)
         return self.hidden(self.tables.node_tokens[nodes.clamp(min=0)], mask=mask, positions=positions, cache=cache)
-
-    def sft_loss(self, items: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """Mean of -log pi(item | items before it) over the target positions, with gradients; a scalar."""
-        return sft.sft_loss(self, items, targets, label_smoothing)
-
-    @torch.no_grad()
-    def score_catalogue(self, histories: Tensor) -> Tensor:
-        """Exact log pi(i | x) of every item: float32 [B, N] for histories int64 [B, T]. No gradient."""
-        return scoring.score_catalogue(self, histories)
-
-    def score_groups(self, histories: Tensor, candidates: Tensor) -> Tensor:
-        """log pi of candidates int64 [B, G], with gradients: float32 [B, G]; -inf where a candidate is -1."""
-        return scoring.score_groups(self, histories, candidates)
-
-    @property
-    def searches(self) -> bool:
-        """Whether a beam search scores fewer items than there are; with one token an item it scores them all."""
-        return self.trie.depth > 1
-
-    @torch.no_grad()
-    def score_some(self, histories: Tensor, shared: Tensor, own: Tensor) -> Tensor:
-        """Scores [B, M + K] of items [M] for every history and of own candidates [B, K]; -inf where one is -1.
-
-        Log-probabilities, or with one token an item the logits, which the catalogue's sum of exponentials, not
-        computed, makes log-probabilities. No gradient.
-        """
-        return scoring.score_some(self, histories, shared, own)
-
-    def positive_log_probs(self, histories: Tensor, items: Tensor) -> Tensor:
-        """log pi of one item a history, with gradients: float32 [B]."""
-        return self.score_groups(histories, items[:, None])[:, 0]
-
-    @torch.no_grad()
-    def beam_search(self, histories: Tensor, width: int) -> beam.Beams:
-        """The `width` best items that a beam of that width finds; distinct, legal, best first. No gradient."""
-        return beam.beam_search(self, histories, width)
