@@ -25,7 +25,7 @@ STAGES = {
     "simulate": "recbench.stages.simulate:run",
     "train": "recbench.stages.train:run",
     "eval": "recbench.stages.evaluate:run",
-    "bench": "recbench.stages.bench:run",
+    "bench": "recbench.comparisons.bench:run",
     "laboratory": "recbench.stages.laboratory:run",
     "demo": "recbench.stages.demo:run",
 }

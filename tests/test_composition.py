@@ -9,10 +9,10 @@ from omegaconf import DictConfig, ListConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench import composition, config_folders
+from recbench.comparisons import experiments
 from recbench.composition import compose, compose_by_hydra
 from recbench.config_folders import config_folder
 from recbench.schema import STAGE_SCHEMAS
-from recbench.stages import experiments
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from recbench import schema
+from recbench.comparisons import experiments
 from recbench.composition import compose
 from recbench.config_folders import config_folder
 from recbench.execution import prepare
-from recbench.stages import experiments
 
 pytestmark = pytest.mark.slow
 

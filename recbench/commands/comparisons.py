@@ -61,12 +61,12 @@ def compare(
     from recbench.error_lines import one_line_errors
 
     with one_line_errors("compare", debug):
+        from recbench.comparisons.compare import compare as compare_named
         from recbench.console.progress import say, short_warnings
         from recbench.console.terminal import show, show_lines
         from recbench.errors import UserError
         from recbench.reporting.comparison import terminal_grids
         from recbench.reporting.comparison_tables import FORMATS, alone, check_format, write_tables
-        from recbench.stages.compare import compare as compare_named
 
         if form is not None and check_format(form) and as_json:
             raise UserError(f"--json and --format {form} both print: give one of them; --save writes every format")
@@ -163,13 +163,13 @@ def _words(text: str | None) -> list[str] | None:
 
 
 def _bench(overrides: list[str], plan: bool, save: Path | None, as_json: bool, **choices: Any) -> None:
+    from recbench.comparisons.bench import bench as run_bench
+    from recbench.comparisons.bench import plan as plan_bench
     from recbench.console.progress import say
     from recbench.console.terminal import print_json, show, show_lines
     from recbench.error_lines import FAILED, MISTAKE
     from recbench.reporting.bench import bench_grids, check_results_folder, plan_grid, write_results
     from recbench.reporting.results import headline
-    from recbench.stages.bench import bench as run_bench
-    from recbench.stages.bench import plan as plan_bench
 
     if plan:
         found = plan_bench(overrides, **choices)

@@ -118,7 +118,7 @@ def print_options(command: str, prefixes: Sequence[str]) -> None:
     from recbench.schema import describe
 
     if command == "bench":
-        from recbench.stages.experiments import describe_bench
+        from recbench.comparisons.experiments import describe_bench
 
         rows = describe_bench()
     elif command == "demo":

@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from recbench.comparisons.bench import bench
 from recbench.composition import compose
 from recbench.console.progress import Steps
 from recbench.errors import UserError
@@ -14,9 +15,8 @@ from recbench.overrides import quote
 from recbench.runs import Run
 from recbench.runs.order import end_of
 from recbench.schema import STAGE_SCHEMAS, describe, did_you_mean
-from recbench.stages.bench import bench
 from recbench.stages.device import choose_device
-from recbench.stages.upstream import reuse
+from recbench.upstream import reuse
 
 MARKET = ["data=bazaar", "data.options.size=small"]
 # A third of the usual rate: three thousand reserved interactions are soon learned by heart.

@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recbench.comparisons.evaluations import BY_ID
+from recbench.comparisons.naming import as_picked, judged, start_kept, with_start
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases, sample_cases
 from recbench.errors import UserError
@@ -21,10 +23,8 @@ from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig
 from recbench.stages.cutoffs import within
 from recbench.stages.device import choose_device, use_threads
-from recbench.stages.evaluations import BY_ID
-from recbench.stages.naming import as_picked, judged, start_kept, with_start
 from recbench.stages.own_metrics import own_metrics
-from recbench.stages.upstream import require
+from recbench.upstream import require
 
 RECALL_CASES = 200  # on which a beam is compared with exact scoring
 EXACT_BATCH = 16  # exact scores of large tries take memory

@@ -33,7 +33,7 @@ from recbench.simulation.online import (
 )
 from recbench.stages.cutoffs import at_most
 from recbench.stages.device import choose_device, use_threads
-from recbench.stages.upstream import agreeing, require
+from recbench.upstream import agreeing, require
 
 CALLED = {"without": "without captions", "with": "with captions", "shuffled": "captions shuffled"}
 AA_TESTS = 500  # random splits of users that all had arm a

@@ -16,7 +16,7 @@ from recbench.features.vocabulary import Vocabulary
 from recbench.runs import Run, atomic_path
 from recbench.schema import TokenizeStageConfig, label_of
 from recbench.stages.device import use_threads
-from recbench.stages.upstream import agreeing, require
+from recbench.upstream import agreeing, require
 
 
 def run(config: TokenizeStageConfig, run: Run) -> dict[str, Any]:

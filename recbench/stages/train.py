@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 
+from recbench.comparisons.naming import policy_by, start_kept, with_start
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.interactions import (
     SPLIT_NAMES,
@@ -44,9 +45,8 @@ from recbench.rl.objective import check_objective, picker_metric
 from recbench.runs import Run, atomic_path
 from recbench.schema import WINDOWED, AlgoConfig, TrainStageConfig, is_first_sft, label_of
 from recbench.stages.device import choose_device, use_threads
-from recbench.stages.naming import policy_by, start_kept, with_start
 from recbench.stages.rules import plan_of
-from recbench.stages.upstream import require, require_sft
+from recbench.upstream import require, require_sft
 
 SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects
 VALIDATION_BEAM = 50  # width of validation on tries of several levels, where the metrics that select need no more

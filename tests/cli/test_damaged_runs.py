@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recbench.runs import find_runs
-from recbench.stages.upstream import require
+from recbench.upstream import require
 
 pytestmark = pytest.mark.slow
 

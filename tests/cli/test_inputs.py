@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from recbench import upstream
 from recbench.runs import find_runs
-from recbench.stages import upstream
-from recbench.stages.upstream import require
+from recbench.upstream import require
 
 pytestmark = pytest.mark.slow
 

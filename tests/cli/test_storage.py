@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from recbench.runs import Run, atomic_path, find_runs
-from recbench.stages.upstream import require
+from recbench.upstream import require
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 from omegaconf import OmegaConf
 
-from recbench.stages import experiments
+from recbench.comparisons import experiments
 
 TINY = ["data.options.size=tiny", "policy.layers=1", "policy.width=16", "policy.feed_forward=16", "policy.history=8"]
 SHORT = ["sft.epochs=1", "algo.steps=2", "algo.batch_size=16", "algo.group_size=8"]

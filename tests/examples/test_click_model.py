@@ -10,7 +10,7 @@ from recbench.composition import compose
 from recbench.ctr.scoring import load_scorer
 from recbench.data.dataset import load_data
 from recbench.errors import UserError
-from recbench.stages.upstream import find
+from recbench.upstream import find
 
 pytestmark = pytest.mark.slow
 

@@ -5,11 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+from recbench.comparisons.evaluations import arm_label
 from recbench.composition import compose
 from recbench.data.dataset import load_data
 from recbench.data.interactions import TEST, held_out_cases
 from recbench.policy.sequences import target_positions
-from recbench.stages.evaluations import arm_label
 
 pytestmark = pytest.mark.slow
 

@@ -4,13 +4,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from recbench.comparisons import experiments
+from recbench.comparisons.experiments import design, training
 from recbench.data.dataset import load_data
 from recbench.data.interactions import VALIDATION, Cases, held_out_cases, sample_cases
 from recbench.errors import UserError
 from recbench.runs import Run
-from recbench.stages import experiments
 from recbench.stages.evaluate import users_who_chose
-from recbench.stages.experiments import design, training
 
 
 def judged(run: Run) -> set[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from recbench.composition import compose
 from recbench.runs import find_runs
-from recbench.stages.upstream import _digest, _making_alone
+from recbench.upstream import _digest, _making_alone
 
 pytestmark = pytest.mark.slow
 
@@ -93,8 +93,6 @@ def test_jobs_wait_for_each_other_only_where_they_make_the_same(tmp_path, monkey
         with _making_alone(tmp_path, second) as waited:
             assert not waited
         stdin = other.stdin
-        monkeypatch.setattr(
-            "recbench.stages.upstream.time.sleep", lambda seconds: stdin.close()
-        )  # let go while we wait
+        monkeypatch.setattr("recbench.upstream.time.sleep", lambda seconds: stdin.close())  # let go while we wait
         with _making_alone(tmp_path, first) as waited:
             assert waited

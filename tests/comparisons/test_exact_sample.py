@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from recbench.comparisons.compare import compare_runs
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
-from recbench.stages.compare import compare_runs
 
 pytestmark = pytest.mark.slow
 

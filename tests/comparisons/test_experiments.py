@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from recbench.comparisons import experiments
+from recbench.comparisons.bench import relative_gains
 from recbench.composition import compose
 from recbench.errors import UserError
 from recbench.rl.objective import beam_width
 from recbench.schema import read_bench, with_defaults
-from recbench.stages import experiments
-from recbench.stages.bench import relative_gains
 
 pytestmark = pytest.mark.slow
 

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recbench.comparisons.compare import compare_runs
+from recbench.comparisons.evaluations import arm_label
 from recbench.composition import compose
 from recbench.errors import UserError
 from recbench.metrics.intervals import paired_bootstrap
 from recbench.metrics.summary import summarise_ranks
 from recbench.runs import Run
-from recbench.stages.compare import compare_runs
-from recbench.stages.evaluations import arm_label
 
 pytestmark = pytest.mark.slow
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
+from recbench.comparisons.evaluations import ONE_RULE, Evaluation, arm_label
 from recbench.errors import UserError
 from recbench.metrics.summary import window_text
 from recbench.runs import Run
 from recbench.schema import WINDOWED, label_of
-from recbench.stages.evaluations import ONE_RULE, Evaluation, arm_label
 
 
 def described(config: DictConfig) -> str:

@@ -7,21 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recbench.console.progress import say
-from recbench.errors import UserError
-from recbench.metrics.comparison import paired_differences, run_means, spread_over_seeds
-from recbench.metrics.crossed import crossed_interval
-from recbench.metrics.significance import holm
-from recbench.metrics.summary import metric_of_ranks
-from recbench.runs import Run, require_finished, resolve_run
-from recbench.stages.comparison_metrics import (
-    check_metrics,
-    counts_for,
-    known_metrics,
-    scored_exactly,
-    shared_metrics,
-)
-from recbench.stages.evaluations import (
+from recbench.comparisons.evaluations import (
     Evaluation,
     arm_label,
     arm_labels,
@@ -29,7 +15,21 @@ from recbench.stages.evaluations import (
     read_evaluations,
     trained_run,
 )
-from recbench.stages.naming import equal_arms, with_start
+from recbench.comparisons.naming import equal_arms, with_start
+from recbench.comparisons.shared_metrics import (
+    check_metrics,
+    counts_for,
+    known_metrics,
+    scored_exactly,
+    shared_metrics,
+)
+from recbench.console.progress import say
+from recbench.errors import UserError
+from recbench.metrics.comparison import paired_differences, run_means, spread_over_seeds
+from recbench.metrics.crossed import crossed_interval
+from recbench.metrics.significance import holm
+from recbench.metrics.summary import metric_of_ranks
+from recbench.runs import Run, require_finished, resolve_run
 
 SAMPLES = 1000  # of the bootstrap
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from recbench.comparisons.shared_metrics import METRICS, check_metrics
 from recbench.composition import check_experiments, compose, unreadable_told
 from recbench.config_folders import config_file
 from recbench.errors import UserError
@@ -25,8 +26,7 @@ from recbench.schema import (
     refuse_ineffective,
 )
 from recbench.schema.experiments import SCRATCH, SFT
-from recbench.stages.comparison_metrics import METRICS, check_metrics
-from recbench.stages.upstream import SETTLED_BY_SFT
+from recbench.upstream import SETTLED_BY_SFT
 
 # What each arm trains with; the yaml files under conf/algo give all of them the same steps, batches and group size.
 ARMS: dict[str, list[str]] = {

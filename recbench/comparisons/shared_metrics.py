@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from recbench.comparisons.evaluations import Evaluation
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks, window_text
 from recbench.metrics.windows import rank_of
 from recbench.reporting.tables import metric_order
 from recbench.schema import EvalStageConfig
-from recbench.stages.evaluations import Evaluation
 
 METRICS = ("auc", "wpauc(0,0.01)", "wpauc(0.01,0.05)", "hr@1", "hr@10", "hr@50", "ndcg@10")
 

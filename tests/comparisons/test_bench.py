@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from recbench.comparisons.experiments import AIM, ARMS
 from recbench.composition import compose
 from recbench.policy.checkpoint import load_policy
 from recbench.runs import Run, find_runs
-from recbench.stages.experiments import AIM, ARMS
 
 pytestmark = pytest.mark.slow
 

@@ -9,6 +9,11 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from recbench.comparisons.compare import compare_runs
+from recbench.comparisons.evaluations import arm_label
+from recbench.comparisons.experiments import changeable, composed, design, pick_of, training, written
+from recbench.comparisons.naming import as_picked
+from recbench.comparisons.shared_metrics import METRICS
 from recbench.console.progress import Steps, say
 from recbench.errors import UserError
 from recbench.execution import differences, execute, prepare
@@ -18,12 +23,7 @@ from recbench.runs import Run, find_runs, passing_over
 from recbench.runs.order import end_of
 from recbench.schema import with_defaults
 from recbench.schema.experiments import SCRATCH, SFT
-from recbench.stages.compare import compare_runs
-from recbench.stages.comparison_metrics import METRICS
-from recbench.stages.evaluations import arm_label
-from recbench.stages.experiments import changeable, composed, design, pick_of, training, written
-from recbench.stages.naming import as_picked
-from recbench.stages.upstream import find, is_sft_for, obtain, require, require_sft, values_of
+from recbench.upstream import find, is_sft_for, obtain, require, require_sft, values_of
 
 REFERENCE = "grpo_beam"  # whose step the others' cost is relative to
 
