@@ -267,7 +267,7 @@ def demo(
         if help_config:
             print_options("demo", overrides or [])
             return
-        from recbench.overrides import quote
+        from recbench.quoting import quote
         from recbench.stages.demo import demo as run_demo
 
         run = run_demo([f"runs={quote(str(runs))}", f"seed={seed}", *(overrides or [])], force=force)

@@ -26,11 +26,13 @@ from recbench.config_folders import hydra_search
 from recbench.console.progress import lines_only, say
 from recbench.console.terminal import print_json, show
 from recbench.console.visible import LONGEST_LINE, for_people
-from recbench.error_lines import FAILED, MISTAKE, explain, where
+from recbench.error_lines import FAILED, MISTAKE
 from recbench.errors import UserError
 from recbench.execution import checked, execute, prepare
+from recbench.explanations import explain, where
 from recbench.extensions import announce
-from recbench.overrides import as_typed, quote
+from recbench.overrides import as_typed
+from recbench.quoting import quote
 from recbench.redaction import redacted
 from recbench.reporting.markup import escaped
 from recbench.reporting.tables import comparison_grid, markdown

@@ -7,30 +7,18 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from recbench import schema
+from recbench.quoting import quoted
 
 KEY = re.compile(r"(~|\+\+?)?[A-Za-z_][\w./@:$-]*")
 # Of these a comma, white space at the ends and a number are a part, never a sweep.
 TEXTS = re.compile(r"(captioner\.(fallback_)?prompt|data\.options\.(delimiter|timestamp_format))")
 # What `data.options` has of names; the schema knows no types there.
 NAMES = re.compile(r"data\.options\.(\w*columns\.\w+|\w+_file|\w+_column)")
-
-
-def quote(value: Any) -> str:
-    """Render a Python value in Hydra's override grammar: no comma, '=' or '${' in it is read as syntax."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool | int | float):
-        return repr(value).lower()
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(map(quote, value)) + "]"
-    text = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + r"\${", str(value))  # literal for OmegaConf
-    return _quoted(text)
 
 
 def as_typed(stage: str, overrides: Sequence[str], multirun: bool = False) -> list[str]:
@@ -52,15 +40,15 @@ def _as_typed(stage: str, override: str, multirun: bool) -> str:
     except (HydraException, ValueError):  # ValueError: a number of thousands of digits
         if multirun and "," in text and not text.startswith(("[", "{", "'", '"')):
             return f"{key}={','.join(_part(part) for part in text.split(','))}"
-        return f"{key}={_quoted(text)}"
+        return f"{key}={quoted(text)}"
     if parsed.is_sweep_override():
         whole = TEXTS.fullmatch(name) is not None or (not multirun and _exists(text))
-        return f"{key}={_quoted(text)}" if whole else override
+        return f"{key}={quoted(text)}" if whole else override
     value = parsed.value()
     if isinstance(value, bool | int | float):
-        return f"{key}={_quoted(text)}" if name in _free_texts(stage) or NAMES.fullmatch(name) else override
+        return f"{key}={quoted(text)}" if name in _free_texts(stage) or NAMES.fullmatch(name) else override
     if isinstance(value, str) and value == text.strip() != text:  # Hydra takes white space off the ends
-        return f"{key}={_quoted(text)}"
+        return f"{key}={quoted(text)}"
     return override
 
 
@@ -69,14 +57,8 @@ def _part(text: str) -> str:
     try:
         OverridesParser.create().parse_override(f"key={text}")
     except HydraException:
-        return _quoted(text)
+        return quoted(text)
     return text
-
-
-def _quoted(text: str) -> str:
-    """The text in quotes that Hydra takes off again; interpolations in it stay."""
-    text = re.sub(r"(\\+)(?='|$)", lambda match: match[1] * 2, text).replace("'", r"\'")
-    return f"'{text}'"
 
 
 def _exists(text: str) -> bool:

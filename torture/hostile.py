@@ -278,7 +278,7 @@ def _text(shop: Shop, number: int, text: str) -> list[Verdict]:
     (folder / "data" / "captions.csv").write_text(
         "\n".join(["item,caption", *(f"{item},{item}" for item in items)]) + "\n"
     )
-    from recbench.overrides import quote
+    from recbench.quoting import quote
 
     given += ["data.fields=[kind]", "data.attributes=[kind]", "captioner=file"]
     given += [f"captioner.path={folder / 'data' / 'captions.csv'}"]

@@ -81,7 +81,7 @@ def ctr(
 ) -> None:
     """Train a click model without captions, with them, and with them shuffled; report what they added."""
     from recbench.error_lines import one_line_errors
-    from recbench.overrides import quote
+    from recbench.quoting import quote
 
     flags = resume_flag("ctr", resume, debug) + input_flags(no_upstream, force)
     with one_line_errors("ctr", debug):
@@ -109,7 +109,7 @@ def simulate(
 def resume_flag(stage: str, resume: str | None, debug: bool) -> list[str]:
     """The override that continues a run."""
     from recbench.error_lines import one_line_errors
-    from recbench.overrides import quote
+    from recbench.quoting import quote
 
     with one_line_errors(stage, debug):
         return [f"resume={quote(resume)}"] if resume is not None else []

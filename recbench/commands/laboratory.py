@@ -37,7 +37,7 @@ def laboratory(
 ) -> None:
     """Train every rule on unlimited draws from a known market, and check which objective each one optimises."""
     from recbench.error_lines import one_line_errors
-    from recbench.overrides import quote
+    from recbench.quoting import quote
 
     flags: list[str] = []
     with one_line_errors("laboratory", debug):

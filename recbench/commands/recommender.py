@@ -59,7 +59,7 @@ def train(
 ) -> None:
     """Train the recommender: SFT, GRPO with random or beam negatives, or TAWin on one FPR window."""
     from recbench.error_lines import one_line_errors
-    from recbench.overrides import quote
+    from recbench.quoting import quote
 
     flags: list[str] = []
     with one_line_errors("train", debug):
@@ -92,7 +92,7 @@ def evaluate(
 ) -> None:
     """Score a trained policy: AUC, windowed partial AUC, HR, NDCG and MRR, with intervals."""
     from recbench.error_lines import one_line_errors
-    from recbench.overrides import quote
+    from recbench.quoting import quote
 
     flags: list[str] = []
     with one_line_errors("eval", debug):

@@ -18,7 +18,7 @@ from recbench.console.progress import Steps, say
 from recbench.errors import UserError
 from recbench.execution import differences, execute, prepare
 from recbench.metrics.crossed import CrossedMean, crossed_interval, mean_of_independent, users_interval
-from recbench.overrides import quote
+from recbench.quoting import quote
 from recbench.runs import Run, find_runs, passing_over
 from recbench.runs.order import end_of
 from recbench.schema import with_defaults

@@ -14,7 +14,7 @@ from recbench.composition import check_experiments, compose, unreadable_told
 from recbench.config_folders import config_file
 from recbench.errors import UserError
 from recbench.execution import prepare, replace
-from recbench.overrides import quote
+from recbench.quoting import quote
 from recbench.schema import (
     ArmConfig,
     BenchConfig,
@@ -297,7 +297,9 @@ def _check_evaluation(overrides: list[str], given: list[str]) -> None:
     try:
         config = composed("eval", overrides)
     except HydraException as problem:
-        from recbench.error_lines import explain  # which knows the keys of eval, where the command's are those of train
+        from recbench.explanations import (
+            explain,  # which knows the keys of eval, where the command's are those of train
+        )
 
         raise UserError(f"of the evaluations: {explain(problem, 'eval')}") from problem
     refuse_ineffective("eval", prepare("eval", changeable(config), overrides), given)

@@ -11,7 +11,7 @@ from recbench.composition import compose
 from recbench.console.progress import Steps
 from recbench.errors import UserError
 from recbench.execution import execute, prepare
-from recbench.overrides import quote
+from recbench.quoting import quote
 from recbench.runs import Run
 from recbench.runs.order import end_of
 from recbench.schema import STAGE_SCHEMAS, describe, did_you_mean

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from recbench.composition import compose
-from recbench.overrides import quote
+from recbench.quoting import quote
 from recbench.runs import find_runs
 
 
