@@ -5,14 +5,19 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import datasets
+import numpy as np
 import pytest
 from hydra.core.config_store import ConfigStore
 
 from recbench import cli, composition, extensions, redaction, schema
+from recbench.data.dataset import RecommendationData
+from recbench.data.interactions import Interactions
+from recbench.data.splits import leave_one_out
 from recbench.runs import Run
 
 MARKET = ["data=bazaar", "data.options.size=tiny"]
@@ -159,3 +164,28 @@ def refuse() -> Callable[[Output, str], None]:
         assert result.out == ""
 
     return check
+
+
+@pytest.fixture
+def make_interactions() -> Callable[[Sequence[Sequence[int]]], Interactions]:
+    """Interactions of item sequences, one a user, split by leave-one-out."""
+
+    def make(sequences: Sequence[Sequence[int]]) -> Interactions:
+        offsets = np.cumsum([0, *map(len, sequences)])
+        items = np.array([item for sequence in sequences for item in sequence], dtype=np.int32)
+        return Interactions([f"u{row}" for row in range(len(sequences))], offsets, items, leave_one_out(offsets), None)
+
+    return make
+
+
+@pytest.fixture
+def make_data(make_interactions, tmp_path: Path) -> Callable[..., RecommendationData]:
+    """A data set of items with the given texts and of the given sequences."""
+
+    def make(texts: Sequence[str], sequences: Sequence[Sequence[int]]) -> RecommendationData:
+        catalogue = datasets.Dataset.from_dict(
+            {"item": [f"i{row}" for row in range(len(texts))], "title": list(texts), "text": [""] * len(texts)}
+        )
+        return RecommendationData("hand made", catalogue, make_interactions(sequences), "f" * 64, None, tmp_path)
+
+    return make

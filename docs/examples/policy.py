@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from recbench.policy.sasrec import SasRec
+from recbench.policy.baselines.sasrec import SasRec
 from recbench.schema import option
 
 

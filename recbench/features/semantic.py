@@ -12,8 +12,8 @@ import numpy as np
 from recbench.errors import UserError
 from recbench.features.columns import FIRST_ID, FeatureColumn, offsets_of, single_valued
 from recbench.features.vocabulary import Encoded, fully_encoded
-from recbench.policy.item_tokens import residual_kmeans
-from recbench.policy.item_vectors import encoder_vectors, tfidf_vectors
+from recbench.item_tokens.make import residual_kmeans
+from recbench.item_tokens.vectors import encoder_vectors, tfidf_vectors
 
 NONE = -1  # code of an item without a caption
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from recbench.policy.atomic import best_items
+from recbench.policy.base import best_items
 from recbench.policy.interface import Beams
 from recbench.training.module import TrainedModule
 

@@ -9,11 +9,12 @@ import torch
 from recbench.laboratory.arms import Arm
 from recbench.laboratory.market import PreferenceMarket, make_market
 from recbench.laboratory.policy import LowRankPolicy
-from recbench.policy.loop import make_optimizer, set_learning_rate, stream_seed
 from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.objective import needs_reference
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, MarketConfig
+from recbench.training.optimizer import make_optimizer, set_learning_rate
+from recbench.training.random_streams import stream_seed
 
 # Random streams of a seed: changing what one draws leaves the others as they are.
 MARKET, INITIAL_WEIGHTS, SFT_USERS, USERS, POSITIVES, NEGATIVES, TEST_USERS = range(100, 107)

@@ -8,8 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from recbench.data.interactions import Cases, Interactions, histories
+from recbench.item_tokens.trie import ItemTrie
 from recbench.policy.interface import Beams
-from recbench.policy.trie import ItemTrie
 from recbench.schema import PolicyConfig
 from recbench.training.module import TrainedModule
 
@@ -78,3 +78,9 @@ class Policy(TrainedModule, ABC):
         itself instead. Scoring by it, and turning its dropout off, leave this policy's mode as it was.
         """
         return copy.deepcopy(self).eval().requires_grad_(False)
+
+
+def best_items(scores: Tensor, width: int) -> Beams:
+    """The `width` best of scores [B, N], or all N if these are fewer, best first."""
+    best = scores.topk(min(width, scores.shape[1]), dim=1)
+    return Beams(best.indices, best.values)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from recbench.policy.atomic import best_items
+from recbench.policy.base import best_items
 from recbench.policy.interface import Beams, SequencePolicy
 from recbench.policy.scoring import inner_products
 from recbench.precision import exact_product

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from recbench.data.interactions import Cases, Interactions
-from recbench.policy.trie import ItemTrie
+from recbench.item_tokens.trie import ItemTrie
 from recbench.schema import PolicyConfig
 
 COUNTS = "counts"  # of interactions, at once: `CountedPolicy`

@@ -4,8 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any, cast
 
 from recbench.extensions import implementation
+from recbench.item_tokens.trie import ItemTrie
 from recbench.policy.base import Policy
-from recbench.policy.trie import ItemTrie
 from recbench.schema import PolicyConfig
 
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 # Where the class of each kind is; one is imported when it is asked for.
 BUILT_IN = {
     "llama_small": "recbench.policy.llama_small:LlamaPolicy",
-    "sasrec": "recbench.policy.sasrec:SasRec",
-    "bpr_mf": "recbench.policy.bpr_mf:BprMf",
-    "popularity": "recbench.policy.popularity:Popularity",
-    "item_knn": "recbench.policy.item_knn:ItemKnn",
+    "sasrec": "recbench.policy.baselines.sasrec:SasRec",
+    "bpr_mf": "recbench.policy.baselines.bpr_mf:BprMf",
+    "popularity": "recbench.policy.baselines.popularity:Popularity",
+    "item_knn": "recbench.policy.baselines.item_knn:ItemKnn",
 }
 
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 from transformers import LlamaConfig, LlamaModel
 
-from recbench.policy.trie import ItemTrie
+from recbench.item_tokens.trie import ItemTrie
 from recbench.policy.trie_policy import TriePolicy
 from recbench.schema import PolicyConfig
 

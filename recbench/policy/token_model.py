@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import DynamicCache
 
+from recbench.item_tokens.trie import ItemTrie
 from recbench.policy.base import Policy
-from recbench.policy.trie import ItemTrie
 from recbench.policy.trie_tables import TrieTables
 from recbench.precision import exact_product
 from recbench.schema import PolicyConfig

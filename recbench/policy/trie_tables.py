@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recbench.policy.trie import ItemTrie
+from recbench.item_tokens.trie import ItemTrie
 
 
 class TrieTables(nn.Module):

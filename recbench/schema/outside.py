@@ -45,8 +45,8 @@ KINDS = {
         "kind",
         PolicyConfig,
         "recbench.policy.interface:CountedPolicy",
-        "recbench.policy.atomic:AtomicPolicy",
-        enough="recbench.policy.sasrec:SasRec",
+        "recbench.policy.baselines.atomic:AtomicPolicy",
+        enough="recbench.policy.baselines.sasrec:SasRec",
     ),
     "ctr": Kind("kind", CtrModelConfig, "recbench.ctr.interface:ClickModel", "torch.nn:Module"),
 }

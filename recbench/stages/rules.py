@@ -11,21 +11,12 @@ import torch
 
 from recbench.data.dataset import RecommendationData
 from recbench.data.interactions import Cases, user_of_interaction
+from recbench.data.targets import target_positions, training_cases
 from recbench.errors import UserError
 from recbench.policy.base import Policy
-from recbench.policy.bpr_mf import draw_negatives, learned_items
+from recbench.policy.baselines.bpr_mf import draw_negatives, learned_items
 from recbench.policy.contexts import SequenceContexts
 from recbench.policy.interface import COUNTS, TRIPLES, CountedPolicy, SequencePolicy, TriplesPolicy
-from recbench.policy.loop import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
-from recbench.policy.sequences import (
-    Segments,
-    SequenceBatches,
-    padded,
-    segments,
-    single_target_segments,
-    target_positions,
-    training_cases,
-)
 from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.interface import ScoringPolicy
@@ -33,6 +24,8 @@ from recbench.rl.objective import needs_reference
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, TrainStageConfig
 from recbench.stages.device import autocast
+from recbench.training.random_streams import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
+from recbench.training.sequences import Segments, SequenceBatches, padded, segments, single_target_segments
 
 LOGGED_KL = 10  # steps between logs of the KL to the SFT policy, where it is no term of the loss: it takes a forward
 

@@ -20,23 +20,15 @@ from recbench.data.interactions import (
     sample_cases,
 )
 from recbench.errors import UserError
+from recbench.item_tokens.make import ItemTokens, captions_index, make_item_tokens
+from recbench.item_tokens.vectors import item_vectors
 from recbench.metrics.summary import metric_of_ranks
 from recbench.metrics.windows import rank_of
 from recbench.policy.base import Policy
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
 from recbench.policy.interface import SequencePolicy, StartsFromVectors
-from recbench.policy.item_tokens import ItemTokens, captions_index, make_item_tokens
-from recbench.policy.item_vectors import item_vectors
 from recbench.policy.kinds import new_policy
-from recbench.policy.loop import (
-    INITIAL_WEIGHTS,
-    NEGATIVES,
-    LoopState,
-    TrainingLoop,
-    best_by,
-    stream_seed,
-)
 from recbench.policy.ranking import CaseRanks, rank_cases
 from recbench.reporting.scalars import Scalars
 from recbench.rl.estimation import RankTracker
@@ -46,6 +38,8 @@ from recbench.runs import Run, atomic_path
 from recbench.schema import WINDOWED, AlgoConfig, TrainStageConfig, is_first_sft, label_of
 from recbench.stages.device import choose_device, use_threads
 from recbench.stages.rules import plan_of
+from recbench.training.loop import LoopState, TrainingLoop, best_by
+from recbench.training.random_streams import INITIAL_WEIGHTS, NEGATIVES, stream_seed
 from recbench.upstream import require, require_sft
 
 SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from recbench.item_tokens.trie import build_trie
 from recbench.policy.llama_small import LlamaPolicy
-from recbench.policy.trie import build_trie
 from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, NegativesConfig, PolicyConfig

@@ -14,7 +14,7 @@ MARKET = ["data=bazaar", "data.options.size=tiny"]
 SHORT = ["algo.epochs=1", "algo.batch_size=32", "algo.evaluate_every=1"]
 LATEST = '''
 import torch
-from recbench.policy.atomic import AtomicPolicy
+from recbench.policy.baselines.atomic import AtomicPolicy
 
 class Latest(AtomicPolicy):
     """The items whose last interaction is the latest in the file."""
@@ -78,7 +78,7 @@ def test_a_policy_that_is_counted(user_folder, fresh_workspace):
         (["policy=policy.Gru", "policy.width=2"], "policy.width=2: expected at least 4"),
         (["policy=mine.Latest", "--algo=grpo"], "policy=mine.Latest is counted, and algo is grpo: give --algo=count"),
         (["policy=mine.Latest", "policy.trained_by=any"], "policy.trained_by='any': expected one of count"),
-        (["policy=mine.Other"], "class Other is no recbench.policy.atomic.AtomicPolicy: derive it from that"),
+        (["policy=mine.Other"], "class Other is no recbench.policy.baselines.atomic.AtomicPolicy: derive it from that"),
         (["policy=mine.Half"], "class Half has no method count(self, users: np.ndarray, items: np.ndarray) -> None"),
         (["policy=mine.AtomicPolicy"], "class AtomicPolicy is abstract: write score_catalogue"),
     ],

@@ -1,18 +1,13 @@
 """Small data sets and tiny policies made by hand."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
-import datasets
 import numpy as np
 import pytest
 import torch
 
-from recbench.data.dataset import RecommendationData
-from recbench.data.interactions import Interactions
-from recbench.data.splits import leave_one_out
+from recbench.item_tokens.trie import build_trie
 from recbench.policy.llama_small import LlamaPolicy
-from recbench.policy.trie import build_trie
 from recbench.schema import PolicyConfig
 
 CODES = {
@@ -24,31 +19,6 @@ CODES = {
         [[1, -1, -1], [1, 2, -1], [1, 2, 0], [0, 2, 1], [0, 2, 2], [3, -1, -1], [2, 0, -1], [2, 1, -1]]
     ),
 }
-
-
-@pytest.fixture
-def make_interactions() -> Callable[[Sequence[Sequence[int]]], Interactions]:
-    """Interactions of item sequences, one a user, split by leave-one-out."""
-
-    def make(sequences: Sequence[Sequence[int]]) -> Interactions:
-        offsets = np.cumsum([0, *map(len, sequences)])
-        items = np.array([item for sequence in sequences for item in sequence], dtype=np.int32)
-        return Interactions([f"u{row}" for row in range(len(sequences))], offsets, items, leave_one_out(offsets), None)
-
-    return make
-
-
-@pytest.fixture
-def make_data(make_interactions, tmp_path: Path) -> Callable[..., RecommendationData]:
-    """A data set of items with the given texts and of the given sequences."""
-
-    def make(texts: Sequence[str], sequences: Sequence[Sequence[int]]) -> RecommendationData:
-        catalogue = datasets.Dataset.from_dict(
-            {"item": [f"i{row}" for row in range(len(texts))], "title": list(texts), "text": [""] * len(texts)}
-        )
-        return RecommendationData("hand made", catalogue, make_interactions(sequences), "f" * 64, None, tmp_path)
-
-    return make
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import torch
 
 from recbench.data.interactions import TEST, VALIDATION, Cases, held_out_cases
 from recbench.errors import UserError
+from recbench.item_tokens.trie import build_trie
 from recbench.policy.base import Policy
 from recbench.policy.interface import Beams
 from recbench.policy.ranking import beam_recall, exact_is_affordable, rank_cases
-from recbench.policy.trie import build_trie
 from recbench.schema import PolicyConfig
 
 SEQUENCES = [[0, 1, 2, 3], [4, 4, 5, 0, 6], [2, 2, 2], [1, 0, 3, 5, 6, 7, 2], [7, 6, 5, 4]]

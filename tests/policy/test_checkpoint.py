@@ -8,11 +8,12 @@ import torch
 from omegaconf import OmegaConf
 
 from recbench.errors import UserError
-from recbench.policy.checkpoint import load_policy, load_training_state, save_policy, save_training_state
-from recbench.policy.item_tokens import ItemTokens
+from recbench.item_tokens.make import ItemTokens
+from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.llama_small import LlamaPolicy
 from recbench.policy.sft import sft_loss
 from recbench.schema import PolicyConfig
+from recbench.training.checkpoint import load_training_state, save_training_state
 
 SETTINGS = PolicyConfig(layers=1, width=8, heads=2, feed_forward=8, history=5, output_dropout=0.1)
 TOKENS = ItemTokens(np.array([[0, 1, -1], [0, 2, 3], [4, -1, -1]]), "made by hand")

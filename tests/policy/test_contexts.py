@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from recbench.item_tokens.trie import build_trie
+from recbench.policy.baselines.sasrec import SasRec
 from recbench.policy.contexts import SequenceContexts
-from recbench.policy.sasrec import SasRec
-from recbench.policy.trie import build_trie
 from recbench.rl.groups import build_groups
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, NegativesConfig, PolicyConfig

@@ -8,11 +8,11 @@ import torch
 
 from recbench.ctr.layers import linear, perceptron
 from recbench.ctr.models.finalmlp import BilinearFusion
-from recbench.policy.bpr_mf import BprMf
+from recbench.item_tokens.trie import build_trie
+from recbench.policy.baselines.bpr_mf import BprMf
+from recbench.policy.baselines.sasrec import SasRec
 from recbench.policy.contexts import SequenceContexts
 from recbench.policy.llama_small import LlamaPolicy
-from recbench.policy.sasrec import SasRec
-from recbench.policy.trie import build_trie
 from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
 

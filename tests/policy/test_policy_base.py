@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from recbench.item_tokens.trie import ItemTrie, build_trie
 from recbench.policy.contexts import SequenceContexts
 from recbench.policy.interface import COUNTS, SEQUENCES, TRIPLES
 from recbench.policy.kinds import BUILT_IN, policy_class
 from recbench.policy.llama_small import LlamaPolicy
-from recbench.policy.trie import ItemTrie, build_trie
 from recbench.schema import PolicyConfig, options
 
 HISTORIES = torch.tensor([[0, 3, 1, -1], [2, -1, -1, -1], [4, 4, 0, 5]])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from recbench.item_tokens.trie import build_trie
+from recbench.policy.baselines.sasrec import SasRec
 from recbench.policy.llama_small import LlamaPolicy
-from recbench.policy.sasrec import SasRec
-from recbench.policy.trie import build_trie
 from recbench.schema import PolicyConfig
 
 
@@ -75,7 +75,7 @@ def _naive(policy: LlamaPolicy, histories: torch.Tensor) -> torch.Tensor:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_full_scoring_is_the_naive_loop(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("recbench.policy.trie.NODES_PER_FORWARD", 5)  # several chunks
+    monkeypatch.setattr("recbench.item_tokens.trie.NODES_PER_FORWARD", 5)  # several chunks
     policy = _policy(kind)
     histories = _histories(policy)
     scores = policy.score_catalogue(histories)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from recbench.item_tokens.trie import build_trie
 from recbench.policy.llama_small import LlamaPolicy
-from recbench.policy.trie import build_trie
 from recbench.rl.groups import build_groups
 from recbench.rl.trainer import rl_step
 from recbench.schema import PolicyConfig

@@ -9,7 +9,7 @@ from recbench.comparisons.evaluations import arm_label
 from recbench.composition import compose
 from recbench.data.dataset import load_data
 from recbench.data.interactions import TEST, held_out_cases
-from recbench.policy.sequences import target_positions
+from recbench.data.targets import target_positions
 
 pytestmark = pytest.mark.slow
 

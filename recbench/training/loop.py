@@ -1,8 +1,4 @@
-"""The outer training loop of every rule: learning rate, validation, choice of the checkpoint, resume.
-
-Whatever a step draws (data order, dropout, negatives) comes from generators made of (seed, stream, step), so that a
-resumed run needs no generator states and ends with the numbers it would have had.
-"""
+"""The outer training loop of every rule: learning rate, validation, choice of the checkpoint, resume."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,57 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from recbench.errors import UserError
-from recbench.policy.base import Policy
-from recbench.policy.checkpoint import load_training_state, save_training_state
 from recbench.runs import atomic_path
 from recbench.schema import AlgoConfig
+from recbench.training.checkpoint import load_training_state, save_training_state
 from recbench.training.module import TrainedModule, exchange
-
-# random streams: changing one leaves the others as they are
-DATA_ORDER, MODEL, NEGATIVES, INITIAL_WEIGHTS, REPLAY = range(5)
-
-
-def random_stream(seed: int, stream: int, step: int = 0) -> np.random.Generator:
-    """The generator of one stream at one step."""
-    return np.random.default_rng([seed, stream, step])
-
-
-def stream_seed(seed: int, stream: int, step: int = 0) -> int:
-    """A seed for torch's generators, of one stream at one step."""
-    return int(random_stream(seed, stream, step).integers(2**62))
-
-
-def learning_rate_factor(step: int, total: int, warmup: float, schedule: str) -> float:
-    """Share of the peak learning rate at a step (0-based): a linear rise, then constant or a half cosine to 0."""
-    rising = max(1, round(warmup * total))
-    if step < rising:
-        return (step + 1) / rising
-    if schedule == "constant":
-        return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))
-
-
-def make_optimizer(module: TrainedModule, config: AlgoConfig) -> torch.optim.Optimizer:
-    """AdamW for what is trained of a module, also for one that is counted and has no parameters."""
-    return torch.optim.AdamW(
-        [{"params": module.trained_parameters()}],
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-        betas=(0.9, 0.98),
-    )
-
-
-def set_learning_rate(optimizer: torch.optim.Optimizer, config: AlgoConfig, step: int, total: int) -> float:
-    """Set and return the learning rate of a step (0-based) of `total`."""
-    rate = config.learning_rate * learning_rate_factor(step, total, config.warmup, config.schedule)
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    return rate
+from recbench.training.optimizer import make_optimizer, set_learning_rate
+from recbench.training.random_streams import MODEL, stream_seed
 
 
 def best_by(folder: Path, metric: str) -> Path:
@@ -89,7 +44,7 @@ class TrainingLoop:
     earlier). What other metrics, `also`, would pick is kept beside it, and changes nothing else.
     """
 
-    policy: Policy
+    policy: TrainedModule
     config: AlgoConfig
     total_steps: int
     evaluate_every: int  # steps

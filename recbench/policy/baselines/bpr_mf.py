@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from recbench.data.interactions import Cases, Interactions
 from recbench.errors import UserError
-from recbench.policy.atomic import AtomicPolicy
+from recbench.item_tokens.trie import ItemTrie
+from recbench.policy.baselines.atomic import AtomicPolicy
 from recbench.policy.interface import TRIPLES
-from recbench.policy.trie import ItemTrie
 from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
 

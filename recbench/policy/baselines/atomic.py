@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from recbench.policy.base import Policy
+from recbench.policy.base import Policy, best_items
 from recbench.policy.interface import COUNTS, Beams
 
 
@@ -19,9 +19,3 @@ class AtomicPolicy(Policy):
     def beam_search(self, histories: Tensor, width: int) -> Beams:
         """The `width` best items, best first: one token an item leaves nothing to search, so these are exact."""
         return best_items(self.score_catalogue(histories), width)
-
-
-def best_items(scores: Tensor, width: int) -> Beams:
-    """The `width` best of scores [B, N], or all N if these are fewer, best first."""
-    best = scores.topk(min(width, scores.shape[1]), dim=1)
-    return Beams(best.indices, best.values)

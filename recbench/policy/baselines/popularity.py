@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recbench.policy.atomic import AtomicPolicy
-from recbench.policy.trie import ItemTrie
+from recbench.item_tokens.trie import ItemTrie
+from recbench.policy.baselines.atomic import AtomicPolicy
 from recbench.schema import PolicyConfig
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recbench.policy.atomic import AtomicPolicy
+from recbench.item_tokens.trie import ItemTrie
+from recbench.policy.baselines.atomic import AtomicPolicy
 from recbench.policy.interface import SEQUENCES
 from recbench.policy.scoring import inner_products
-from recbench.policy.trie import ItemTrie
 from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from recbench.data.interactions import TEST, held_out_cases
 from recbench.errors import UserError
-from recbench.policy.bpr_mf import BprMf, draw_negatives, learned_items
+from recbench.item_tokens.make import ItemTokens
+from recbench.item_tokens.trie import build_trie
+from recbench.policy.baselines.bpr_mf import BprMf, draw_negatives, learned_items
 from recbench.policy.checkpoint import load_policy, save_policy
-from recbench.policy.item_tokens import ItemTokens
 from recbench.policy.ranking import rank_cases
-from recbench.policy.trie import build_trie
 from recbench.schema import PolicyConfig
 
 

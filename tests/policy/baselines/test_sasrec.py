@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from recbench.policy.sasrec import SasRec, sampled_cross_entropy
-from recbench.policy.trie import build_trie
+from recbench.item_tokens.trie import build_trie
+from recbench.policy.baselines.sasrec import SasRec, sampled_cross_entropy
 from recbench.schema import PolicyConfig
 
 

@@ -7,15 +7,14 @@ from hypothesis import strategies as st
 
 from recbench.data.interactions import Interactions
 from recbench.data.splits import leave_one_out
-from recbench.policy.sequences import (
+from recbench.data.targets import target_positions, training_cases
+from recbench.training.sequences import (
     Segments,
     SequenceBatches,
     bucketed_batches,
     padded,
     segments,
     single_target_segments,
-    target_positions,
-    training_cases,
 )
 
 

@@ -10,8 +10,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from recbench.data.dataset import RecommendationData
 from recbench.data.interactions import Interactions, user_of_interaction
+from recbench.data.targets import target_positions
 from recbench.errors import UserError
-from recbench.policy.sequences import target_positions
 
 
 def item_vectors(

@@ -10,9 +10,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from recbench.errors import UserError
-from recbench.policy.loop import TrainingLoop, best_by, learning_rate_factor, random_stream, stream_seed
 from recbench.schema import AlgoConfig
+from recbench.training.loop import TrainingLoop, best_by
 from recbench.training.module import TrainedModule
+from recbench.training.optimizer import learning_rate_factor
+from recbench.training.random_streams import random_stream, stream_seed
 
 NAN = math.nan
 

@@ -12,8 +12,8 @@ from sklearn.cluster import KMeans
 
 from recbench.data.dataset import RecommendationData
 from recbench.errors import UserError
-from recbench.policy.item_vectors import item_vectors
-from recbench.policy.trie import NO_CODE, ItemTrie, build_trie
+from recbench.item_tokens.trie import NO_CODE, ItemTrie, build_trie
+from recbench.item_tokens.vectors import item_vectors
 from recbench.schema import ItemTokensConfig
 from recbench.strict_json import read_object
 

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recbench.policy.item_knn import ItemKnn, nearest_neighbours
-from recbench.policy.popularity import Popularity, popularity_log_probs
-from recbench.policy.trie import build_trie
+from recbench.item_tokens.trie import build_trie
+from recbench.policy.baselines.item_knn import ItemKnn, nearest_neighbours
+from recbench.policy.baselines.popularity import Popularity, popularity_log_probs
 from recbench.schema import PolicyConfig
 
 # Users a, b, c have bought items {0, 1, 2}, {0, 1} and {1, 3}; b bought item 0 twice, and nobody item 4.

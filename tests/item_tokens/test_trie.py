@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbench.errors import UserError
-from recbench.policy.trie import build_trie
+from recbench.item_tokens.trie import build_trie
 
 
 def test_a_small_trie_by_hand() -> None:

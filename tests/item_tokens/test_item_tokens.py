@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recbench.data.interactions import TRAIN
+from recbench.data.targets import target_positions
 from recbench.errors import UserError
-from recbench.policy.item_tokens import break_collisions, make_item_tokens, read_index_file, residual_kmeans
-from recbench.policy.item_vectors import cooccurrence_vectors, encoder_vectors, text_vectors
-from recbench.policy.sequences import target_positions
+from recbench.item_tokens.make import break_collisions, make_item_tokens, read_index_file, residual_kmeans
+from recbench.item_tokens.vectors import cooccurrence_vectors, encoder_vectors, text_vectors
 from recbench.schema import ItemTokensConfig
 
 # ---- index files
