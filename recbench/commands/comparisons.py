@@ -67,6 +67,7 @@ def compare(
         from recbench.errors import UserError
         from recbench.reporting.comparison import terminal_grids
         from recbench.reporting.comparison_tables import FORMATS, alone, check_format, write_tables
+        from recbench.reporting.verdicts import comparison_verdict
 
         if form is not None and check_format(form) and as_json:
             raise UserError(f"--json and --format {form} both print: give one of them; --save writes every format")
@@ -80,7 +81,7 @@ def compare(
         elif form is not None:
             typer.echo(FORMATS[form][1](compared, relative), nl=False)
         else:
-            show_lines([line for one in compared for line in one["headline"]])
+            show_lines([line for one in compared for line in [*comparison_verdict(one), *one["headline"]]])
             show([grid for one in compared for grid in terminal_grids(one, relative)])
         if save is not None:
             say(f"tables: {save}")
@@ -179,7 +180,8 @@ def _bench(overrides: list[str], plan: bool, save: Path | None, as_json: bool, *
         check_results_folder(save)
     run = run_bench(overrides, **choices)
     if as_json:
-        print_json({"run": run.id, "path": str(run.path), "stage": run.stage, "metrics": run.metrics})
+        about = {"run": run.id, "path": str(run.path), "stage": run.stage}
+        print_json({**about, "headline": headline(run), "metrics": run.metrics})
     else:
         show_lines(headline(run))
         show(bench_grids(run.metrics))

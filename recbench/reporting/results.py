@@ -12,6 +12,7 @@ from recbench.reporting.demo import demo_grids, demo_sections
 from recbench.reporting.laboratory import laboratory_grids, laboratory_sections
 from recbench.reporting.simulation import simulation_grids, simulation_sections
 from recbench.reporting.tables import metric_grids, titled
+from recbench.reporting.verdicts import verdict
 from recbench.runs import Run
 
 SECTIONS: dict[str, Callable[[Run], list[str]]] = {
@@ -36,8 +37,9 @@ GRIDS: dict[str, Callable[[Mapping[str, Any]], list[Grid]]] = {
 
 
 def headline(run: Run) -> list[str]:
-    """Lines that stand on top of a run's results, on a terminal and in its report: what they are of, what is odd."""
-    return list(run.manifest.get("headline", []))
+    """Lines on top of a run's results, on a terminal and in its report: what was found, of what, and what is odd."""
+    finished = run.status == "done" and (run.path / "metrics.json").is_file()
+    return [*(verdict(run.stage, run.metrics) if finished else []), *run.manifest.get("headline", [])]
 
 
 def result_grids(stage: str, metrics: Mapping[str, Any]) -> list[Grid]:

@@ -1,0 +1,184 @@
+"""What a run found, in a sentence or two: they stand on top of its report and of what is printed.
+
+A difference is said to be one where its interval leaves zero out; else it cannot be told, and what could have been is
+said, so that nothing found is not read as nothing there.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from recbench.reporting.bench import comparisons_of
+from recbench.reporting.tables import number, percent
+
+POWER = 2.8  # standard errors that a true difference needs to be found with 80% power at the 5% level, two-sided
+ENDS = 3.92  # standard errors between the ends of a 95% interval
+MAIN = ("ndcg@10", "hr@10", "ndcg@5", "hr@5", "auc")  # the metric that a sentence is about: the first that is there
+SMALL_GAIN = 1.0  # percent
+ALPHA = 0.05
+CHANCE = 0.5  # AUC of any order that knows nothing
+
+
+def verdict(stage: str, metrics: Mapping[str, Any]) -> list[str]:
+    """One or two sentences without a full stop, on what a finished run's metrics say; none for other stages."""
+    return VERDICTS[stage](metrics) if stage in VERDICTS else []
+
+
+def click_verdict(metrics: Mapping[str, Any]) -> list[str]:
+    """Whether captions helped a click model, beside the same captions shuffled between items."""
+    gains = metrics.get("gains", {})
+    gain = gains.get("with over without", {}).get("all")
+    if gain is None or not _known(gain.get("both_low"), gain.get("both_high"), gain.get("value")):
+        return []
+    said = f"captions: AUC {_interval(gain)}, users and items as draws"
+    if (side := _side(gain)) == 0:
+        least = POWER * (gain["both_high"] - gain["both_low"]) / ENDS
+        lines = [f"{said}: cannot tell; gains from about {least:.2g}% on would have been seen"]
+        if least > SMALL_GAIN:
+            times = number(math.ceil((least / SMALL_GAIN) ** 2))
+            lines[0] += f", and one of {SMALL_GAIN:g}% needs some {times} times these users and items"
+        return lines
+    lines = [f"{said}: they {'help' if side > 0 else 'hurt'}"]
+    shuffled, content = (gains.get(pair, {}).get("all") for pair in ("shuffled over without", "with over shuffled"))
+    if shuffled is None or content is None or not _known(content.get("both_low"), content.get("both_high")):
+        return lines
+    line = f"shuffled between items, the control, the same captions bring {_interval(shuffled)}"
+    if side > 0:
+        matters = {1: "what they say adds", 0: "cannot tell whether what they say adds:", -1: "what they say costs"}
+        line += f"; {matters[_side(content)]} {_interval(content)}"
+    return [*lines, line]
+
+
+def comparison_verdict(comparison: Mapping[str, Any], metric: str | None = None) -> list[str]:
+    """Which arms differ from the baseline on one metric, after Holm's correction, and with seeds as draws, too."""
+    held = {arm["arm"]: arm["difference"]["values"] for arm in comparison["arms"] if "difference" in arm}
+    name = metric or next((one for one in MAIN if one in comparison["metrics"]), comparison["metrics"][0])
+    found = {arm: values[name] for arm, values in held.items() if _known(values[name].get("p_holm"))}
+    if not found:
+        return []
+    sides: dict[int, list[str]] = {1: [], -1: [], 0: []}
+    for arm, value in sorted(found.items(), key=lambda pair: -pair[1]["difference"]):
+        side = 0 if value["p_holm"] >= ALPHA else int(math.copysign(1, value["difference"]))
+        sides[side].append(f"{arm} ({percent(value['relative_percent'], digits=1)})" if side else arm)
+    parts = [f"{', '.join(sides[side])} {'above' if side > 0 else 'below'} it" for side in (1, -1) if sides[side]]
+    if sides[0]:
+        least = max(value["detectable"] for arm, value in found.items() if arm in sides[0])
+        mean = next((arm["values"][name]["mean"] for arm in comparison["arms"] if "difference" not in arm), None)
+        share = f", {100 * least / mean:.0f}%," if mean else ""
+        seen = f"a difference of {number(least)}{share} would mostly have been found"
+        parts.append(f"{', '.join(sides[0])} cannot be told from it ({seen})")
+    of = f"{comparison['split']}{' of ' + comparison['data'] if 'data' in comparison else ''}"
+    lines = [f"{name} against {comparison['baseline']}, {of}: {'; '.join(parts)}"]
+    both = {arm: value.get("p_users_and_seeds_holm") for arm, value in found.items()}
+    if any(_known(p) for p in both.values()) and (sides[1] or sides[-1]):
+        lasting = [arm for arm, p in both.items() if p is not None and _known(p) and p < ALPHA]
+        lines.append(
+            f"with seeds as draws, too, {'these remain: ' + ', '.join(lasting) if lasting else 'none remains'}"
+        )
+    return lines
+
+
+def bench_verdict(metrics: Mapping[str, Any]) -> list[str]:
+    """The verdict on each data set of a bench."""
+    metric = metrics.get("summary", {}).get("metric")
+    return [
+        line
+        for one in comparisons_of(metrics).values()
+        for line in comparison_verdict(one, metric if metric in one["metrics"] else None)
+    ]
+
+
+def evaluation_verdict(metrics: Mapping[str, Any]) -> list[str]:
+    """How often the held-out item is among the first ten; or that the ranking is no better than chance."""
+    kept = metrics.get("kept", {})
+    name = next((one for one in ("hr@10", "hr@5", "hr@20") if one in kept), None)
+    lines = []
+    if name is not None and _known(*(kept[name].get(key) for key in ("value", "low", "high"))):
+        one = kept[name]
+        best = metrics.get("best", {}).get(name)
+        possible = f"; best possible {best['value']:.1%}" if best else ""
+        lines.append(
+            f"the held-out item is among the first {name.partition('@')[2]} in {one['value']:.1%} "
+            f"[{one['low']:.1%}, {one['high']:.1%}] of {number(metrics['cases'])} cases{possible}"
+        )
+    auc = kept.get("auc", {})
+    if _known(auc.get("low"), auc.get("high")) and auc["low"] <= CHANCE:
+        word = "no better" if auc["high"] >= CHANCE else "worse"
+        ends = f"[{number(auc['low'])}, {number(auc['high'])}]"
+        lines.append(f"AUC {number(auc['value'])} {ends}: {word} than chance")
+    return lines
+
+
+def training_verdict(metrics: Mapping[str, Any]) -> list[str]:
+    """How far validation rose, where, and whether it was still rising at the end."""
+    validation, chosen = metrics.get("validation", {}), metrics.get("selected_by")
+    before, after = (validation.get(key, {}).get(chosen) for key in ("initial", "best"))
+    if not _known(before, after) or not chosen or not metrics.get("best_step"):
+        return []  # a start that was kept is told by the stage, which knows what it is
+    step, steps = metrics["best_step"], metrics["steps"]
+    rise = f"{short_name(chosen)} on validation rose from {number(before)} to {number(after)}"
+    last = ": its last, so more steps may reach more" if step == steps else ""
+    return [f"{rise}, at step {number(step)} of {number(steps)}{last}"]
+
+
+def caption_verdict(metrics: Mapping[str, Any]) -> list[str]:
+    """Which attributes captions name more often than the most frequent value would be right."""
+    quality = metrics.get("quality", {})
+    part = next((name for name in ("unseen", "all") if quality.get(name, {}).get("attributes")), None)
+    if part is None:
+        return []
+    named = {name: one for name, one in quality[part]["attributes"].items() if _known(one["accuracy"], one["majority"])}
+    good = {name: one for name, one in named.items() if one["accuracy"] > one["majority"]}
+    of = "items that it did not learn from" if part == "unseen" else "all items"
+    lines = []
+    if good:
+        shown = ", ".join(f"{name} {one['accuracy']:.0%} ({one['majority']:.0%})" for name, one in good.items())
+        lines.append(f"captions of {of} are right about {shown}; in brackets, always saying the most frequent one")
+    if worse := [name for name in named if name not in good]:
+        lines.append(f"captions of {of} are no better than always saying the most frequent {', '.join(worse)}")
+    return lines
+
+
+def simulation_verdict(metrics: Mapping[str, Any]) -> list[str]:
+    """The lift of the click-through rate in an A/B test."""
+    lift = metrics.get("lift", {})
+    if not _known(*(lift.get(key) for key in ("value", "low", "high"))):
+        return []
+    said, *ends = (percent(100 * lift[key], digits=2) for key in ("value", "low", "high"))
+    holds = "cannot tell" if lift["low"] <= 0 <= lift["high"] else "b is better" if lift["value"] > 0 else "a is better"
+    return [f"click-through rate of b over a: {said} [{ends[0]}, {ends[1]}]: {holds}"]
+
+
+def short_name(metric: str) -> str:
+    """A metric's name with the ends of its window to three digits.
+
+    >>> short_name("wpauc(0,0.01067378252168112)"), short_name("hr@10")
+    ('wpauc(0,0.0107)', 'hr@10')
+    """
+    return re.sub(r"\d+\.\d{4,}", lambda match: f"{float(match[0]):.3g}", metric)
+
+
+def _side(gain: Mapping[str, Any]) -> int:
+    """1 or -1 where the interval over users and items is above or below zero, 0 where it holds it."""
+    return 1 if gain["both_low"] > 0 else -1 if gain["both_high"] < 0 else 0
+
+
+def _interval(gain: Mapping[str, Any]) -> str:
+    value, low, high = (percent(gain[key], digits=2) for key in ("value", "both_low", "both_high"))
+    return f"{value} [{low}, {high}]"
+
+
+def _known(*values: Any) -> bool:
+    """Whether all are numbers."""
+    return all(isinstance(value, int | float) and not math.isnan(value) for value in values)
+
+
+VERDICTS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    "bench": bench_verdict,
+    "caption": caption_verdict,
+    "ctr": click_verdict,
+    "eval": evaluation_verdict,
+    "simulate": simulation_verdict,
+    "train": training_verdict,
+}
