@@ -7,6 +7,7 @@ import pytest
 from recbench.comparisons.compare import compare_runs
 from recbench.errors import UserError
 from recbench.metrics.summary import metric_of_ranks
+from recbench.reporting.markup import escaped
 from recbench.reporting.verdicts import verdict
 
 pytestmark = pytest.mark.slow
@@ -54,7 +55,7 @@ def test_metrics_beyond_the_beam_are_of_the_sample(evaluated) -> None:
     report = (evaluated[0].path / "report.md").read_text()
     assert "exact sample, seen kept" in report
     found = verdict("eval", evaluated[0].metrics)
-    assert found and report.index(f"**{found[0]}.**") < report.index("## ")  # opens with it
+    assert found and report.index(f"**{escaped(found[0])}.**") < report.index("## ")  # opens with it
 
 
 def test_the_sample_is_the_same_for_every_arm_and_seed(evaluated, continued) -> None:
