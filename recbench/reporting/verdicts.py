@@ -54,7 +54,8 @@ def comparison_verdict(comparison: Mapping[str, Any], metric: str | None = None)
     """Which arms differ from the baseline on one metric, after Holm's correction, and with seeds as draws, too."""
     held = {arm["arm"]: arm["difference"]["values"] for arm in comparison["arms"] if "difference" in arm}
     name = metric or next((one for one in MAIN if one in comparison["metrics"]), comparison["metrics"][0])
-    found = {arm: values[name] for arm, values in held.items() if _known(values[name].get("p_holm"))}
+    moved = {arm: values[name] for arm, values in held.items() if values[name]["detectable"] != 0}  # others are equal
+    found = {arm: value for arm, value in moved.items() if _known(value.get("p_holm"))}
     if not found:
         return []
     sides: dict[int, list[str]] = {1: [], -1: [], 0: []}

@@ -78,6 +78,12 @@ def test_arms_above_below_and_neither() -> None:
     ]
 
 
+def test_nothing_is_tested_of_arms_that_are_equal() -> None:
+    equal = arm("a", 0.0, 1.0)
+    equal["difference"]["values"]["ndcg@10"]["detectable"] = 0.0
+    assert comparison_verdict(compared(equal)) == []
+
+
 def test_what_remains_with_seeds_as_draws() -> None:
     both = compared(arm("a", 0.03, 0.01, 0.2), arm("b", 0.04, 0.01, 0.04))
     assert comparison_verdict(both)[1] == "with seeds as draws, too, these remain: b"
