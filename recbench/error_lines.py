@@ -5,6 +5,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import typer
@@ -18,6 +19,18 @@ from recbench.explanations import explain, is_of_a_path, where
 from recbench.redaction import redacted
 
 FAILED, MISTAKE, INTERRUPTED = 1, 2, 130
+_kept: ContextVar[list[str] | None] = ContextVar("_kept", default=None)
+
+
+@contextmanager
+def kept_lines() -> Iterator[list[str]]:
+    """The lines of errors within, which are kept here and not printed: for calls from Python."""
+    lines: list[str] = []
+    token = _kept.set(lines)
+    try:
+        yield lines
+    finally:
+        _kept.reset(token)
 
 
 @contextmanager
@@ -38,7 +51,9 @@ def one_line_errors(stage: str = "", debug: bool = False) -> Iterator[None]:
             typer.echo(visible(redacted(traceback.format_exc()), keep_lines=True), err=True, nl=False)
         mistake = isinstance(problem, UserError | HydraException | OmegaConfBaseException) or is_of_a_path(problem)
         hint = "" if mistake or debug or isinstance(problem, StorageError) else "; --debug shows where"
-        say(f"error: {explain(problem, stage)}{where(problem)}{hint}")
+        line = f"{explain(problem, stage)}{where(problem)}{hint}"
+        kept = _kept.get()
+        say(f"error: {line}") if kept is None else kept.append(line)
         raise typer.Exit(MISTAKE if mistake else FAILED) from problem
 
 

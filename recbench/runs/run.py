@@ -111,8 +111,19 @@ class Run:
         """What metrics.json has; null stands for an undefined number."""
         return read_metrics(self.path)
 
+    @property
+    def report(self) -> Path:
+        """Its report as a page of its own, report.html; there once the run has ended."""
+        return self.path / "report.html"
+
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        yield "stage", self.stage
+        yield "data", self.data_name
+        yield "id", self.id
+        yield "status", self.status
 
     # what a stage calls
 
