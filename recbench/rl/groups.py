@@ -16,6 +16,7 @@ from recbench.rl.estimation import (
     start_tracker,
 )
 from recbench.rl.interface import RankedItems, Scorer, ScoringPolicy
+from recbench.rl.micro_batches import in_parts
 from recbench.rl.negatives import (
     Negatives,
     beam_negatives,
@@ -116,7 +117,7 @@ def build_groups(
     was_training = policy.training
     policy.train(config.rank_dropout)
     state = random_state(histories.device)
-    asked: Scorer = SameMasks(policy, state) if config.rank_dropout else policy
+    asked: Scorer = SameMasks(policy, state) if config.rank_dropout else in_parts(policy, config.micro_batch)
     try:
         with torch.no_grad():
             exclude = histories if negatives_config.exclude_seen else None

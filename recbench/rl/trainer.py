@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from recbench.rl.groups import Groups
 from recbench.rl.interface import ScoringPolicy
 from recbench.rl.loss import RLLoss, advantages_of, rl_loss
+from recbench.rl.micro_batches import InParts, backward_in_parts, in_parts
 from recbench.rl.objective import needs_reference
 from recbench.rl.randomness import random_state, set_random_state
 from recbench.schema import AlgoConfig
@@ -55,7 +56,7 @@ def rl_step(
     histories: Tensor,
     config: AlgoConfig,
     scheduler: LRScheduler | None = None,
-    replay: Callable[[], Tensor] | None = None,
+    replay: Callable[[], Iterable[Tensor]] | None = None,
 ) -> StepLog:
     """config.updates_per_rollout optimiser steps on groups [B, G] of histories [B, T]; the scheduler moves with each.
 
@@ -64,7 +65,8 @@ def rl_step(
     compare with the first update's own scores, and every update repeats its dropout masks, so that a ratio differs from
     1 only by what the optimiser did. Contexts without any gradient are not scored, but where groups
     were ranked with dropout: masks depend on who shares a pass. A batch of none leaves the weights alone. `replay`
-    makes a scalar loss of other data with gradients, which is added with config.replay_weight. Raises ValueError where
+    makes scalar losses of other data with gradients, whose sum is added with config.replay_weight. With
+    config.micro_batch so many contexts are read in a pass, and each in one pass more. Raises ValueError where
     config.kl > 0 or S-DPO comes without a reference.
     """
     if needs_reference(config) and reference is None:
@@ -79,9 +81,11 @@ def rl_step(
         scored = torch.cat([groups.positives[:, None], scored[:, 1:]], dim=1)
     reference_log_probs = None
     if reference is not None and len(chosen):
-        reference_log_probs = _score(reference, histories[chosen], scored[chosen])
+        reference_log_probs = _score(reference, histories[chosen], scored[chosen], config.micro_batch)
     # Masks are drawn for a batch: to repeat those of the ranking, the pass has to be of the same contexts.
     whole = config.rank_dropout and config.dropout and not (policy.searches or policy.reads_everything)
+    size = config.micro_batch if config.micro_batch is not None and config.micro_batch < len(chosen) else None
+    size = None if config.rank_dropout or policy.reads_everything else size
     loss: RLLoss | None = None
     old_log_probs = advantages = log_probs = torch.empty(0)
     gradient_norm, replayed = 0.0, float("nan")
@@ -97,18 +101,28 @@ def rl_step(
                 set_random_state(histories.device, state)
             if whole:
                 log_probs = policy.score_groups(histories, scored)[chosen]
+            elif size is not None:
+                with torch.no_grad():
+                    log_probs = InParts(policy, size).score_groups(histories[chosen], scored[chosen])
+                log_probs.requires_grad_()
             else:
                 log_probs = policy.score_groups(histories[chosen], scored[chosen])
             if update == 0:
                 old_log_probs = log_probs.detach()
-                size = policy.catalogue_size
-                advantages = advantages_of(part, old_log_probs, config, size, reference_log_probs)
+                count = policy.catalogue_size
+                advantages = advantages_of(part, old_log_probs, config, count, reference_log_probs)
             loss = rl_loss(log_probs, old_log_probs, advantages, part, config, reference_log_probs)
             (loss.loss * scale).backward()
+            if size is not None:
+                torch.clear_autocast_cache()  # casts that were made without gradients
+                set_random_state(histories.device, state)
+                assert log_probs.grad is not None
+                backward_in_parts(policy, histories[chosen], scored[chosen], log_probs.grad, size)
         if replay is not None:
-            other = replay()
-            (config.replay_weight * other).backward()
-            replayed = float(other.detach())
+            replayed = 0.0
+            for other in replay():
+                (config.replay_weight * other).backward()
+                replayed += float(other.detach())
         if len(chosen) or replay is not None:
             gradient_norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), limit))
         optimizer.step()  # does nothing where there are no gradients
@@ -141,11 +155,11 @@ def _select(groups: Groups, rows: Tensor) -> Groups:
     return dataclasses.replace(groups, **tensors)
 
 
-def _score(reference: ScoringPolicy, histories: Tensor, candidates: Tensor) -> Tensor:
-    """The reference's log-probabilities, without dropout or gradients."""
+def _score(reference: ScoringPolicy, histories: Tensor, candidates: Tensor, size: int | None) -> Tensor:
+    """The reference's log-probabilities, without dropout or gradients, `size` contexts in a pass."""
     reference.train(False)
     with torch.no_grad():
-        return reference.score_groups(histories, candidates)
+        return in_parts(reference, size).score_groups(histories, candidates)
 
 
 def _log(

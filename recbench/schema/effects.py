@@ -32,7 +32,7 @@ CALLED = {  # rules in words
 NOT_IN_LABORATORY = (
     *("interactions", "contexts", "continues", "epochs", "label_smoothing", "item_dropout", "weight_averaging"),
     *("evaluate_every", "patience", "select_by", "validation_cases", "replay_weight", "replay_batch"),
-    *("dropout", "rank_dropout", "l2"),
+    *("dropout", "rank_dropout", "l2", "micro_batch"),
 )
 SFT_OF_LABORATORY = ("name", "steps", "batch_size", "learning_rate", "weight_decay", "warmup", "schedule")
 

@@ -167,6 +167,13 @@ class AlgoConfig:
         least=1,
         of="rule!=count",
     )
+    micro_batch: int | None = option(
+        None,
+        "sequences, or contexts of rl, that are in memory at once; gradients add up to those of batch_size, of rl for "
+        "one more pass; none: all",
+        least=1,
+        of=("rule=sft,more_sft", "rule=rl contexts=single rank_dropout=False"),
+    )
     learning_rate: float = option(3e-4, "peak learning rate of AdamW", least=0, of="rule!=count")
     weight_decay: float = option(0.0, "AdamW's weight decay", least=0, of="rule!=count")
     warmup: float = option(0.05, "share of steps over which the learning rate rises", least=0, most=1, of="rule!=count")

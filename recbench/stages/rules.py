@@ -1,7 +1,7 @@
 """What each training rule does in a step, and how many steps it takes: SFT, RL, matrix factorisation, counting."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, cast
@@ -24,6 +24,7 @@ from recbench.rl.objective import needs_reference
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, TrainStageConfig
 from recbench.stages.device import autocast
+from recbench.training.micro_batches import losses_of_sequences
 from recbench.training.random_streams import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
 from recbench.training.sequences import Segments, SequenceBatches, padded, segments, single_target_segments
 
@@ -96,20 +97,26 @@ def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: Triple
         own, liked, other = (torch.from_numpy(column).to(device) for column in (users[rows], items[rows], negatives))
         with autocast(device, config.precision):
             loss = policy.bpr_loss(own, liked, other, algo.l2)
-        return _descend(loss, policy, optimizer, algo)
+        return _descend([loss], policy, optimizer, algo)
 
     return Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(users))
 
 
 def _descend(
-    loss: torch.Tensor, policy: SequencePolicy | TriplesPolicy, optimizer: torch.optim.Optimizer, algo: AlgoConfig
+    losses: Iterable[torch.Tensor],
+    policy: SequencePolicy | TriplesPolicy,
+    optimizer: torch.optim.Optimizer,
+    algo: AlgoConfig,
 ) -> dict[str, float]:
-    """One optimiser step down the gradient of a loss; what to log about it."""
+    """One optimiser step down the gradient of the sum of losses, made one by one; what to log about it."""
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    total = 0.0
+    for loss in losses:
+        loss.backward()
+        total += float(loss.detach())
     norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), algo.max_gradient_norm or torch.inf)
     optimizer.step()
-    return {"loss": float(loss.detach()), "gradient_norm": float(norm)}
+    return {"loss": total, "gradient_norm": float(norm)}
 
 
 def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
@@ -128,16 +135,29 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequen
     replay_of = _replay(config, data, policy, device)
     repeats = algo.updates_per_rollout if more else 1
 
+    def loss_of(items: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
+        with autocast(device, config.precision):
+            return policy.sft_loss(items, learned, algo.label_smoothing)
+
     def update(step: int, optimizer: torch.optim.Optimizer) -> dict[str, float]:
         items, learned = sequences_of(step)
         started = time.perf_counter()
         replay = replay_of(step)
+
+        def losses() -> Iterator[torch.Tensor]:
+            own = losses_of_sequences(loss_of, items, learned, algo.micro_batch)
+            if replay is None:
+                yield from own
+            elif algo.micro_batch is None:  # differentiated together: one pass backwards
+                with autocast(device, config.precision):
+                    both = next(own) + algo.replay_weight * next(replay())
+                yield both
+            else:
+                yield from own
+                yield from (algo.replay_weight * other for other in replay())
+
         for _ in range(repeats):
-            with autocast(device, config.precision):
-                loss = policy.sft_loss(items, learned, algo.label_smoothing)
-                if replay is not None:
-                    loss = loss + algo.replay_weight * replay()
-            values = _descend(loss, policy, optimizer, algo)
+            values = _descend(losses(), policy, optimizer, algo)
         rate = repeats * float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
         return {**values, "tokens_a_second": rate}
 
@@ -276,8 +296,11 @@ def _sequence_contexts(
 
 def _replay(
     config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device
-) -> Callable[[int], Callable[[], torch.Tensor] | None]:
-    """For each step: the SFT loss on a batch of whole training sequences, seen and reserved, if it is asked for."""
+) -> Callable[[int], Callable[[], Iterator[torch.Tensor]] | None]:
+    """For each step, if it is asked for: the SFT loss on a batch of whole training sequences, seen and reserved.
+
+    It comes as losses of parts of the batch, to be summed.
+    """
     algo = config.algo
     if algo.replay_weight == 0:
         return lambda step: None
@@ -285,9 +308,13 @@ def _replay(
     stretches = segments(data.interactions, everything, policy.history)
     batches = SequenceBatches(stretches, algo.replay_batch, lambda epoch: random_stream(config.seed, REPLAY, epoch))
 
-    def of_step(step: int) -> Callable[[], torch.Tensor]:
+    def loss_of(items: torch.Tensor, learned: torch.Tensor) -> torch.Tensor:
+        with autocast(device, config.precision):
+            return policy.sft_loss(items, learned)
+
+    def of_step(step: int) -> Callable[[], Iterator[torch.Tensor]]:
         whole = padded(data.interactions, stretches, batches.rows(step), 0.0, random_stream(config.seed, REPLAY, step))
         items, learned = (torch.from_numpy(part).to(device) for part in whole)
-        return lambda: policy.sft_loss(items, learned)
+        return lambda: losses_of_sequences(loss_of, items, learned, algo.micro_batch)
 
     return of_step

@@ -153,7 +153,7 @@ def test_replay_adds_its_own_gradient(tabular, settings):
     def moved(weight, groups_=groups, **keys):
         own = copy.deepcopy(policy)
         algo.replay_weight = weight
-        replay = (lambda: own.items.square().sum()) if weight else None
+        replay = (lambda: [own.items.square().sum()]) if weight else None
         log = rl_step(own, None, descend(own), groups_, HISTORIES, algo, replay=replay, **keys)
         return own.items.detach() - policy.items.detach(), log
 
