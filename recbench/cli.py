@@ -13,38 +13,32 @@ from typing import Annotated
 
 import typer
 
-from recbench.commands import captions, comparisons, recommender, surroundings
-from recbench.commands.laboratory import laboratory
+from recbench.commands import comparisons, surroundings
 from recbench.commands.options import (
     AsJson,
-    Cfg,
     ConfigDir,
     Debug,
     Force,
     HelpConfig,
     Ks,
-    Multirun,
-    Overrides,
     RunName,
     RunsFolder,
     Windows,
     no_text,
     parse_windows,
-    print_options,
-    run_stage,
     whole_numbers,
 )
 from recbench.commands.own_data import init
+from recbench.commands.stages import print_options, stage_command
 from recbench.config_folders import VARIABLE
 from recbench.console.streams import unfailing_streams
 from recbench.console.visible import for_people, visible
+from recbench.stage_table import ROWS, STAGES
 
 AFTER_THE_FIRST = 3.0  # seconds that a launcher's other processes wait: when one ends, it ends those that have not
 # How torch's threads wait for each other, read when torch is loaded: a moment awake, then asleep. Awake for longer, as
 # GNU OpenMP has it by default, a training on all cores is twenty times slower once another program runs on one.
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "2000"}
-# Commands whose results are nowhere but on the screen.
-MAKE_NO_RUN = ("", "runs", "report", "compare", "score", "ls", "cp", "doctor", "init")
 
 
 def tell_version(asked: bool) -> None:
@@ -84,8 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return code
         reason = out.failure.strerror or out.failure
         typer.echo(f"warning: standard output cannot be written: {reason}", err=True)
-        makes_a_run = _command(given) not in MAKE_NO_RUN
-        return code if code or makes_a_run else 1
+        return code if code or _command(given) in STAGES else 1
 
 
 def _main(given: list[str]) -> int:
@@ -115,11 +108,14 @@ def _command(given: Sequence[str]) -> str:
 def _refused_launch(command: str) -> int:
     """2, after one line, where a launcher has started several processes of a command that one process runs; else 0."""
     count = os.environ.get("WORLD_SIZE", "")
-    if command in ("", "caption") or not count.isdecimal() or int(count) < 2:
+    shared = [row.name for row in ROWS if row.assist]
+    if command in ("", *shared) or not count.isdecimal() or int(count) < 2:
         return 0
     if os.environ.get("RANK", "0") in ("", "0"):
         told = f"{command} runs in one process, and WORLD_SIZE={count} tells of {count}"
-        typer.echo(f"error: {told}: start it once, without torchrun; only caption shares its work", err=True)
+        typer.echo(
+            f"error: {told}: start it once, without torchrun; only {' and '.join(shared)} shares its work", err=True
+        )
     else:
         time.sleep(AFTER_THE_FIRST)
     return 2
@@ -137,27 +133,9 @@ def recbench(
     """Experiments that put large language models into recommender systems, with numbers to defend."""
 
 
-@app.command()
-def data(
-    overrides: Overrides = None,
-    multirun: Multirun = False,
-    cfg: Cfg = False,
-    help_config: HelpConfig = False,
-    config_dir: ConfigDir = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """Build, check and describe a data set."""
-    run_stage("data", [], overrides, multirun, cfg, help_config, as_json, debug)
-
-
-for command in (captions.caption, captions.tokenize, captions.ctr, captions.simulate):
-    app.command()(command)
-
-
-app.command()(recommender.train)
-app.command("eval")(recommender.evaluate)
-app.command()(laboratory)
+for stage in ROWS:
+    if stage.what:
+        app.command(stage.name)(stage_command(stage))
 
 
 @app.command()

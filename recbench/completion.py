@@ -22,10 +22,12 @@ def complete_override(context: typer.Context, incomplete: str) -> list[str]:
 
     from recbench import schema
     from recbench.config_folders import hydra_search
+    from recbench.stage_table import STAGES
 
     schema.register()
     with hydra_search("completion"):
-        stage = "train" if context.info_name == "bench" else context.info_name
+        row = STAGES.get(str(context.info_name))
+        stage = row.keys_of or row.name if row is not None else context.info_name
         found = BashCompletion(GlobalHydra.instance().config_loader())._query(stage, incomplete)
     return [word.removeprefix(prefix) for word in found]
 

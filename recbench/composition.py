@@ -37,6 +37,7 @@ from recbench.console.progress import say
 from recbench.errors import UserError
 from recbench.extensions import announce
 from recbench.overrides import as_typed
+from recbench.stage_table import STAGES
 
 _told: set[tuple[Path | None, str]] = set()  # own configs that this process has named
 DEEPEST = 50  # levels of a config's file; real ones have five
@@ -104,7 +105,7 @@ def compose_by_hydra(stage: str, overrides: Sequence[str] = ()) -> DictConfig:
 
 def _settled(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """The config, with a first SFT's settings where they belong; raises UserError for an experiment that hides them."""
-    if stage != "train":
+    if not STAGES[stage].has_rules:
         return config
     given = schema.given_keys(overrides)
     # An experiment that itself chooses SFT, by `override /algo: sft`, means SFT by all that it sets.

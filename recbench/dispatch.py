@@ -9,10 +9,12 @@ from omegaconf import OmegaConf
 from recbench.composition import compose
 from recbench.console.progress import say
 from recbench.console.terminal import print_json, show, show_lines
+from recbench.dotted import named
 from recbench.errors import UserError
 from recbench.execution import checked, execute
 from recbench.multirun import sweep
 from recbench.redaction import redacted
+from recbench.stage_table import STAGES
 
 
 def dispatch(
@@ -31,10 +33,8 @@ def dispatch(
     if print_config:
         typer.echo(redacted(OmegaConf.to_yaml(config)), nl=False)
         return
-    if stage == "caption" and assisting:
-        from recbench.stages.caption import assist
-
-        assist(checked(stage, config, overrides))  # type: ignore[arg-type]
+    if assisting and STAGES[stage].assist:
+        named(STAGES[stage].assist)(checked(stage, config, overrides))
         return
     run = execute(stage, checked(stage, config, overrides), overrides)
     from recbench.reporting.results import headline, result_grids  # imports numpy, which --cfg need not wait for

@@ -1,11 +1,9 @@
 """Run one stage: compose its config, check it, make the run folder, and see the run to its end, good or bad."""
 
-import importlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -13,38 +11,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from recbench import extensions, schema
 from recbench.composition import compose
 from recbench.console.progress import say, short_warnings
+from recbench.dotted import named
 from recbench.errors import StorageError, UnfinishedError, UserError
-from recbench.runs import Run, create_run, require_finished, resolve_run, storage_errors
+from recbench.runs import Run, create_run, resolve_run, storage_errors
+from recbench.stage_table import STAGES
 
-# Where each stage's `run(config, run) -> metrics` is; named, not imported, because stages import torch.
-STAGES = {
-    "data": "recbench.stages.data:run",
-    "caption": "recbench.stages.caption:run",
-    "tokenize": "recbench.stages.tokenize:run",
-    "ctr": "recbench.stages.ctr:run",
-    "simulate": "recbench.stages.simulate:run",
-    "train": "recbench.stages.train:run",
-    "eval": "recbench.stages.evaluate:run",
-    "bench": "recbench.comparisons.bench:run",
-    "laboratory": "recbench.stages.laboratory:run",
-    "demo": "recbench.stages.demo:run",
-}
-# the stage of the run that `input=` names
-INPUT_STAGES = {
-    "train": "train",
-    "eval": "train",
-    "caption": "data",
-    "tokenize": "caption",
-    "ctr": "tokenize",
-    "simulate": "ctr",
-}
-# what a stage takes over from its input, beside the data: its weights or columns fit nothing else
-ADOPTED = {
-    "train": ("policy", "item_tokens"),
-    "tokenize": ("captioner",),
-    "ctr": ("captioner", "features"),
-    "simulate": ("captioner", "features", "ctr"),
-}
 _making: ContextVar[Run | None] = ContextVar("_making", default=None)  # the run that is executed here just now
 # what may change between a run and its continuation: no number depends on it, nor on how a server is reached
 CONNECTION = ("url", "key_variable", "concurrency", "timeout", "retries", "back_off", "most_failures")
@@ -53,18 +24,17 @@ RESUME_KEYS = ("resume", "runs", "threads", "device", *(f"captioner.{name}" for 
 
 def prepare(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictConfig:
     """Take over what `input=RUN` settles, then check every value; raises UserError. Makes no folder."""
-    if config.get("input") is not None and stage in INPUT_STAGES:
+    row = STAGES[stage]
+    if config.get("input") is not None and row.takes is not None:
         _adopt(stage, config, overrides)
     elif config.get("input") is not None:
         raise UserError(f"input={config.input}: a {stage} run starts from no other; leave input out")
-    if stage == "train":  # a sweep's jobs and what another run asks for are not composed by `compose`
+    if row.has_rules:  # a sweep's jobs and what another run asks for are not composed by `compose`
         schema.settle_first_sft(config, overrides)
     schema.validate(stage, config)
     extensions.check(config)
-    if stage == "eval":
-        _settle_metrics(config)
-    if stage == "train" and config.item_tokens.kind == "semantic_ids" and config.input is None:
-        _settle_item_tokens(config)
+    if row.settle:
+        named(row.settle)(config)
     return config
 
 
@@ -76,41 +46,6 @@ def checked(stage: str, config: DictConfig, overrides: Sequence[str]) -> DictCon
     return settled
 
 
-def _settle_metrics(config: DictConfig) -> None:
-    """Import the user's own metrics, and put the hashes of their files beside their names."""
-    found = {}
-    for name in config.metrics:
-        if (extension := extensions.metric(name)) is None:
-            raise UserError(
-                f"metrics=[{name}]: expected functions of your own, as MODULE.FUNCTION or MODULE.FUNCTION@10; "
-                "built-in ones are always there, by --window and --k"
-            )
-        found[name] = extension.code
-    if config.metric_code not in ({}, found):
-        raise UserError("metric_code is told by recbench, and not to be given: leave it out")
-    config.metric_code = found
-
-
-def _settle_item_tokens(config: DictConfig) -> None:
-    """Where `item_tokens.source` names a tokenize run, put its folder there: what is `latest` today is not tomorrow."""
-    source = str(config.item_tokens.source)
-    if source in ("text", "cooccurrence") or (Path(source) / "config.json").is_file():
-        return
-    try:
-        found = require_finished(resolve_run(config.runs, source, "tokenize", data=str(config.data.name)))
-    except UserError as problem:
-        raise UserError(
-            f"item_tokens.source={source}: expected text, cooccurrence, the folder of a sentence encoder (with "
-            f"config.json, tokenizer and weights), or a tokenize run: {problem}"
-        ) from problem
-    if not (found.path / "semantic_ids.json").is_file():
-        raise UserError(
-            f"item_tokens.source={source}: tokenize run {found.id} has no semantic IDs; make them with "
-            "recbench tokenize features=semantic_ids"
-        )
-    config.item_tokens.source = str(found.path)
-
-
 def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Run:
     """Run a stage with a checked config in a new run folder, or in that of the run that `config.resume` names.
 
@@ -119,7 +54,7 @@ def execute(stage: str, config: DictConfig, overrides: Sequence[str] = ()) -> Ru
     both are raised again, what the disk refuses as StorageError. A user's mistake that the stage found before it had
     made anything leaves no folder.
     """
-    function = _stage_function(stage)
+    function: Callable[[DictConfig, Run], dict[str, Any]] = named(STAGES[stage].run)
     if config.get("resume"):
         run, config = _resumed(stage, config, overrides)
     else:
@@ -187,7 +122,7 @@ def differences(stage: str, config: DictConfig) -> list[str]:
     """What sets `config` apart from the stage's defaults, as overrides (to show, not to parse)."""
     base = dict(_leaves(compose(stage)))
     found = {key: value for key, value in _leaves(config) if key not in base or base[key] != value}
-    if stage == "train" and schema.is_first_sft(config):  # whose settings stand under sft
+    if STAGES[stage].has_rules and schema.is_first_sft(config):  # whose settings stand under sft
         found = {"algo": "sft"} | {key: value for key, value in found.items() if not key.startswith("algo.")}
     return [f"{key}={value}" for key, value in found.items()]
 
@@ -207,17 +142,12 @@ def replace(config: DictConfig, values: Mapping[str, Any]) -> DictConfig:
     return config
 
 
-def _stage_function(stage: str) -> Callable[[DictConfig, Run], dict[str, Any]]:
-    module, _, name = STAGES[stage].partition(":")
-    return cast(Callable[[DictConfig, Run], dict[str, Any]], getattr(importlib.import_module(module), name))
-
-
 def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
     """Set the data of the input run, and what else the stage takes over from it; asking for others is a mistake."""
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
     data_given = any(key in ("data", "experiment") or key.startswith("data.") for key in keys)
     name = str(config.data.name) if data_given else None
-    other = resolve_run(config.runs, config.input, INPUT_STAGES[stage] if config.input == "latest" else None, data=name)
+    other = resolve_run(config.runs, config.input, STAGES[stage].takes if config.input == "latest" else None, data=name)
     theirs = other.config.data
     mine, before = schema.with_defaults(stage, config), schema.with_defaults(other.stage, other.config)
     if data_given and before["data"] != mine["data"]:
@@ -227,7 +157,7 @@ def _adopt(stage: str, config: DictConfig, overrides: Sequence[str]) -> None:
         )
     with open_dict(config.data):
         config.data = _adopted("data", schema.DataConfig, theirs)
-    for node in ADOPTED.get(stage, ()):
+    for node in STAGES[stage].adopts:
         if node not in other.config:  # a train run's input may be a data run
             continue
         given = any(key in (node, "experiment") or key.startswith(f"{node}.") for key in keys)

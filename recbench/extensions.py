@@ -26,10 +26,12 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
 from recbench.config_folders import config_file
+from recbench.dotted import named
 from recbench.errors import UserError
-from recbench.protocols import check_class, check_function, named
+from recbench.protocols import check_class, check_function
 from recbench.schema import did_you_mean, given_keys, options
 from recbench.schema.outside import CODE, KINDS, LABEL, is_outside, is_recorded, node_from_outside, outside_name
+from recbench.stage_table import STAGES
 
 # Built-in ones, which no entry point takes the place of.
 METRIC_NAME = re.compile(r"auc|\w+\(.*\)|(hr|recall|ndcg|mrr)(_by_id)?(@\d+)?")
@@ -72,7 +74,7 @@ def announce(stage: str, overrides: Sequence[str]) -> list[str]:
                 extension = _load(group, name)
                 ConfigStore.instance().store(name=name, group=group, node=_node(extension))
                 rules |= {_rule_of(extension)} if group == "policy" else set()
-    given = stage != "train" or {"algo", "experiment"} & set(given_keys(overrides))
+    given = not STAGES[stage].has_rules or {"algo", "experiment"} & set(given_keys(overrides))
     return [] if given or len(rules) != 1 else ["algo=count" if rules == {"count"} else "algo=sft"]
 
 

@@ -1,9 +1,9 @@
 """What a class or function from outside the package has to have, checked against the Protocol of its kind."""
 
-import importlib
 import inspect
 from typing import Any
 
+from recbench.dotted import named
 from recbench.errors import UserError
 from recbench.schema.outside import LABEL, Kind
 
@@ -52,12 +52,6 @@ def check_class(asked: str, kind: Kind, found: Any) -> None:
 def _takes_anything(method: Any) -> bool:
     """Whether it is a method in name only, as `forward` of torch.nn.Module is."""
     return any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in inspect.signature(method).parameters.values())
-
-
-def named(text: str) -> Any:
-    """What MODULE:NAME is."""
-    module, _, name = text.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 def _check_label(asked: str, found: type) -> None:

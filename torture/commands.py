@@ -33,9 +33,9 @@ class Outcome(NamedTuple):
 
 def preload() -> None:
     """Import what the commands import."""
-    from recbench.execution import STAGES
+    from recbench.stage_table import ROWS
 
-    for name in [*(text.partition(":")[0] for text in STAGES.values()), *SLOW]:
+    for name in [*(row.run.partition(":")[0] for row in ROWS), *SLOW]:
         importlib.import_module(name)
 
 

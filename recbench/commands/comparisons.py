@@ -14,9 +14,9 @@ from recbench.commands.options import (
     Metrics,
     RunsFolder,
     parse_metrics,
-    print_options,
     whole_numbers,
 )
+from recbench.commands.stages import print_options
 from recbench.completion import complete_override, complete_run, complete_words
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -81,69 +81,6 @@ def use_own_folder(value: str | None) -> str | None:
     return value
 
 
-def run_stage(
-    stage: str,
-    flags: list[str],
-    overrides: list[str] | None,
-    multirun: bool,
-    cfg: bool,
-    help_config: bool,
-    as_json: bool,
-    debug: bool,
-) -> None:
-    """Run a stage with the overrides that its options became, then the user's own; or print its options."""
-    from recbench.dispatch import dispatch
-    from recbench.error_lines import one_line_errors
-
-    with one_line_errors(stage, debug):
-        if help_config:
-            print_options(stage, overrides or [])
-            return
-        given = overrides or []
-        keys = {override.partition("=")[0] for override in given}
-        kept = [
-            flag for flag in flags if flag.partition("=")[0] not in keys
-        ]  # an explicit override wins, in sweeps too
-        dispatch(stage, [*kept, *given], multirun=multirun, print_config=cfg, as_json=as_json)
-
-
-def print_options(command: str, prefixes: Sequence[str]) -> None:
-    """List the options of a command whose keys begin with one of `prefixes`, or all. Raises UserError for none such.
-
-    Choices such as `ctr=mine.Model` among the prefixes add the keys of a class from outside.
-    """
-    from recbench.console.options_list import beginning_with, option_lines
-    from recbench.console.screen import screen_width
-    from recbench.console.terminal import show_lines
-    from recbench.schema import describe
-
-    if command == "bench":
-        from recbench.comparisons.experiments import describe_bench
-
-        rows = describe_bench()
-    elif command == "demo":
-        from recbench.stages.demo import describe_demo
-
-        rows = describe_demo()
-    else:
-        rows = describe(command, _with_classes(command, prefixes))
-    if command == "data":
-        from recbench.data.source_options import describe_options
-
-        listed = describe_options()
-        rows += [(key, default, takes, f"of data.source={name}: {what}") for name, key, default, takes, what in listed]
-    show_lines(option_lines(beginning_with(rows, prefixes), screen_width()))
-
-
-def _with_classes(stage: str, overrides: Sequence[str]) -> Any:
-    """The config of a stage with the groups that are chosen, which a class from outside adds keys to; None without."""
-    from recbench.composition import compose
-    from recbench.schema import KINDS
-
-    groups = [override for override in overrides if "=" in override and override.partition("=")[0] in KINDS]
-    return compose(stage, groups) if groups else None
-
-
 def no_text(arguments: Sequence[str]) -> str | None:
     """One line on the first argument that no file of ours can hold, or None.
 
@@ -153,11 +90,6 @@ def no_text(arguments: Sequence[str]) -> str | None:
         if "\0" in argument or argument != argument.encode("utf-8", "replace").decode("utf-8"):
             return f"{ascii(argument)[:200]} is no UTF-8 text: rename the file, or write the value in UTF-8"
     return None
-
-
-def input_flags(no_upstream: bool, force: bool) -> list[str]:
-    """The overrides of --no-upstream and --force."""
-    return (["upstream=false"] if no_upstream else []) + (["force=true"] if force else [])
 
 
 def parse_windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, float]]:

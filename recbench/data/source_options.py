@@ -8,12 +8,14 @@ from recbench.data.build import SOURCES
 from recbench.data.sources.raw import Option, shorten
 
 
-def describe_options() -> list[tuple[str, str, str, str, str]]:
-    """(source, key, default, what it takes, help) of every option of every source; conf/data may set other defaults."""
+def option_rows() -> list[tuple[str, str, str, str]]:
+    """(key, default, what it takes, help) of every option of every source; conf/data may set other defaults."""
     return [
-        (source, *row)
+        (key, default, takes, f"of data.source={source}: {what}")
         for source in SOURCES
-        for row in _rows(import_module(f"recbench.data.sources.{source}").OPTIONS, "data.options.")
+        for key, default, takes, what in _rows(
+            import_module(f"recbench.data.sources.{source}").OPTIONS, "data.options."
+        )
     ]
 
 

@@ -1,24 +1,25 @@
 """The report of `recbench demo`: the reports of both chains, one below the other."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from recbench.dotted import named
 from recbench.grids import Grid
-from recbench.reporting.bench import bench_sections
-from recbench.reporting.captions import caption_grids, caption_sections
-from recbench.reporting.clicks import click_grids, click_sections
+from recbench.reporting.captions import caption_grids
+from recbench.reporting.clicks import click_grids
 from recbench.reporting.comparison import comparison_grids
 from recbench.reporting.markup import link
-from recbench.reporting.simulation import simulation_grids, simulation_sections
+from recbench.reporting.simulation import simulation_grids
 from recbench.runs import Run, atomic_path
+from recbench.stage_table import STAGES
 
-PARTS: tuple[tuple[str, str, Callable[[Run], list[str]]], ...] = (
-    ("caption", "Pictures become captions", caption_sections),
-    ("ctr", "Captions join a click model", click_sections),
-    ("simulate", "The click models meet users", simulation_sections),
-    ("bench", "Recommenders are tuned with reinforcement learning", bench_sections),
-)
+PARTS = {
+    "caption": "Pictures become captions",
+    "ctr": "Captions join a click model",
+    "simulate": "The click models meet users",
+    "bench": "Recommenders are tuned with reinforcement learning",
+}
 
 
 def demo_grids(metrics: Mapping[str, Any]) -> list[Grid]:
@@ -34,11 +35,11 @@ def demo_grids(metrics: Mapping[str, Any]) -> list[Grid]:
 def demo_sections(run: Run) -> list[str]:
     """The results of the runs that the demo made, in Markdown; their pictures are copied into its folder."""
     lines = []
-    for stage, title, sections in PARTS:
+    for stage, title in PARTS.items():
         other = run.input_run(stage)
         if other is None:
             continue
-        text = sections(other)  # draws its pictures, too
+        text = named(STAGES[stage].sections)(other)  # draws its pictures, too
         for picture in sorted(other.path.glob("*.png")):
             with atomic_path(run.path / picture.name) as partial:
                 shutil.copyfile(picture, partial)

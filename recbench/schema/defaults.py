@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from recbench.errors import UserError
 from recbench.schema.first_sft import settled_values
 from recbench.schema.stages import STAGE_SCHEMAS
+from recbench.stage_table import STAGES
 
 
 def with_defaults(stage: str, config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def with_defaults(stage: str, config: DictConfig | Mapping[str, Any]) -> dict[st
         raise UserError(f"there is no stage {stage!r}: expected one of {', '.join(STAGE_SCHEMAS)}")
     plain = OmegaConf.to_container(config, resolve=True) if isinstance(config, DictConfig) else config
     filled = _filled(_defaults(stage), cast(dict[str, Any], plain))
-    return settled_values(filled) if stage == "train" else filled
+    return settled_values(filled) if STAGES[stage].has_rules else filled
 
 
 @cache

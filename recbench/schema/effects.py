@@ -13,12 +13,14 @@ from typing import cast
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from recbench.dotted import named
 from recbench.errors import UserError
 from recbench.schema.first_sft import is_first_sft
 from recbench.schema.given import given_keys
 from recbench.schema.outside import is_outside
 from recbench.schema.stages import STAGE_SCHEMAS
 from recbench.schema.validation import options, rule_of_policy
+from recbench.stage_table import STAGES
 
 RL = ("grpo", "tawin", "weighted_sft", "softmax_negatives", "dns", "llpauc", "sdpo", "rere")
 OUTSIDE = "from outside"  # what every rule is that is a class from outside the package, beside its name
@@ -52,10 +54,11 @@ def ineffective(stage: str, config: DictConfig, key: str) -> str | None:
     node = key.partition(".")[0]
     if "@" in key or key == "algo":  # the rule itself has one
         return None
-    if why := _whole_node(stage, config, node):
-        return why
-    if stage == "laboratory" and (why := _outside_laboratory(key)):
-        return why
+    row = STAGES[stage]
+    if row.takes is None and node in ("input", "upstream", "force"):
+        return f"a {stage} run is made from no other run"
+    if row.idle and (why := named(row.idle)(config, key)):
+        return str(why)
     needs = _needs(stage, config).get(key)
     if not needs or (stage == "laboratory" and node == "sft"):
         return None
@@ -138,18 +141,22 @@ def _key_in_words(prefix: str, name: str) -> str:
     return name if "." in name or not prefix else f"{prefix}.{name}"
 
 
-def _whole_node(stage: str, config: DictConfig, node: str) -> str | None:
-    """Why nothing in a node, or a key of the stage's own, has an effect."""
-    if stage == "data" and node in ("input", "upstream", "force"):
-        return "a data run is made from no other run"
-    if stage == "ctr" and node in ("captioner", "features") and set(config.arms) == {"without"}:
-        return "arms=[without] reads no captions"
-    if stage == "simulate" and node in ("captioner", "features", "ctr") and all(":" in config[arm] for arm in "ab"):
+def idle_without_captions(config: DictConfig, key: str) -> str | None:
+    """Why a key of `ctr` has no effect where no arm reads captions."""
+    reads = set(config.arms) != {"without"} or key.partition(".")[0] not in ("captioner", "features")
+    return None if reads else "arms=[without] reads no captions"
+
+
+def idle_where_runs_are_named(config: DictConfig, key: str) -> str | None:
+    """Why a key of `simulate` has no effect where both arms are of runs that are named."""
+    if key.partition(".")[0] in ("captioner", "features", "ctr") and all(":" in config[arm] for arm in "ab"):
         return f"a={config.a} and b={config.b} name their runs"
-    return _whole_training_node(config, node) if stage == "train" else None
+    return None
 
 
-def _whole_training_node(config: DictConfig, node: str) -> str | None:
+def idle_in_training(config: DictConfig, key: str) -> str | None:
+    """Why all of a key's node has no effect in a training."""
+    node = key.partition(".")[0]
     own = rule_of_policy(config.policy)
     if node == "negatives" and rule_of(config, "algo") not in RL and not is_outside(config.algo):
         return f"negatives are of the rl rules (algo=grpo, tawin, ...), and algo is {config.algo.name}"
@@ -160,7 +167,8 @@ def _whole_training_node(config: DictConfig, node: str) -> str | None:
     return None
 
 
-def _outside_laboratory(key: str) -> str | None:
+def idle_in_laboratory(config: DictConfig, key: str) -> str | None:
+    """Why a key has no effect in any arm of the laboratory."""
     node, _, name = key.partition(".")
     if node == "sft" and name and name not in SFT_OF_LABORATORY:
         return f"SFT in the laboratory has {', '.join(SFT_OF_LABORATORY[1:])}, and no more"

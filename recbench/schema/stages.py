@@ -4,21 +4,9 @@ from functools import cache
 
 from hydra.core.config_store import ConfigStore
 
-from recbench.schema.captions import CaptionStageConfig, CtrStageConfig, SimulateStageConfig, TokenizeStageConfig
-from recbench.schema.laboratory import LaboratoryStageConfig
-from recbench.schema.options import BaseStageConfig, DataStageConfig
-from recbench.schema.recommender import EvalStageConfig, TrainStageConfig
+from recbench.stage_table import ROWS
 
-STAGE_SCHEMAS: dict[str, type[BaseStageConfig]] = {
-    "data": DataStageConfig,
-    "caption": CaptionStageConfig,
-    "tokenize": TokenizeStageConfig,
-    "ctr": CtrStageConfig,
-    "simulate": SimulateStageConfig,
-    "train": TrainStageConfig,
-    "eval": EvalStageConfig,
-    "laboratory": LaboratoryStageConfig,
-}
+STAGE_SCHEMAS = {row.name: row.schema() for row in ROWS if row.config}
 
 
 @cache  # what is there stays there

@@ -9,10 +9,12 @@ from urllib.parse import urlsplit
 
 from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
+from recbench.dotted import named
 from recbench.errors import UserError
 from recbench.redaction import has_secrets, redacted
 from recbench.schema.outside import KINDS
 from recbench.schema.stages import STAGE_SCHEMAS
+from recbench.stage_table import STAGES
 
 # The one rule that makes a policy of each kind; the others are trained by sft and by any rl.
 RULE_OF_POLICY = {"popularity": "count", "item_knn": "count", "bpr_mf": "bpr"}
@@ -73,16 +75,13 @@ def validate(stage: str, config: DictConfig) -> None:
     check_addresses(f"{key}={value}" for key, value in _texts(config))
     if "captioner" in config:
         _check_endpoint(config.captioner)
-    if stage == "train":
-        _check_training(config)
-    if stage == "eval" and not config.windows and not config.ks:
-        raise UserError("windows and ks are both empty: give --window a,b or --k K")
-    if stage in ("eval", "ctr", "laboratory"):
-        for window in config.windows:
-            check_window("windows", window)
-        for k in config.ks:
-            if type(k) is not int or k < 1:
-                raise UserError(f"ks={list(config.ks)}: expected whole numbers of at least 1, as in --k 1,5,10")
+    if check := STAGES[stage].check:
+        named(check)(config)
+    for window in config.get("windows") or []:
+        check_window("windows", window)
+    for k in config.get("ks") or []:
+        if type(k) is not int or k < 1:
+            raise UserError(f"ks={list(config.ks)}: expected whole numbers of at least 1, as in --k 1,5,10")
 
 
 def check_window(name: str, window: Sequence[float]) -> None:
@@ -231,7 +230,14 @@ def check_picker(key: str, name: str) -> None:
         raise UserError(f"{key}={name!r}: expected target, auc, hr@K, ndcg@K, mrr@K or wpauc(a,b)")
 
 
-def _check_training(config: DictConfig) -> None:
+def check_evaluation(config: DictConfig) -> None:
+    """Check that an evaluation has something to tell; raises UserError."""
+    if not config.windows and not config.ks:
+        raise UserError("windows and ks are both empty: give --window a,b or --k K")
+
+
+def check_training(config: DictConfig) -> None:
+    """Check that rule, negatives, policy and items of a training go together; raises UserError."""
     check_rule(config.algo, config.negatives)
     if config.sft.name != "sft":
         raise UserError(

@@ -25,7 +25,7 @@ CAPTIONS: list[str] = []  # beside the market, captions are written as recbench 
 CLICKS: list[str] = []  # and click models trained as recbench ctr would
 CTR_SEEDS = 3  # of the click model: enough to see how far seeds are apart
 # Stages with the processor's seconds that they took on one core, for the time left.
-STAGES = {
+SECONDS = {
     "data, the market and its pictures": 5,
     "caption, a captioner learns and writes": 130,
     "tokenize, captions become columns": 1,
@@ -64,7 +64,7 @@ def describe_demo() -> list[tuple[str, str, str, str]]:
 
 def run(config: DictConfig, run: Run) -> dict[str, Any]:
     """The stage: returns the numbers of the caption, the ctr, the simulate and the bench run."""
-    steps = Steps("stage", STAGES, run.log)
+    steps = Steps("stage", SECONDS, run.log)
     seeds = list(range(config.seed, config.seed + CTR_SEEDS))
     seeded = f"seed={config.seed}"
 

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
 
-from recbench import cli, execution
+from recbench import cli
+from recbench.stage_table import STAGES
 
 
 class Result(NamedTuple):
@@ -37,7 +39,7 @@ def stub(monkeypatch) -> Callable[[str, Callable[..., dict[str, Any]]], None]:
         module = ModuleType(f"stub_of_{stage}")
         module.run = function  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setitem(execution.STAGES, stage, f"{module.__name__}:run")
+        monkeypatch.setitem(STAGES, stage, replace(STAGES[stage], run=f"{module.__name__}:run"))
 
     return register
 

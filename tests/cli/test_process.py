@@ -15,7 +15,9 @@ pytestmark = pytest.mark.process
 STUB = """
 import sys, time
 from types import ModuleType
-from recbench import cli, execution
+from dataclasses import replace
+from recbench import cli
+from recbench.stage_table import STAGES
 def train(config, run):
     with run.progress("train", 100) as bar:
         bar.advance(1, loss=0.5)
@@ -25,7 +27,7 @@ def train(config, run):
 stub = ModuleType("stub")
 stub.run = train
 sys.modules["stub"] = stub
-execution.STAGES["train"] = "stub:run"
+STAGES["train"] = replace(STAGES["train"], run="stub:run")
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -18,7 +18,9 @@ pytestmark = [
 STUB = """
 import sys
 from types import ModuleType
-from recbench import cli, execution
+from dataclasses import replace
+from recbench import cli
+from recbench.stage_table import STAGES
 from recbench.console.progress import say
 def train(config, run):
     with run.progress("train", 3) as bar:
@@ -30,7 +32,7 @@ def train(config, run):
 stub = ModuleType("stub")
 stub.run = train
 sys.modules["stub"] = stub
-execution.STAGES["train"] = "stub:run"
+STAGES["train"] = replace(STAGES["train"], run="stub:run")
 sys.exit(cli.main(sys.argv[1:]))
 """
 

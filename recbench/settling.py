@@ -1,0 +1,46 @@
+"""Names in a config that stand for something today, with what they stand for put beside them or in their place."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from recbench import extensions
+from recbench.errors import UserError
+from recbench.runs import require_finished, resolve_run
+
+
+def settle_metrics(config: DictConfig) -> None:
+    """Import the user's own metrics, and put the hashes of their files beside their names."""
+    found = {}
+    for name in config.metrics:
+        if (extension := extensions.metric(name)) is None:
+            raise UserError(
+                f"metrics=[{name}]: expected functions of your own, as MODULE.FUNCTION or MODULE.FUNCTION@10; "
+                "built-in ones are always there, by --window and --k"
+            )
+        found[name] = extension.code
+    if config.metric_code not in ({}, found):
+        raise UserError("metric_code is told by recbench, and not to be given: leave it out")
+    config.metric_code = found
+
+
+def settle_item_tokens(config: DictConfig) -> None:
+    """Where `item_tokens.source` names a tokenize run, put its folder there: what is `latest` today is not tomorrow."""
+    if config.item_tokens.kind != "semantic_ids" or config.input is not None:
+        return
+    source = str(config.item_tokens.source)
+    if source in ("text", "cooccurrence") or (Path(source) / "config.json").is_file():
+        return
+    try:
+        found = require_finished(resolve_run(config.runs, source, "tokenize", data=str(config.data.name)))
+    except UserError as problem:
+        raise UserError(
+            f"item_tokens.source={source}: expected text, cooccurrence, the folder of a sentence encoder (with "
+            f"config.json, tokenizer and weights), or a tokenize run: {problem}"
+        ) from problem
+    if not (found.path / "semantic_ids.json").is_file():
+        raise UserError(
+            f"item_tokens.source={source}: tokenize run {found.id} has no semantic IDs; make them with "
+            "recbench tokenize features=semantic_ids"
+        )
+    config.item_tokens.source = str(found.path)
