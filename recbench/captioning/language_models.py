@@ -4,12 +4,10 @@ A LLaVA is a model of hidden states and one output matrix. What a checkpoint com
 scale of its logits) it cannot hold, and such a checkpoint is refused: by its own numbers, not by a list of names.
 """
 
-import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -21,6 +19,7 @@ from transformers import (
 from recbench.captioning.checkpoints import context_length
 from recbench.captioning.word_tokenizer import IMAGE
 from recbench.errors import UserError
+from recbench.low_rank import add_low_rank, merge_low_rank
 from recbench.pretrained import load_pretrained, load_pretrained_model
 
 KEY = "captioner.language_model"
@@ -119,41 +118,13 @@ def adapt(model: LlavaForConditionalGeneration, train_language: str, path: str) 
     model.lm_head.requires_grad_(False)
     if train_language == "frozen":
         return
-    layers = [name for name, layer in language.named_modules() if isinstance(layer, nn.Linear)]
-    if not layers:
+    if not add_low_rank(language, RANK, SCALE):
         raise UserError(
             f"{KEY}={path} ({language.config.model_type}) has no linear layers for captioner.train_language=lora: give "
             "frozen or full"
         )
-    for name in layers:
-        language.set_submodule(name, LowRankLinear(language.get_submodule(name)))
 
 
 def merge(model: LlavaForConditionalGeneration) -> None:
     """Add every LoRA to the layer that it stands beside: the model is an ordinary one again."""
-    language = model.model.language_model
-    for name in [name for name, layer in language.named_modules() if isinstance(layer, LowRankLinear)]:
-        language.set_submodule(name, language.get_submodule(name).merged())
-
-
-class LowRankLinear(nn.Module):
-    """A frozen linear layer with LoRA (arXiv 2106.09685): W x + b + scale * up (down x); `up` begins with zeros."""
-
-    def __init__(self, linear: nn.Module) -> None:
-        super().__init__()
-        assert isinstance(linear, nn.Linear)
-        self.linear = linear.requires_grad_(False)
-        bound = 1 / math.sqrt(linear.in_features)
-        self.down = nn.Parameter(torch.randn(RANK, linear.in_features) * bound)
-        self.up = nn.Parameter(torch.zeros(linear.out_features, RANK))
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Values [..., in] to [..., out]."""
-        update = functional.linear(functional.linear(values, self.down), self.up)
-        return self.linear(values) + SCALE * update
-
-    @torch.no_grad()
-    def merged(self) -> nn.Linear:
-        """The linear layer with the product of both matrices added to its weights."""
-        self.linear.weight.add_(self.up @ self.down, alpha=SCALE)
-        return self.linear
+    merge_low_rank(model.model.language_model)

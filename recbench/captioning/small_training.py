@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerBase
 
-from recbench.captioning.language_models import LowRankLinear
 from recbench.captioning.muon import Muon
 from recbench.captioning.small_model import caption_losses, normalised, patches_of
 from recbench.errors import damage_told
+from recbench.low_rank import LowRankLinear
 from recbench.runs import atomic_path
 from recbench.schema import CaptionerConfig
 

@@ -21,13 +21,14 @@ from transformers import (
 )
 
 from recbench.captioning import small_training
-from recbench.captioning.language_models import RANK, SCALE, LowRankLinear, read_tokenizer
+from recbench.captioning.language_models import RANK, SCALE, read_tokenizer
 from recbench.captioning.llava_small import LlavaSmall, obtain
 from recbench.captioning.small_model import build_model
 from recbench.captioning.word_tokenizer import train_word_tokenizer
 from recbench.data.dataset import RecommendationData
 from recbench.data.interactions import NO_INTERACTIONS
 from recbench.errors import UserError
+from recbench.low_rank import LowRankLinear
 from recbench.runs import Run, create_run
 from recbench.schema import CaptionerConfig
 
@@ -163,7 +164,7 @@ def test_lora_is_merged_into_an_ordinary_checkpoint_at_the_end(
 def test_merged_lora_computes_what_it_computed_beside() -> None:
     linear = torch.nn.Linear(12, 10)
     weight = linear.weight.clone()
-    layer, values = LowRankLinear(linear), torch.randn(3, 12)
+    layer, values = LowRankLinear(linear, RANK, SCALE), torch.randn(3, 12)
     torch.testing.assert_close(layer(values), linear(values))  # before a step it changes nothing
     layer.up.normal_()
     expected = values @ (weight + SCALE * layer.up @ layer.down).T + linear.bias
