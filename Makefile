@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo quick test coverage torture lint format clean
+.PHONY: help install demo quick test coverage torture site lint format clean
 
 help:  ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ coverage: $(INSTALLED)  ## Run the tests, and tell the lines that none of them r
 
 torture: $(INSTALLED)  ## Kill runs, and give the commands what is malformed or hostile (minutes)
 	$(BIN)/python -m torture
+
+site: $(INSTALLED)  ## Build the documentation site in build/site/html
+	$(BIN)/python site/make.py
+	$(BIN)/zensical build --strict
 
 format: $(INSTALLED)  ## Bring the code into the one style
 	$(BIN)/ruff check --fix .
