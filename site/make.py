@@ -14,7 +14,7 @@ from pathlib import Path
 from typer.main import get_command
 
 from recbench.cli import app
-from recbench.data.source_options import describe_options
+from recbench.data.source_options import option_rows
 from recbench.schema import STAGE_SCHEMAS, describe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -118,9 +118,8 @@ def configuration() -> list[str]:
         rows = [row for row in describe(stage) if stage == "data" or not row[0].startswith("data.")]
         lines += [f"| `{row[0]}` | " + " | ".join(cell(text) for text in row[1:]) + " |" for row in rows]
         lines.append("")
-    lines += ["## Sources of data", "", "| source | key | default | takes | what |", "| --- | --- | --- | --- | --- |"]
-    for source, key, default, takes, told in describe_options():
-        lines.append(f"| {source} | `{key}` | {cell(default)} | {cell(takes)} | {cell(told)} |")
+    lines += ["## Sources of data", "", "| key | default | takes | what |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{row[0]}` | " + " | ".join(cell(text) for text in row[1:]) + " |" for row in option_rows()]
     return lines
 
 
