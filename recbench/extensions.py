@@ -33,8 +33,6 @@ from recbench.schema import did_you_mean, given_keys, options
 from recbench.schema.outside import CODE, KINDS, LABEL, is_outside, is_recorded, node_from_outside, outside_name
 from recbench.stage_table import STAGES
 
-# Built-in ones, which no entry point takes the place of.
-METRIC_NAME = re.compile(r"auc|\w+\(.*\)|(hr|recall|ndcg|mrr)(_by_id)?(@\d+)?")
 COUNTS = ("above", "ties", "negatives")  # what a metric is computed from
 DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -93,8 +91,10 @@ def metric(name: str) -> Extension | None:
     Raises:
         UserError: as `announce`, or it is no function of counts.
     """
+    from recbench.metrics.table import is_built_in  # imports NumPy
+
     base, sign, cutoff = name.partition("@")
-    if METRIC_NAME.fullmatch(name) or (sign and not cutoff.isdecimal()) or _path("metrics", base) is None:
+    if is_built_in(name) or (sign and not cutoff.isdecimal()) or _path("metrics", base) is None:
         return None
     extension = _load("metrics", base)
     check_function(f"metrics={name}", extension.found, (*COUNTS, "k") if sign else COUNTS)

@@ -15,3 +15,6 @@ def precision(above, ties, negatives, k):
 def mean_rank(above, ties, negatives):
     """Mean place of the positive, from 1; tied items share theirs."""
     return 1 + above + ties / 2
+
+
+mean_rank.smaller_is_better = True

@@ -95,9 +95,9 @@ def no_text(arguments: Sequence[str]) -> str | None:
 def parse_windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, float]]:
     """FPR windows from A,B texts; one alone unless `many`. Raises UserError."""
     from recbench.errors import UserError
-    from recbench.metrics.windows import parse_window
+    from recbench.metrics.fpr_window import parse_window
 
-    windows = [parse_window(text) for text in texts]
+    windows = [parse_window(text, "--window") for text in texts]
     if len(windows) > 1 and not many:
         raise UserError(f"{len(windows)} windows, and one run trains on one: add -m to train on each")
     return windows

@@ -29,6 +29,7 @@ from recbench.metrics.comparison import paired_differences, run_means, spread_ov
 from recbench.metrics.crossed import crossed_interval
 from recbench.metrics.significance import holm
 from recbench.metrics.summary import metric_of_ranks
+from recbench.metrics.table import read_metric
 from recbench.runs import Run, require_finished, resolve_run
 
 SAMPLES = 1000  # of the bootstrap
@@ -118,7 +119,8 @@ def compare_runs(
     Returns:
         Numbers for JSON: "data", "data_fingerprint", "split", "seen_items", "cases", "users", "samples", "baseline",
         "headline" (lines on arms that are another one to the last bit), "metrics" (the names), "sampled" (the metrics
-        of cases scored exactly, and how many), "best" (name -> best possible value, where known), "comparisons" (how
+        of cases scored exactly, and how many), "smaller_is_better" (names, where there are any), "best" (name -> best
+        possible value, where known), "comparisons" (how
         many p-values Holm's correction is for) and "arms", in order: "arm", "seeds", "values" (name -> mean, deviation,
         per_seed) and, but for the baseline, "difference": "seeds" and "values" (name -> difference, low, high,
         relative_percent, standard_error, detectable, p_t, p_wilcoxon, p_bootstrap, and p_holm, which is p_t corrected
@@ -148,6 +150,7 @@ def compare_runs(
             )
         arms[one.arm][one.seed] = _values(one, names, sampled, sample)
     base = _baseline(evaluations, baseline)
+    smaller = [name for name in names if read_metric(name).metric.smaller_is_better]
     rows = []
     for arm, values in arms.items():
         spread = spread_over_seeds(values)
@@ -182,6 +185,7 @@ def compare_runs(
         "comparisons": _correct(rows),
         "arms": rows,
         **({"sampled": {"metrics": sampled, "cases": int(sample.sum())}} if sampled else {}),
+        **({"smaller_is_better": smaller} if smaller else {}),
         **_best(evaluations, names, "best_excluded" if excluded else "best"),
         "headline": equal_arms(evaluations),
     }

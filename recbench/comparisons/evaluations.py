@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
-from recbench.metrics.summary import window_text
+from recbench.metrics.fpr_window import window_text
 from recbench.runs import Run
 from recbench.schema import is_outside, label_of
 

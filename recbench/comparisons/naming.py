@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from recbench.comparisons.evaluations import ONE_RULE, Evaluation, arm_label
 from recbench.errors import UserError
-from recbench.metrics.summary import window_text
+from recbench.metrics.fpr_window import window_text
 from recbench.runs import Run
 from recbench.schema import WINDOWED, label_of
 

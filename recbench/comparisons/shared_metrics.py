@@ -7,9 +7,7 @@ from numpy.typing import NDArray
 
 from recbench.comparisons.evaluations import Evaluation
 from recbench.errors import UserError
-from recbench.metrics.summary import metric_of_ranks, window_text
-from recbench.metrics.windows import rank_of
-from recbench.reporting.tables import metric_order
+from recbench.metrics.table import COMPARE, metric_order, named_metrics, read_metric
 from recbench.schema import EvalStageConfig
 
 METRICS = ("auc", "wpauc(0,0.01)", "wpauc(0.01,0.05)", "hr@1", "hr@10", "hr@50", "ndcg@10")
@@ -18,7 +16,7 @@ METRICS = ("auc", "wpauc(0,0.01)", "wpauc(0.01,0.05)", "hr@1", "hr@10", "hr@50",
 def check_metrics(metrics: Sequence[str]) -> list[str]:
     """The names, each once; raises UserError for none, or for one that is no metric."""
     for name in metrics:
-        metric_of_ranks(name, [0], [0], [1])  # an unknown one raises
+        read_metric(name)  # an unknown one raises
     if not metrics:
         raise UserError("no metric is given: name some, as in --metrics auc,ndcg@10")
     return list(dict.fromkeys(metrics))
@@ -33,14 +31,12 @@ def shared_metrics(evaluations: Sequence[Evaluation], note: Callable[[str], None
     shared = set.intersection(*measured)
     usual = _names(EvalStageConfig().windows, EvalStageConfig().ks)  # what nobody had to ask for
     items = evaluations[0].items
-    within = [name for name in METRICS if "@" not in name or _ranks_needed(name, 0) <= items]
+    within = [name for name in METRICS if _fits(name, items)]
     if large := [name for name in METRICS if name not in within]:
         note(f"{', '.join(large)} left out: the catalogue has {items} items")
     if lacking := [name for name in within if name not in shared]:
         note(f"{', '.join(lacking)} left out: not every run was evaluated with them; --metrics computes any")
-    own = sorted(
-        (name for name in shared - usual if "@" not in name or _ranks_needed(name, 0) <= items), key=metric_order
-    )
+    own = sorted((name for name in shared - usual if _fits(name, items)), key=metric_order)
     return sorted([*(name for name in within if name in shared), *own], key=lambda name: metric_order(name)[0])
 
 
@@ -51,9 +47,12 @@ def _measured(evaluation: Evaluation) -> set[str]:
 
 
 def _names(windows: Sequence[Sequence[float]], ks: Sequence[int]) -> set[str]:
-    return {"auc", *(f"wpauc({window_text(window)})" for window in windows)} | {
-        f"{kind}@{k}" for kind in ("hr", "ndcg") for k in ks
-    }
+    return {one.name for one in named_metrics(COMPARE, windows, ks)}
+
+
+def _fits(name: str, items: int) -> bool:
+    """Whether a catalogue has as many items as the cut-off of a metric, if it has one."""
+    return (read_metric(name).k or 0) <= items
 
 
 def known_metrics(
@@ -65,15 +64,16 @@ def known_metrics(
     """
     most = int(max(one.counts[2].max(initial=0) for one in evaluations))
     found = min(one.found for one in evaluations)
-    needed = {name: _ranks_needed(name, most) for name in names}
+    metrics = {name: read_metric(name) for name in names}
+    needed = {name: one.ranks_needed(most) for name, one in metrics.items()}
     items = evaluations[0].items
-    large = [name for name in names if "@" in name and needed[name] > items]
+    large = [name for name in names if not _fits(name, items)]
     if large and (strict or len(large) == len(names)):
         raise UserError(f"{large[0]}: the catalogue has {items} items; give a K of at most that")
     if large:
         note(f"{', '.join(large)} left out: the catalogue has {items} items")
         names = [name for name in names if name not in large]
-    for name in (name for name in names if "_by_id" in name):
+    for name in (name for name in names if metrics[name].metric.by_id):
         for one in evaluations:
             counts_for(one, name)  # raises where the run does not tell them
         known = min(one.found_by_id for one in evaluations)
@@ -81,7 +81,7 @@ def known_metrics(
             raise UserError(
                 f"{name}: beams found no more than {known:g} IDs: give a lower K, or evaluate with ranks=exact"
             )
-    beyond = [name for name in names if "_by_id" not in name and needed[name] > found]
+    beyond = [name for name in names if not metrics[name].metric.by_id and needed[name] > found]
     if not beyond:
         return names, []
     beam = f"ranks come from a beam and are known up to {found:g}"
@@ -99,7 +99,7 @@ def counts_for(evaluation: Evaluation, name: str) -> NDArray[np.int64]:
 
     Raises UserError where the run does not tell those of IDs.
     """
-    if "_by_id" not in name:
+    if not read_metric(name).metric.by_id:
         return evaluation.counts
     if evaluation.by_id is None:
         raise UserError(
@@ -112,9 +112,3 @@ def counts_for(evaluation: Evaluation, name: str) -> NDArray[np.int64]:
 def scored_exactly(evaluations: Sequence[Evaluation]) -> NDArray[np.bool_]:
     """Which cases [C] every run has scored exactly."""
     return np.all([one.exact[2] >= 0 for one in evaluations], axis=0)
-
-
-def _ranks_needed(name: str, negatives: int) -> float:
-    if "@" in name:
-        return int(name.partition("@")[2])
-    return float(rank_of(float(name.rstrip(")").partition(",")[2] or 1), negatives))

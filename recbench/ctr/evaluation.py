@@ -21,10 +21,9 @@ from recbench.metrics.clicks import (
 from recbench.metrics.delong import delong_difference, relative_gain
 from recbench.metrics.rankings import rank_scores
 from recbench.metrics.spread import sample_deviation
-from recbench.metrics.summary import window_text
-from recbench.metrics.topk import hit_rate_several, mrr_several, ndcg_several
+from recbench.metrics.table import CTR, named_metrics
 from recbench.metrics.two_way import two_way_gain
-from recbench.metrics.windows import mcclish_of, window_auc_of
+from recbench.metrics.windows import window_auc_of
 
 COMPARED = (("with", "without"), ("shuffled", "without"), ("with", "shuffled"))
 
@@ -63,18 +62,17 @@ def arm_metrics(
         "calibration_error": calibration_error(rows.labels, scores),
         "predicted_over_observed": predicted_over_observed(rows.labels, scores),
     }
-    for window in windows:
-        area = float(window_auc_of(pooled, window)[0])
-        name = window_text(window)
-        result[f"wpauc({name})"] = area
-        result[f"mcclish({name})"] = float(mcclish_of(area, window))
+    named = named_metrics(CTR, windows, ks)
+    for one in named:
+        if one.window is not None and one.metric.of_area is not None:
+            result[one.name] = float(one.metric.of_area(window_auc_of(pooled, one.window), one.window)[0])
     ranking = rank_scores(rows.labels, scores, rows.users)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # users without a click are counted in `rows_of`
-        for k in ks:
-            for name, values in (("hr", hit_rate_several), ("ndcg", ndcg_several), ("mrr", mrr_several)):
-                found = values(ranking, k)
-                result[f"{name}@{k}"] = float(found[~np.isnan(found)].mean()) if (~np.isnan(found)).any() else np.nan
+        for one in named:
+            if one.k is not None:
+                found = one.of_lists(ranking)
+                result[one.name] = float(found[~np.isnan(found)].mean()) if (~np.isnan(found)).any() else np.nan
     for name, chosen in rows.parts().items():
         if name != "all":
             result[f"auc_{name}"] = _auc(rows.labels[chosen], scores[chosen])

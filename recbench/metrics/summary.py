@@ -1,55 +1,26 @@
 """Every metric of an evaluation by name, each with its bootstrap interval: what `recbench eval` and `score` report.
 
-Names: "auc", "wpauc(a,b)" (the area over the window's width), "mcclish(a,b)", "pauc(a,b)" (the raw area), "hr@K",
-"ndcg@K", "mrr@K". Two inputs lead here: counts of negatives above one positive a case, or labels and scores, which
-have "recall@K", too: with one positive it is "hr@K". Of counts of semantic IDs instead of items, names end in _by_id:
-"hr_by_id@K".
+`recbench/metrics/table.py` has the metrics. Two inputs lead here: counts of negatives above one positive a case, or
+labels and scores.
 """
 
-import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
+from recbench.metrics.fpr_window import WHOLE, Window, check_window, window_text
 from recbench.metrics.intervals import Intervals, bootstrap_intervals
 from recbench.metrics.rankings import IntArray, Ranking, rank_scores
-from recbench.metrics.topk import (
-    check_k,
-    hit_rate,
-    hit_rate_several,
-    mrr,
-    mrr_several,
-    ndcg,
-    ndcg_several,
-    recall_several,
-)
-from recbench.metrics.windows import (
-    Window,
-    check_counts,
-    check_window,
-    mcclish_of,
-    window_auc_of,
-    window_width,
-    windowed_tpr,
-)
+from recbench.metrics.table import EVAL, IDS, SCORE, NamedMetric, named_metrics, read_metric
+from recbench.metrics.topk import check_k
+from recbench.metrics.windows import check_counts, window_auc_of, window_width, windowed_tpr
 
 FloatArray = NDArray[np.float64]
 Summary = dict[str, dict[str, float]]
-
-OwnMetric = Callable[..., ArrayLike]  # (above, ties, negatives) to a number a case, [C] all; with a cut-off k, too
-_own: dict[str, OwnMetric] = {}
-
-_WINDOW_NAME = re.compile(r"(wpauc|pauc|mcclish)\(([^()]*)\)")
-_TOP_K_NAME = re.compile(r"(hr|recall|ndcg|mrr)(?:_by_id)?@(\d+)")
-
-
-def add_metric(name: str, function: OwnMetric) -> None:
-    """Make `name` a metric, or `name@K` where the function takes a `k`, as `metric_of_ranks` knows it."""
-    _own[name] = function
 
 
 def metric_names(windows: Sequence[Sequence[float]], ks: Sequence[int]) -> list[str]:
@@ -58,9 +29,7 @@ def metric_names(windows: Sequence[Sequence[float]], ks: Sequence[int]) -> list[
     >>> metric_names([(0.01, 0.05)], [10])
     ['auc', 'wpauc(0.01,0.05)', 'mcclish(0.01,0.05)', 'pauc(0.01,0.05)', 'hr@10', 'ndcg@10', 'mrr@10']
     """
-    areas = [f"{form}({window_text(window)})" for window in windows for form in ("wpauc", "mcclish", "pauc")]
-    cutoffs = [f"{form}@{check_k(k)}" for k in ks for form in ("hr", "ndcg", "mrr")]
-    return list(dict.fromkeys(["auc", *areas, *cutoffs]))
+    return [metric.name for metric in named_metrics(EVAL, windows, ks)]
 
 
 def metric_of_ranks(name: str, above: ArrayLike, ties: ArrayLike, negatives: ArrayLike) -> FloatArray:
@@ -73,21 +42,7 @@ def metric_of_ranks(name: str, above: ArrayLike, ties: ArrayLike, negatives: Arr
     >>> metric_of_ranks("hr@10", above=[3, 12], ties=[0, 0], negatives=[99, 99])
     array([1., 0.])
     """
-    if name.partition("@")[0] in _own:
-        return _own_values(name, *check_counts(above, ties, negatives))
-    columns = {"hr": hit_rate, "recall": hit_rate, "ndcg": ndcg, "mrr": mrr}
-    top_k = _TOP_K_NAME.fullmatch(name)
-    if top_k:
-        check_counts(above, ties, negatives)
-        return columns[top_k[1]](above, ties, int(top_k[2]))
-    area = _WINDOW_NAME.fullmatch(name)
-    if not area and name != "auc":
-        raise UserError(
-            f"metric {name!r} is not one of auc, wpauc(a,b), pauc(a,b), mcclish(a,b), hr@K, recall@K, ndcg@K, mrr@K, "
-            "hr_by_id@K, ndcg_by_id@K"
-        )
-    form, window = ("wpauc", (0.0, 1.0)) if area is None else (area[1], _read_window(name, area[2]))
-    return _area_in_form(form, windowed_tpr(above, ties, negatives, window), window)
+    return read_metric(name).of_counts(above, ties, negatives)
 
 
 def summarise_ranks(
@@ -125,15 +80,8 @@ def summarise_ranks(
         g, m, n, user = g[defined], m[defined], n[defined], user[defined]
     _warn_of_narrow_windows(windows, n)
     _warn_of_short_lists(ks, n + 1)
-    values = dict(
-        _named_values(
-            windows,
-            ks,
-            lambda window: windowed_tpr(g, m, n, window),
-            {"hr": lambda k: hit_rate(g, m, k), "ndcg": lambda k: ndcg(g, m, k), "mrr": lambda k: mrr(g, m, k)},
-        )
-    )
-    values |= {name: _own_values(name, g, m, n) for name in own}
+    metrics = [*named_metrics(EVAL, windows, ks), *map(read_metric, own)]
+    values = _values(metrics, lambda window: windowed_tpr(g, m, n, window), lambda one: one.of_counts(g, m, n))
     return _summary(values, bootstrap_intervals(np.stack(list(values.values()), axis=1), samples, seed, user))
 
 
@@ -154,9 +102,8 @@ def summarise_ids(
     >>> summarise_ids([1, 4], [0, 0], [3], groups=[0, 1], samples=0)["hr_by_id@3"]["value"]
     0.5
     """
-    values: dict[str, FloatArray] = {}
-    for k in map(check_k, ks):
-        values |= {f"hr_by_id@{k}": hit_rate(above, ties, k), f"ndcg_by_id@{k}": ndcg(above, ties, k)}
+    beyond = np.asarray(above) + np.asarray(ties)  # how many IDs there are in all makes no difference to these
+    values = {one.name: one.of_counts(above, ties, beyond) for one in named_metrics(IDS, (), ks)}
     if not values:
         return {}
     return _summary(values, bootstrap_intervals(np.stack(list(values.values()), axis=1), samples, seed, groups))
@@ -187,19 +134,8 @@ def summarise_scores(
     negatives = ranking.negatives_of_group
     _warn_of_narrow_windows(windows, negatives[negatives > 0])
     _warn_of_short_lists(ks, ranking.positives_of_group + negatives)
-    values = dict(
-        _named_values(
-            windows,
-            ks,
-            lambda window: window_auc_of(ranking, window),
-            {
-                "hr": lambda k: hit_rate_several(ranking, k),
-                "recall": lambda k: recall_several(ranking, k),
-                "ndcg": lambda k: ndcg_several(ranking, k),
-                "mrr": lambda k: mrr_several(ranking, k),
-            },
-        )
-    )
+    metrics = named_metrics(SCORE, windows, ks)
+    values = _values(metrics, lambda window: window_auc_of(ranking, window), lambda one: one.of_lists(ranking))
     if groups is not None:
         return _summary(values, bootstrap_intervals(np.stack(list(values.values()), axis=1), samples, seed))
     resampled = _resampled_areas(ranking, windows, samples, seed)
@@ -211,36 +147,23 @@ def summarise_scores(
     return _summary(values, Intervals(means, low, high))
 
 
-def _named_values(
-    windows: Sequence[Sequence[float]],
-    ks: Sequence[int],
+def _values(
+    metrics: Sequence[NamedMetric],
     area: Callable[[Window], FloatArray],
-    top_k: dict[str, Callable[[int], FloatArray]],
-) -> Iterator[tuple[str, FloatArray]]:
-    """Name and per-case values of every metric, in the order of `metric_names`; each area is computed once."""
-    yield "auc", area((0.0, 1.0))
-    for window in map(check_window, windows):
-        normalised = area(window)
-        for form in ("wpauc", "mcclish", "pauc"):
-            yield f"{form}({window_text(window)})", _area_in_form(form, normalised, window)
-    for k in ks:
-        for form, values in top_k.items():
-            yield f"{form}@{check_k(k)}", values(k)
-
-
-def _own_values(name: str, above: FloatArray, ties: FloatArray, negatives: FloatArray) -> FloatArray:
-    base, _, cutoff = name.partition("@")
-    cutoffs = [check_k(int(cutoff))] if cutoff else []
-    found = np.asarray(_own[base](above.copy(), ties.copy(), negatives.copy(), *cutoffs))
-    if found.shape != above.shape or found.dtype.kind not in "bif":
-        raise UserError(f"metric {name} gave {found.dtype} of shape {found.shape}: expected a number for each case")
-    return found.astype(np.float64)
-
-
-def _area_in_form(form: str, normalised: FloatArray, window: Window) -> FloatArray:
-    if form == "wpauc":
-        return normalised
-    return normalised * (window[1] - window[0]) if form == "pauc" else mcclish_of(normalised, window)
+    top_k: Callable[[NamedMetric], FloatArray] | None = None,
+) -> dict[str, FloatArray]:
+    """Values by name, in their order; the area of each window is computed once for all metrics of it."""
+    areas: dict[Window, FloatArray] = {}
+    values: dict[str, FloatArray] = {}
+    for one in metrics:
+        if one.metric.of_area is not None:
+            window = one.window or WHOLE
+            if window not in areas:
+                areas[window] = area(window)
+            values[one.name] = one.metric.of_area(areas[window], window)
+        elif top_k is not None:
+            values[one.name] = top_k(one)
+    return values
 
 
 def _summary(values: dict[str, FloatArray], intervals: Intervals) -> Summary:
@@ -258,7 +181,7 @@ def _resampled_areas(
     blocks = ranking.group.size
     block_of_positive = np.repeat(np.arange(blocks), ranking.positives)
     block_of_negative = np.repeat(np.arange(blocks), ranking.negatives)
-    rng = np.random.default_rng(seed)
+    rng, metrics = np.random.default_rng(seed), named_metrics(SCORE, windows, ())
     resampled: dict[str, FloatArray] = {}
     for sample in range(samples):
         drawn_positives = block_of_positive[rng.integers(positives, size=positives)]
@@ -268,7 +191,7 @@ def _resampled_areas(
         above = np.cumsum(ties) - ties
         used = weight > 0
         area = partial(_weighted_area, weight[used] / positives, above[used], ties[used], negatives)
-        for name, value in _named_values(windows, (), area, {}):
+        for name, value in _values(metrics, area).items():
             resampled.setdefault(name, np.empty(samples))[sample] = value[0]
     return resampled
 
@@ -322,15 +245,3 @@ def _warn_of_short_lists(ks: Sequence[int], candidates: ArrayLike) -> None:
 
 def _warn(text: str) -> None:
     warnings.warn(text, stacklevel=4)
-
-
-def window_text(window: Sequence[float]) -> str:
-    """The ends of a window as metric names have them: as %g prints them, or in full where %g would lose digits."""
-    return ",".join(f"{end:g}" if float(f"{end:g}") == end else repr(end) for end in check_window(window))
-
-
-def _read_window(name: str, text: str) -> Window:
-    try:
-        return check_window([float(end) for end in text.split(",")])
-    except (ValueError, UserError):
-        raise UserError(f"metric {name!r} does not name an FPR window; write wpauc(0.01,0.05)") from None

@@ -5,7 +5,6 @@ with it and how many there are. Equation numbers are those of docs/methods.md; t
 2604.22504, and for several positives it equals what R's pROC computes.
 """
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from recbench.errors import UserError
+from recbench.metrics.fpr_window import check_window
 from recbench.metrics.rankings import Ranking, rank_scores
 
 FloatArray = NDArray[np.float64]
-Window = tuple[float, float]
 
 
 class WindowAUC(NamedTuple):
@@ -26,38 +25,6 @@ class WindowAUC(NamedTuple):
     raw: float
     normalised: float
     mcclish: float
-
-
-def parse_window(text: str) -> Window:
-    """Read an FPR window that a user typed: two numbers, 0 <= a < b <= 1, separated by a comma.
-
-    Raises UserError for anything else.
-
-    >>> parse_window("0.01,0.05")
-    (0.01, 0.05)
-    """
-    try:
-        ends = [float(part) for part in text.split(",")]
-    except ValueError:
-        ends = []
-    if len(ends) != 2:
-        raise UserError(f"window {text!r} is not two numbers; write it as a,b with 0 <= a < b <= 1, such as 0.01,0.05")
-    return check_window(ends)
-
-
-def check_window(window: Sequence[float]) -> Window:
-    """Return the FPR window (a, b) as two floats; raises UserError unless 0 <= a < b <= 1."""
-    shown = ",".join(str(end) for end in window)
-    try:
-        ends = [float(end) for end in window]
-    except (TypeError, ValueError):
-        ends = []
-    if len(ends) != 2:
-        raise UserError(f"window {shown!r} is not two numbers; give a,b with 0 <= a < b <= 1, such as 0.01,0.05")
-    a, b = ends
-    if math.isnan(a) or math.isnan(b) or not 0 <= a < b <= 1:
-        raise UserError(f"window {shown!r} is not an FPR window; give a,b with 0 <= a < b <= 1, such as 0.01,0.05")
-    return a, b
 
 
 def tpr_at(above: ArrayLike, ties: ArrayLike, negatives: ArrayLike, fpr: ArrayLike) -> FloatArray:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from recbench.grids import Grid
+from recbench.metrics.table import metric_order
 from recbench.reporting.gain_plot import Gain, plot_gains
 from recbench.reporting.markup import code
 from recbench.reporting.tables import (
     markdown,
     mean_and_deviation,
-    metric_order,
     number,
     ordered,
     p_value,

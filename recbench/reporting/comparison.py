@@ -97,7 +97,8 @@ def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:
         rows.append(cells)
     emphasis: dict[Cell, str] = {}
     for column, name in enumerate(names, start=2):
-        emphasis |= _emphasis([arm["values"][name]["mean"] for arm in arms], column)
+        smaller = name in comparison.get("smaller_is_better", ())
+        emphasis |= _emphasis([arm["values"][name]["mean"] for arm in arms], column, smaller)
     if "best" in comparison:
         best = comparison["best"]
         rows.append(["best possible", "", *(number(best[name]) if name in best else "" for name in names)])
@@ -105,11 +106,11 @@ def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:
     return Grid(title, columns, rows, emphasis=emphasis, marks=marks, note=legend(comparison), names=2)
 
 
-def _emphasis(means: list[float | None], column: int) -> dict[Cell, str]:
+def _emphasis(means: list[float | None], column: int, smaller_is_better: bool = False) -> dict[Cell, str]:
     """Rows of the best and of the second-best mean; those that read the same share it. None where all do."""
     shown = [number(mean) for mean in means]
     known = {text: mean for text, mean in zip(shown, means) if mean is not None and not math.isnan(mean)}
-    order = sorted(known, key=lambda text: -known[text])[:2] if len(known) > 1 else []
+    order = sorted(known, key=lambda text: known[text], reverse=not smaller_is_better)[:2] if len(known) > 1 else []
     names = dict(zip(order, ("best", "second")))
     return {(row, column): names[text] for row, text in enumerate(shown) if text in names}
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recbench.grids import Grid
+from recbench.metrics.fpr_window import shortened
 from recbench.reporting.anchor_plot import plot_anchors
 from recbench.reporting.tables import mean_and_deviation, number, signed, signed_interval, titled
-from recbench.reporting.window_plot import plot_window_matrices, short_metric
+from recbench.reporting.window_plot import plot_window_matrices
 from recbench.runs import Run, atomic_path
 
 PICTURE, ANCHORS = "windows.png", "anchors.png"
@@ -66,10 +67,10 @@ def _claims(metrics: Mapping[str, Any]) -> Grid:
 def _numbers(claim: Mapping[str, Any]) -> str:
     leads: Sequence[Mapping[str, Any]] = claim["leads"]
     if not leads:
-        return ", ".join(short_metric(name) for name in claim["metrics"])
+        return ", ".join(shortened(name) for name in claim["metrics"])
     shown = [f"{signed(lead['value'])} {_intervals(lead)} over {lead['over']}" for lead in leads[:SHOWN_LEADS]]
     more = [f"and more over {len(leads) - SHOWN_LEADS} others"] if len(leads) > SHOWN_LEADS else []
-    return f"{short_metric(claim['metrics'][0])}: " + "; ".join([*shown, *more])
+    return f"{shortened(claim['metrics'][0])}: " + "; ".join([*shown, *more])
 
 
 def _intervals(lead: Mapping[str, Any]) -> str:
@@ -82,7 +83,7 @@ def _intervals(lead: Mapping[str, Any]) -> str:
 
 def _gains(metrics: Mapping[str, Any]) -> Grid:
     names = metrics["metrics"]
-    shown = [short_metric(name) for name in names]
+    shown = [shortened(name) for name in names]
     rows = [[arm, *(_gain(metrics["arms"][arm][name]["gain"]) for name in names)] for arm in metrics["order"][1:]]
     emphasis = {}
     for column, name in enumerate(names, start=1):
@@ -105,7 +106,7 @@ def _means(metrics: Mapping[str, Any]) -> Grid:
     names = metrics["metrics"]
     arms = [*metrics["order"], "best possible"]
     rows = [[arm, *(mean_and_deviation(metrics["arms"][arm][name]) for name in names)] for arm in arms]
-    return Grid("mean ± standard deviation (n - 1) over seeds", ["arm", *map(short_metric, names)], rows)
+    return Grid("mean ± standard deviation (n - 1) over seeds", ["arm", *map(shortened, names)], rows)
 
 
 def _cost(key: str, value: Any) -> str:

@@ -1,25 +1,12 @@
 """Metrics as tables: one layout, which a terminal shows (console/terminal.py), and Markdown in a file."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from recbench.grids import Grid
 from recbench.reporting.markup import escaped
 
-METRIC_ORDER = (
-    "auc",
-    "wpauc",
-    "mcclish",
-    "pauc",
-    "hr",
-    "recall",
-    "ndcg",
-    "mrr",
-    "hr_by_id",
-    "ndcg_by_id",
-)  # metrics.json has them by the alphabet
 COLUMN_TITLES = {
     "kept": "seen items kept",
     "best": "best possible, seen kept",
@@ -89,6 +76,8 @@ def metric_grids(metrics: Mapping[str, Any], leave_out: Sequence[str] = ()) -> l
 
     `leave_out` names first-level keys that are not shown.
     """
+    from recbench.metrics.table import metric_order  # imports NumPy, which --cfg need not wait for
+
     keys = sorted(metrics, key=lambda key: [*COLUMN_TITLES, key].index(key))  # the known ones first, in that order
     measured = {key: metrics[key] for key in keys if _is_measured(metrics[key])}
     if _is_measured(metrics):  # score: the metrics themselves, without a heading over them
@@ -128,12 +117,14 @@ def flatten(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers that stand for a run in a table over runs: those with seen items kept, or all of the first level."""
+    from recbench.metrics.table import metric_order, shown_over_runs  # imports NumPy, which --cfg need not wait for
+
     if isinstance(metrics.get("validation"), Mapping) and "best" in metrics["validation"]:  # of a train run
         best = flatten(metrics["validation"]["best"])
         return {f"validation {key}": best[key] for key in sorted(best, key=metric_order)}
     if isinstance(metrics.get("kept"), Mapping):
         kept = flatten(metrics["kept"])
-        return {key: kept[key] for key in sorted(kept, key=metric_order) if not key.startswith(("pauc", "mcclish"))}
+        return {key: kept[key] for key in sorted(kept, key=metric_order) if shown_over_runs(key)}
     return {key: value for key, value in flatten(metrics).items() if isinstance(value, int | float) and "." not in key}
 
 
@@ -166,13 +157,6 @@ def titled(grid: Grid) -> list[str]:
     emphasis = "Best in bold, second in italics. " if grid.emphasis else ""
     note = [emphasis + "\n".join(map(escaped, grid.note.split("\n"))), ""] if emphasis or grid.note else []
     return [*title, markdown(grid), *note]
-
-
-def metric_order(name: str) -> tuple[int, str, list[float]]:
-    """auc, then windows, then Top-K, each by its numbers: hr@5 before hr@10."""
-    kind = re.split(r"[@(]", name)[0]
-    place = METRIC_ORDER.index(kind) if kind in METRIC_ORDER else len(METRIC_ORDER)
-    return place, kind, [float(text) for text in re.findall(r"\d+(?:\.\d+)?(?:e-?\d+)?", name)]
 
 
 def _is_measured(part: Any) -> bool:

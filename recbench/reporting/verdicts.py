@@ -5,10 +5,10 @@ said, so that nothing found is not read as nothing there.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from recbench.metrics.fpr_window import shortened
 from recbench.reporting.bench import comparisons_of
 from recbench.reporting.tables import number, percent
 
@@ -118,7 +118,7 @@ def training_verdict(metrics: Mapping[str, Any]) -> list[str]:
     if not _known(before, after) or not chosen or not metrics.get("best_step"):
         return []  # a start that was kept is told by the stage, which knows what it is
     step, steps = metrics["best_step"], metrics["steps"]
-    rise = f"{short_name(chosen)} on validation rose from {number(before)} to {number(after)}"
+    rise = f"{shortened(chosen)} on validation rose from {number(before)} to {number(after)}"
     last = ": its last, so more steps may reach more" if step == steps else ""
     return [f"{rise}, at step {number(step)} of {number(steps)}{last}"]
 
@@ -149,15 +149,6 @@ def simulation_verdict(metrics: Mapping[str, Any]) -> list[str]:
     said, *ends = (percent(100 * lift[key], digits=2) for key in ("value", "low", "high"))
     holds = "cannot tell" if lift["low"] <= 0 <= lift["high"] else "b is better" if lift["value"] > 0 else "a is better"
     return [f"click-through rate of b over a: {said} [{ends[0]}, {ends[1]}]: {holds}"]
-
-
-def short_name(metric: str) -> str:
-    """A metric's name with the ends of its window to three digits.
-
-    >>> short_name("wpauc(0,0.01067378252168112)"), short_name("hr@10")
-    ('wpauc(0,0.0107)', 'hr@10')
-    """
-    return re.sub(r"\d+\.\d{4,}", lambda match: f"{float(match[0]):.3g}", metric)
 
 
 def _side(gain: Mapping[str, Any]) -> int:

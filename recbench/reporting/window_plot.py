@@ -1,12 +1,12 @@
 """Trained on one window, measured on another: a heat map for each kind of window."""
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from recbench.metrics.fpr_window import shortened
 from recbench.reporting.roc_plot import INK
 
 
@@ -66,11 +66,6 @@ def plot_window_matrices(path: Path, matrices: Sequence[Mapping[str, Any]]) -> N
     plt.close(figure)
 
 
-def short_metric(name: str) -> str:
-    """A metric's name with the ends of its window to three digits: wpauc(0,0.0321)."""
-    return re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):.3g}", name)
-
-
 def _label(metric: str) -> str:
     """hr@10 as HR@10, a window on two lines."""
-    return metric.upper() if "@" in metric else short_metric(metric).replace("wpauc(", "WPAUC\n(")
+    return metric.upper() if "@" in metric else shortened(metric).replace("wpauc(", "WPAUC\n(")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from recbench.errors import UserError
-from recbench.metrics.summary import window_text
+from recbench.metrics.fpr_window import window_text
 from recbench.metrics.windows import rank_of, window_width
 from recbench.rl.outside import compares_with_reference, knows_inclusion
 from recbench.rl.windows import window_for_top_k, window_in_ranks

@@ -11,6 +11,7 @@ from omegaconf import MISSING, DictConfig, ListConfig, OmegaConf
 
 from recbench.dotted import named
 from recbench.errors import UserError
+from recbench.metrics.fpr_window import check_window
 from recbench.redaction import has_secrets, redacted
 from recbench.schema.outside import KINDS
 from recbench.schema.stages import STAGE_SCHEMAS
@@ -23,7 +24,6 @@ WEIGHTS = re.compile(r"window|(ndcg|mrr)@[1-9]\d*")
 # Whole numbers without an end of their own: what counts things in memory is far smaller, and a larger one is a slip.
 LARGEST = 2**31 - 1
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-METRIC_NAME = re.compile(r"target|auc|(hr|ndcg|mrr)@[1-9]\d*|(wpauc|mcclish|pauc)\([^,()]+,[^,()]+\)")
 
 
 def did_you_mean(word: str, words: Sequence[str]) -> str:
@@ -78,17 +78,10 @@ def validate(stage: str, config: DictConfig) -> None:
     if check := STAGES[stage].check:
         named(check)(config)
     for window in config.get("windows") or []:
-        check_window("windows", window)
+        check_window(window, "windows: window")
     for k in config.get("ks") or []:
         if type(k) is not int or k < 1:
             raise UserError(f"ks={list(config.ks)}: expected whole numbers of at least 1, as in --k 1,5,10")
-
-
-def check_window(name: str, window: Sequence[float]) -> None:
-    """Raise UserError unless `window` is [a, b] with 0 <= a < b <= 1."""
-    if len(window) != 2 or not 0 <= window[0] < window[1] <= 1:
-        shown = "[" + ", ".join(f"{end:g}" for end in window) + "]"
-        raise UserError(f"{name}={shown}: expected two false positive rates a,b with 0 <= a < b <= 1, as in 0.01,0.05")
 
 
 def check_addresses(settings: Iterable[str]) -> None:
@@ -221,13 +214,22 @@ def check_rule(algo: DictConfig, negatives: DictConfig) -> None:
     if algo.name not in WINDOWED and algo.positives == "window":
         raise UserError(f"algo.positives=window is for tawin, and algo is {algo.name}: use injected, on_policy or auto")
     if algo.window is not None:
-        check_window("algo.window", algo.window)
+        check_window(algo.window, "algo.window")
 
 
 def check_picker(key: str, name: str) -> None:
     """Check that checkpoints can be picked by a metric of this name; raises UserError."""
-    if not METRIC_NAME.fullmatch(name):
-        raise UserError(f"{key}={name!r}: expected target, auc, hr@K, ndcg@K, mrr@K or wpauc(a,b)")
+    from recbench.metrics.table import EVAL, ROWS, read_metric  # imports NumPy, which --help-config need not wait for
+
+    if name == "target":
+        return
+    able = [row for row in ROWS if EVAL in row.shown]
+    try:
+        found = read_metric(name).metric in able
+    except UserError:
+        found = False
+    if not found:
+        raise UserError(f"{key}={name!r}: expected one of target, {', '.join(row.written for row in able)}")
 
 
 def check_evaluation(config: DictConfig) -> None:

@@ -14,7 +14,8 @@ from recbench.comparisons.naming import as_picked, judged, start_kept, with_star
 from recbench.data.dataset import RecommendationData, load_data
 from recbench.data.interactions import SPLIT_NAMES, Cases, held_out_cases, sample_cases
 from recbench.errors import UserError
-from recbench.metrics.summary import summarise_ids, summarise_ranks, window_text
+from recbench.metrics.fpr_window import window_text
+from recbench.metrics.summary import summarise_ids, summarise_ranks
 from recbench.metrics.windows import rank_of, window_width
 from recbench.policy.base import Policy
 from recbench.policy.checkpoint import load_policy

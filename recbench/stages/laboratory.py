@@ -10,7 +10,7 @@ from recbench.laboratory.arms import Arm, read_arms
 from recbench.laboratory.claims import Results, anchor_curves, as_numbers, check_claims, window_matrices
 from recbench.laboratory.measure import measure
 from recbench.laboratory.training import TEST_USERS, Cost, market_of, sft_policy, stream, train_arm
-from recbench.metrics.summary import window_text
+from recbench.metrics.table import COMPARE, metric_order, named_metrics, read_metric
 from recbench.runs import Run
 from recbench.schema import LaboratoryStageConfig
 from recbench.stages.cutoffs import within
@@ -70,9 +70,10 @@ def _metrics(config: LaboratoryStageConfig, arms: list[Arm], run: Run) -> list[s
     negatives = config.data.catalogue_size - 1
     ks = within(config.ks, negatives, "ks", run, f"data.catalogue_size={negatives + 1} has {negatives} negatives")
     aims = [arm.aim for arm in arms if arm.aim]
-    windows = [f"wpauc({window_text(window)})" for window in config.windows]
-    windows += [aim for aim in aims if aim.startswith("wpauc(")]
-    cutoffs = [f"{form}@{k}" for form in ("hr", "ndcg") for k in ks]
+    asked = named_metrics(COMPARE, config.windows, ks)
+    windows = [one.name for one in asked if one.window is not None]
+    windows += [aim for aim in aims if read_metric(aim).window is not None]
+    cutoffs = sorted((one.name for one in asked if one.k is not None), key=lambda name: metric_order(name)[0])
     return list(dict.fromkeys(["auc", *windows, *cutoffs, *aims]))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from recbench.extensions import metric
-from recbench.metrics.summary import add_metric
+from recbench.metrics.table import add_metric
 
 
 def own_metrics(names: Iterable[str]) -> None:

@@ -1,6 +1,5 @@
 """recbench train: SFT from scratch or from a checkpoint, GRPO and TAWin from an SFT checkpoint, and baselines."""
 
-import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from recbench.errors import UserError
 from recbench.item_tokens.make import ItemTokens, captions_index, make_item_tokens
 from recbench.item_tokens.vectors import item_vectors
 from recbench.metrics.summary import metric_of_ranks
-from recbench.metrics.windows import rank_of
+from recbench.metrics.table import read_metric
 from recbench.policy.base import Policy
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
@@ -285,7 +284,7 @@ def _validate(
     shown metrics are of the ranks of the one that selects.
     """
     several, negatives = policy.trie.depth > 1, policy.catalogue_size - 1
-    by_beam = {name: several and _ranks_needed(name, negatives) <= VALIDATION_BEAM for name in (*also, select)}
+    by_beam = {name: several and _settled_by_beam(name, negatives) for name in (*also, select)}
     ranks = {
         beam: rank_cases(policy, data.interactions, cases, beam_width=VALIDATION_BEAM if beam else None)
         for beam in set(by_beam.values())
@@ -295,11 +294,10 @@ def _validate(
     return {**values, **{name: _mean(name, ranks[by_beam[select]]) for name in names}}
 
 
-def _ranks_needed(metric: str, negatives: int) -> float:
-    """How many of the best items settle a metric: K, b n for a window [a, b], else all."""
-    if "@" in metric:
-        return int(metric.partition("@")[2])
-    return float(rank_of(float(metric.rstrip(")").partition(",")[2]), negatives)) if "," in metric else math.inf
+def _settled_by_beam(name: str, negatives: int) -> bool:
+    """Whether the best items that a beam finds settle a metric."""
+    metric = read_metric(name)
+    return not metric.needs_all_ranks and metric.ranks_needed(negatives) <= VALIDATION_BEAM
 
 
 def _mean(name: str, ranks: CaseRanks) -> float:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from recbench.errors import UserError
+from recbench.metrics.fpr_window import parse_window
 from recbench.metrics.rankings import rank_scores
-from recbench.metrics.windows import mcclish, parse_window, tpr_at, window_auc, window_auc_of, windowed_tpr
+from recbench.metrics.windows import mcclish, tpr_at, window_auc, window_auc_of, windowed_tpr
 
 TOLERANCE = 1e-9
 

@@ -4,13 +4,13 @@ import math
 
 import pytest
 
+from recbench.metrics.fpr_window import shortened
 from recbench.reporting.verdicts import (
     bench_verdict,
     caption_verdict,
     click_verdict,
     comparison_verdict,
     evaluation_verdict,
-    short_name,
     simulation_verdict,
     training_verdict,
     verdict,
@@ -115,7 +115,7 @@ def test_trainings() -> None:
     assert training_verdict(found) == ["hr@10 on validation rose from 0.1000 to 0.2000, at step 50 of 100"]
     assert training_verdict(found | {"steps": 50})[0].endswith("its last, so more steps may reach more")
     assert training_verdict(found | {"best_step": 0}) == []  # told by the stage
-    assert short_name("wpauc(0.010001,0.05)") == "wpauc(0.01,0.05)"
+    assert shortened("wpauc(0.010001,0.05)") == "wpauc(0.01,0.05)"
 
 
 def test_captions_that_name_what_the_most_frequent_value_would() -> None:
