@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from recbench.commands import comparisons, surroundings
+from recbench.commands import comparisons, runs, surroundings
 from recbench.commands.options import (
     AsJson,
     ConfigDir,
@@ -185,30 +185,7 @@ def report(run: RunName = "latest", runs: RunsFolder = Path("runs"), debug: Debu
         typer.echo(visible(str(write(runs, run))))
 
 
-@app.command("runs")
-def list_runs(
-    stage: Annotated[str | None, typer.Option(help="Only this stage's, such as data, ctr or eval.")] = None,
-    data: Annotated[str | None, typer.Option(help="Only this data set's.")] = None,
-    runs: RunsFolder = Path("runs"),
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> None:
-    """List runs, what ended last last."""
-    from recbench.console.terminal import print_json
-    from recbench.error_lines import one_line_errors
-
-    with one_line_errors("runs", debug):
-        from recbench.console.screen import terminal_width
-        from recbench.console.terminal import show_lines
-        from recbench.stages.runs import run_lines, run_rows
-
-        rows = run_rows(runs, stage, data)
-        if as_json:
-            print_json({"runs": rows})
-        else:
-            show_lines(run_lines(rows, terminal_width()))
-
-
+app.add_typer(runs.app, name="runs")
 app.command()(surroundings.doctor)
 app.command()(init)
 app.command("ls")(surroundings.list_configs)

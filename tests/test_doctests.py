@@ -18,7 +18,7 @@ MODULES = [
 
 
 def test_there_are_examples() -> None:
-    assert {"recbench.metrics.topk", "recbench.features.words", "recbench.reporting.tables"} <= set(MODULES)
+    assert {"recbench.metrics.topk", "recbench.features.words", "recbench.grids"} <= set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,9 +1,11 @@
-"""recbench runs: what has been run, what ended last last."""
+"""recbench runs: what has been run, the newest first."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from recbench.comparisons.naming import described
 from recbench.console.screen import wrapped
 from recbench.console.visible import for_people, shortened
 from recbench.errors import UserError
@@ -12,11 +14,13 @@ from recbench.runs import DamagedRunError, Run, read_runs
 from recbench.runs.reading import check_config
 
 LONGEST_IN_A_PIPE = 240  # letters of a run's line in a file or a pipe
+JUDGED = "policy: "  # what the line of an evaluation's report begins with that says what it judged
+IN_LABELS = ("algo=", "policy=", "negatives=", "seed=", "input=", "algo.top_k=", "algo.anchor=")
 SHOWN_METRICS = 3  # numbers a row; `recbench report RUN` has all of them
 
 
 def run_rows(root: Path, stage: str | None = None, data: str | None = None) -> list[dict[str, Any]]:
-    """One dict a run, what ended last last: id, stage, data, status, started, seconds, overrides, headline metrics.
+    """One dict a run, what ended last first: id, label, stage, data, status, started, seconds, overrides, main metrics.
 
     Runs that cannot be read come first, with status `unreadable` and a reason. `made_for` is the id of the run that had
     this one made as its input.
@@ -30,7 +34,7 @@ def run_rows(root: Path, stage: str | None = None, data: str | None = None) -> l
             rows.append(_row(run))
         except DamagedRunError as problem:
             damaged.append(problem)
-    return [*(_damaged_row(problem) for problem in damaged), *rows]
+    return [*(_damaged_row(problem) for problem in damaged), *reversed(rows)]
 
 
 def _row(run: Run) -> dict[str, Any]:
@@ -38,6 +42,7 @@ def _row(run: Run) -> dict[str, Any]:
     finished = run.status == "done" or os.path.lexists(run.path / "metrics.json")
     return {
         "id": run.id,
+        "label": label_of_run(run),
         "stage": run.stage,
         "data": run.data_name,
         "status": run.status,
@@ -49,6 +54,26 @@ def _row(run: Run) -> dict[str, Any]:
     }
 
 
+def label_of_run(run: Run) -> str:
+    """What a training is called, or what an evaluation judged; of other runs, nothing."""
+    if run.stage == "train":
+        return described(run.config)
+    judged = next((line for line in run.manifest.get("headline", []) if line.startswith(JUDGED)), "")
+    return str(judged).removeprefix(JUDGED).partition(" (run ")[0] if run.stage == "eval" else ""
+
+
+def spoken_size(size: int) -> str:
+    """Bytes in a unit that suits them.
+
+    >>> spoken_size(999), spoken_size(1_234_567)
+    ('999 B', '1.2 MB')
+    """
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:,.1f} {unit}"
+    return f"{size} B"
+
+
 def _damaged_row(problem: DamagedRunError) -> dict[str, Any]:
     """A row in the same columns for a run that cannot be read, with the reason in place of its overrides."""
     folder = problem.folder
@@ -56,6 +81,12 @@ def _damaged_row(problem: DamagedRunError) -> dict[str, Any]:
     return {**place, "status": "unreadable", "started": None, "seconds": None, "overrides": [], "metrics": {}} | {
         "reason": problem.reason
     }
+
+
+def left_out(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What overrides begin with that a line leaves out: a label says it, or another run asked for it in full."""
+    of_another = ("data.",) if "made_for" in row else ()
+    return ("runs=", *(IN_LABELS if row.get("label") else ()), *of_another)
 
 
 def run_lines(rows: list[dict[str, Any]], width: int | None = None) -> list[str]:
@@ -70,8 +101,8 @@ def run_lines(rows: list[dict[str, Any]], width: int | None = None) -> list[str]
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.0f} s"
         table.append([for_people(row[key]) for key in ("id", "stage", "data", "status")] + [seconds])
         metrics = ", ".join(f"{key} {number(value)}" for key, value in list(row["metrics"].items())[:SHOWN_METRICS])
-        asked = " ".join(text for text in row["overrides"] if not text.startswith("runs="))
-        rest.append((metrics, for_people(row.get("reason") or asked)))
+        asked = " ".join(text for text in row["overrides"] if not text.startswith(left_out(row)))
+        rest.append((metrics, for_people("  ".join(filter(None, [row.get("label"), row.get("reason") or asked])))))
     places = [max(map(len, column)) for column in zip(*table, strict=True)]
     shown = list(range(len(places)))
     for column in (4, 2, 1):  # what goes below where a line has no room
