@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 
 from recbench.errors import UserError
 from recbench.grids import Grid
+from recbench.metrics.table import metric_order
 from recbench.reporting.results import headline
-from recbench.reporting.tables import flatten, metric_order, number
+from recbench.reporting.tables import flatten, number
 from recbench.runs import Run, read_runs, resolve_run
 from recbench.runs.files import PARTIAL
 from recbench.stages.runs import label_of_run, spoken_size
