@@ -8,7 +8,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +24,10 @@ from recbench.errors import damage_told
 from recbench.low_rank import LowRankLinear
 from recbench.runs import atomic_path
 from recbench.schema import CaptionerConfig
+from recbench.training.device import autocast
+from recbench.training.optimizer import descend, learning_rate_factor, optimizer_state, restore_optimizer
+from recbench.training.random_streams import random_stream, stream_seed
+from recbench.training.steps import run_steps
 
 ORDER, PICTURES, PATCHES, DROPOUT, INITIAL_WEIGHTS = range(5)  # random streams
 MAX_GRADIENT_NORM = 1.0
@@ -98,24 +101,28 @@ def train(
     steps = total_steps(config, len(examples.captions))
     parameters = trained_parameters(model)
     optimizers = make_optimizers(model, config)
-    first = _load_state(folder, parameters, optimizers)
-    model.train()
-    for step in range(first, steps):
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = optimizer.defaults["lr"] * learning_rate_factor(step, steps)
+
+    def update(step: int) -> dict[str, float]:
         rows = batch_rows(seed, step, config.training_batch, len(examples.captions))
-        torch.manual_seed(int(_generator(seed, DROPOUT, step).integers(2**62)))
         share = config.patch_share if step < WHOLE_PICTURES_FROM * steps else 1.0
         loss = _loss(model, examples, rows, config, seed, step, precision, share)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters.values(), MAX_GRADIENT_NORM)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        return descend([loss], parameters.values(), optimizers, MAX_GRADIENT_NORM)
+
+    def after(step: int, values: dict[str, float]) -> bool:
         if (step + 1) % config.checkpoint_steps == 0 and step + 1 < steps:
             _save_state(folder, parameters, optimizers, step + 1)
-        report(step + 1, float(loss.detach()))
+        report(step + 1, values["loss"])
+        return False
+
+    run_steps(
+        model,
+        optimizers,
+        range(_load_state(folder, parameters, optimizers), steps),
+        rate=lambda step: learning_rate_factor(step, steps, WARM_UP, "cosine"),
+        update=update,
+        after=after,
+        dropout_seed=lambda step: stream_seed(seed, DROPOUT, step),
+    )
     model.eval()
 
 
@@ -150,20 +157,12 @@ def _not_muons(layer: nn.Module) -> tuple[Tensor, ...]:
     return (layer.down, layer.up) if isinstance(layer, LowRankLinear) else ()
 
 
-def learning_rate_factor(step: int, steps: int) -> float:
-    """Share of the peak learning rate at a step (0-based)."""
-    rising = max(1, round(WARM_UP * steps))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
-
-
 def batch_rows(seed: Sequence[int], step: int, batch: int, examples: int) -> np.ndarray:
     """Which examples a step reads, int64 [batch]: each once an epoch, in an order that changes with the epoch."""
     places = np.arange(step * batch, (step + 1) * batch)
     rows = np.empty(batch, dtype=np.int64)
     for epoch in np.unique(places // examples):
-        order = _generator(seed, ORDER, int(epoch)).permutation(examples)
+        order = random_stream(seed, ORDER, int(epoch)).permutation(examples)
         here = places // examples == epoch
         rows[here] = order[places[here] % examples]
     return rows
@@ -199,7 +198,7 @@ def _loss(
     shown, counts = examples.pictures_of(rows)
     pictures = examples.pictures[torch.from_numpy(shown)].to(device).float() / 255
     if config.augmentation > 0:
-        pictures = shifted(pictures, config.augmentation, _generator(seed, PICTURES, step))
+        pictures = shifted(pictures, config.augmentation, random_stream(seed, PICTURES, step))
     captions = [examples.captions[row] for row in rows]
     tokens = torch.full((len(rows), max(map(len, captions))), -1, dtype=torch.int64)
     weights = torch.zeros(tokens.shape)
@@ -211,35 +210,26 @@ def _loss(
     if patch_share < 1:
         patches = patches_of(model)
         count = max(1, round(patch_share * patches))
-        noise = _generator(seed, PATCHES, step).random((len(shown), patches))
+        noise = random_stream(seed, PATCHES, step).random((len(shown), patches))
         kept = torch.from_numpy(np.sort(np.argsort(noise, axis=1)[:, :count], axis=1)).to(device)
     tokens, weights = tokens.to(device), weights.to(device)
     pixels, total = normalised(pictures), torch.zeros((), device=device)
     for count in np.unique(counts):  # captions of equally many pictures are read together: no picture is padding
         places = torch.from_numpy(np.flatnonzero(counts == count)).to(device)
         theirs = torch.from_numpy(np.flatnonzero(np.repeat(counts, counts) == count)).to(device)
-        with _autocast(device, precision):
+        with autocast(device, precision):
             losses = caption_losses(model, pixels[theirs], tokens[places], None if kept is None else kept[theirs])
         total = total + (losses * weights[places]).sum()
     return total / weights.sum()
-
-
-def _autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    return nullcontext() if precision == "float32" else torch.autocast(device.type, dtype=torch.bfloat16)
-
-
-def _generator(seed: Sequence[int], stream: int, step: int = 0) -> np.random.Generator:
-    return np.random.default_rng([*seed, stream, step])
 
 
 def _save_state(
     folder: Path, parameters: Mapping[str, Tensor], optimizers: list[torch.optim.Optimizer], step: int
 ) -> None:
     moments = {
-        f"{number}.{index}.{name}": torch.as_tensor(value).contiguous()
+        f"{number}.{key}": value
         for number, optimizer in enumerate(optimizers)
-        for index, state in optimizer.state_dict()["state"].items()
-        for name, value in state.items()
+        for key, value in optimizer_state(optimizer).items()
     }
     weights = {name: value.detach().contiguous() for name, value in parameters.items()}
     with atomic_path(folder) as partial:
@@ -261,10 +251,10 @@ def _restore(folder: Path, parameters: Mapping[str, Tensor], optimizers: list[to
     with torch.no_grad():
         for name, value in load_file(folder / "weights.safetensors").items():
             parameters[name].copy_(value)
-    states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimizers]
+    states: list[dict[str, Tensor]] = [{} for _ in optimizers]
     for key, value in load_file(folder / "optimizers.safetensors").items():
-        number, index, name = key.split(".", 2)
-        states[int(number)].setdefault(int(index), {})[name] = value
+        number, _, name = key.partition(".")
+        states[int(number)][name] = value
     for optimizer, state in zip(optimizers, states, strict=True):
-        optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+        restore_optimizer(optimizer, state)
     return int(json.loads((folder / "state.json").read_text(encoding="utf-8"))["step"])

@@ -19,6 +19,7 @@ from recbench.ctr.rows import Rows
 from recbench.errors import UserError
 from recbench.metrics.clicks import auc, log_loss
 from recbench.schema import CtrModelConfig
+from recbench.training.random_streams import random_stream, stream_seed
 
 DATA_ORDER, DROPPED_IDS, DROPOUT = range(3)  # random streams
 SCORING_BATCH = 8192
@@ -69,12 +70,12 @@ def train_model(
     fit, stale, step = Fit(), 0, 0
     best = {name: value.clone() for name, value in model.state_dict().items()}
     for epoch in range(1, settings.epochs + 1):
-        order = torch.from_numpy(_stream(seed, DATA_ORDER, epoch).permutation(len(labels))).to(device)
-        dropping = torch.Generator().manual_seed(_seed(seed, DROPPED_IDS, epoch))
+        order = torch.from_numpy(random_stream(seed, DATA_ORDER, epoch).permutation(len(labels))).to(device)
+        dropping = torch.Generator().manual_seed(stream_seed(seed, DROPPED_IDS, epoch))
         total = torch.zeros((), device=device)
         model.train()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(_seed(seed, DROPOUT, epoch))
+            torch.manual_seed(stream_seed(seed, DROPOUT, epoch))
             for index in order.split(settings.batch_size):
                 batch = drop_ids(rows.take(index), settings.id_dropout, dropping)
                 total += len(index) * training_step(model, batch, targets[index], optimizers, settings, autocast)
@@ -179,11 +180,3 @@ def predict(model: nn.Module, rows: Rows, *, autocast: Autocast = nullcontext) -
             logits = model(rows.take(index))
         parts.append(torch.sigmoid(logits.double()).cpu())
     return torch.cat(parts).numpy() if parts else np.zeros(0)
-
-
-def _stream(seed: int, stream: int, epoch: int) -> np.random.Generator:
-    return np.random.default_rng([seed, stream, epoch])
-
-
-def _seed(seed: int, stream: int, epoch: int) -> int:
-    return int(_stream(seed, stream, epoch).integers(2**62))

@@ -13,8 +13,9 @@ from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.objective import needs_reference
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, MarketConfig
-from recbench.training.optimizer import make_optimizer, set_learning_rate
+from recbench.training.optimizer import descend, learning_rate_factor, make_optimizer
 from recbench.training.random_streams import stream_seed
+from recbench.training.steps import run_steps
 
 # Random streams of a seed: changing what one draws leaves the others as they are.
 MARKET, INITIAL_WEIGHTS, SFT_USERS, USERS, POSITIVES, NEGATIVES, TEST_USERS = range(100, 107)
@@ -53,15 +54,14 @@ def sft_policy(
     policy = LowRankPolicy(market.dimensions, market.items, rank, stream(seed, INITIAL_WEIGHTS))
     optimizer = make_optimizer(policy, config)
     users = stream(seed, SFT_USERS)
-    for step in range(config.steps):
-        set_learning_rate(optimizer, config, step, config.steps)
+
+    def update(step: int) -> dict[str, float]:
         features = market.draw_users(config.batch_size, users)
         truth = market.log_probabilities(features).exp()
         loss = -(truth * policy.score_catalogue(features)).sum(dim=1).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        advance()
+        return descend([loss], policy.parameters(), [optimizer])
+
+    _take_steps(policy, optimizer, config, update, advance)
     return policy
 
 
@@ -79,25 +79,37 @@ def train_arm(
     reference = start if needs_reference(config) else None
     tracker = new_tracker(policy, config, arm.negatives)
     totals = torch.zeros(5, dtype=torch.float64)
-    for step in range(config.steps):
-        set_learning_rate(optimizer, config, step, config.steps)
+
+    def update(step: int) -> dict[str, float]:
         features = market.draw_users(config.batch_size, users)
         positives = market.draw_positives(features, draws)
-        if config.name == "sft":
-            _sft_step(policy, optimizer, features, positives)
-            totals += torch.tensor([config.batch_size * market.items, 0.0, 0.0, 0.0, 0.0])
-        else:
-            groups = build_groups(policy, features, positives, config, arm.negatives, negatives, tracker)
-            log = rl_step(policy, reference, optimizer, groups, features, config)
-            totals += torch.tensor([log.candidates, log.no_effect, log.seconds, groups.seconds, log.scored])
-        advance()
+        if config.name == "sft":  # cross-entropy of drawn next items
+            totals.add_(torch.tensor([config.batch_size * market.items, 0.0, 0.0, 0.0, 0.0]))
+            loss = -policy.score_groups(features, positives[:, None]).mean()
+            return descend([loss], policy.parameters(), [optimizer])
+        groups = build_groups(policy, features, positives, config, arm.negatives, negatives, tracker)
+        log = rl_step(policy, reference, optimizer, groups, features, config)
+        totals.add_(torch.tensor([log.candidates, log.no_effect, log.seconds, groups.seconds, log.scored]))
+        return {"loss": log.loss}
+
+    _take_steps(policy, optimizer, config, update, advance)
     return policy, Cost(*(totals / max(1, config.steps)).tolist())
 
 
-def _sft_step(
-    policy: LowRankPolicy, optimizer: torch.optim.Optimizer, features: torch.Tensor, positives: torch.Tensor
+def _take_steps(
+    policy: LowRankPolicy,
+    optimizer: torch.optim.Optimizer,
+    config: AlgoConfig,
+    update: Callable[[int], dict[str, float]],
+    advance: Callable[[], object],
 ) -> None:
-    """Cross-entropy of drawn next items."""
-    optimizer.zero_grad(set_to_none=True)
-    (-policy.score_groups(features, positives[:, None]).mean()).backward()
-    optimizer.step()
+    """All steps of a training; there is no dropout to draw."""
+
+    def rate(step: int) -> float:
+        return learning_rate_factor(step, config.steps, config.warmup, config.schedule)
+
+    def after(step: int, values: dict[str, float]) -> bool:
+        advance()
+        return False
+
+    run_steps(policy, [optimizer], range(config.steps), rate=rate, update=update, after=after)

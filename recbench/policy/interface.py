@@ -60,8 +60,8 @@ class TriplesPolicy(Protocol):
         """Number of items N."""
         ...
 
-    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
-        """All parameters, frozen ones included."""
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """What the optimiser moves, tied parameters once."""
         ...
 
     def bpr_loss(self, users: Tensor, positives: Tensor, negatives: Tensor, l2: float) -> Tensor:
@@ -112,6 +112,10 @@ class SequencePolicy(Protocol):
 
     def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
         """All parameters, frozen ones included."""
+        ...
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """What the optimiser moves, tied parameters once."""
         ...
 
     def contexts(self, interactions: Interactions, cases: Cases) -> np.ndarray:

@@ -17,6 +17,7 @@ from recbench.rl.micro_batches import InParts, backward_in_parts, in_parts
 from recbench.rl.objective import needs_reference
 from recbench.rl.randomness import random_state, set_random_state
 from recbench.schema import AlgoConfig
+from recbench.training.distributed import ONE_PROCESS, Distributed
 
 
 class StepLog(NamedTuple):
@@ -57,6 +58,7 @@ def rl_step(
     config: AlgoConfig,
     scheduler: LRScheduler | None = None,
     replay: Callable[[], Iterable[Tensor]] | None = None,
+    distributed: Distributed = ONE_PROCESS,
 ) -> StepLog:
     """config.updates_per_rollout optimiser steps on groups [B, G] of histories [B, T]; the scheduler moves with each.
 
@@ -123,6 +125,7 @@ def rl_step(
             for other in replay():
                 (config.replay_weight * other).backward()
                 replayed += float(other.detach())
+        distributed.sum_gradients(policy.parameters())
         if len(chosen) or replay is not None:
             gradient_norm = float(torch.nn.utils.clip_grad_norm_(policy.parameters(), limit))
         optimizer.step()  # does nothing where there are no gradients

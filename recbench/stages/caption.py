@@ -32,7 +32,7 @@ from recbench.errors import UnfinishedError, UserError
 from recbench.reporting.captions import SHEET
 from recbench.runs import Run, atomic_path, newest, require_finished, resolve_run
 from recbench.schema import CaptionStageConfig, typed
-from recbench.stages.device import autocast, choose_device, use_threads
+from recbench.training.device import autocast, choose_device, use_threads
 from recbench.upstream import require
 
 MOST_REASONS = 30  # that are counted one by one; a server may give each item one of its own

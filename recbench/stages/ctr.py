@@ -25,7 +25,7 @@ from recbench.errors import UserError
 from recbench.features.columns import FeatureColumn, load_features
 from recbench.runs import Run, atomic_path
 from recbench.schema import CtrStageConfig, label_of
-from recbench.stages.device import autocast, choose_device, use_threads
+from recbench.training.device import autocast, choose_device, use_threads
 from recbench.upstream import agreeing, require
 
 

@@ -15,7 +15,7 @@ from recbench.quoting import quote
 from recbench.runs import Run
 from recbench.runs.order import end_of
 from recbench.schema import STAGE_SCHEMAS, describe, did_you_mean
-from recbench.stages.device import choose_device
+from recbench.training.device import choose_device
 from recbench.upstream import reuse
 
 MARKET = ["data=bazaar", "data.options.size=small"]

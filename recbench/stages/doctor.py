@@ -73,7 +73,7 @@ def _libraries() -> tuple[str, str]:
 def _device() -> tuple[str, str]:
     import torch
 
-    from recbench.stages.device import choose_device
+    from recbench.training.device import choose_device
 
     device = choose_device("auto")
     if device.type == "cuda":

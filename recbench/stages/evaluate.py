@@ -23,8 +23,8 @@ from recbench.policy.ranking import CaseRanks, beam_recall, exact_is_affordable,
 from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig
 from recbench.stages.cutoffs import within
-from recbench.stages.device import choose_device, use_threads
 from recbench.stages.own_metrics import own_metrics
+from recbench.training.device import choose_device, use_threads
 from recbench.upstream import require
 
 RECALL_CASES = 200  # on which a beam is compared with exact scoring

@@ -14,7 +14,7 @@ from recbench.metrics.table import COMPARE, metric_order, named_metrics, read_me
 from recbench.runs import Run
 from recbench.schema import LaboratoryStageConfig
 from recbench.stages.cutoffs import within
-from recbench.stages.device import use_threads
+from recbench.training.device import use_threads
 
 
 def run(config: LaboratoryStageConfig, run: Run) -> dict[str, Any]:

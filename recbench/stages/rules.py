@@ -1,7 +1,7 @@
 """What each training rule does in a step, and how many steps it takes: SFT, RL, matrix factorisation, counting."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, cast
@@ -22,9 +22,11 @@ from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.interface import ScoringPolicy
 from recbench.rl.objective import needs_reference
 from recbench.rl.trainer import rl_step
-from recbench.schema import AlgoConfig, TrainStageConfig
-from recbench.stages.device import autocast
+from recbench.schema import TrainStageConfig
+from recbench.training.device import autocast
+from recbench.training.distributed import ONE_PROCESS, Distributed
 from recbench.training.micro_batches import losses_of_sequences
+from recbench.training.optimizer import descend
 from recbench.training.random_streams import DATA_ORDER, NEGATIVES, REPLAY, random_stream, stream_seed
 from recbench.training.sequences import Segments, SequenceBatches, padded, segments, single_target_segments
 
@@ -44,14 +46,20 @@ class Plan:
     tracker: RankTracker | None = None  # what the rule knows of earlier steps' ranks; its updates move it
 
 
-def plan_of(config: TrainStageConfig, data: RecommendationData, policy: Policy, device: torch.device) -> Plan:
+def plan_of(
+    config: TrainStageConfig,
+    data: RecommendationData,
+    policy: Policy,
+    device: torch.device,
+    distributed: Distributed = ONE_PROCESS,
+) -> Plan:
     """The plan of config.algo; UserError where it leaves nothing to learn from."""
     if policy.learns_from == COUNTS:
         return _count_plan(config, data, cast(CountedPolicy, policy))
     if policy.learns_from == TRIPLES:
-        return _bpr_plan(config, data, cast(TriplesPolicy, policy), device)
+        return _bpr_plan(config, data, cast(TriplesPolicy, policy), device, distributed)
     trained = cast(SequencePolicy, policy)
-    return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, trained, device)
+    return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, trained, device, distributed)
 
 
 def _targets(config: TrainStageConfig, data: RecommendationData) -> np.ndarray:
@@ -71,7 +79,13 @@ def _count_plan(config: TrainStageConfig, data: RecommendationData, policy: Coun
     return Plan(lambda step, optimizer: {}, 0, 1, len(targets))
 
 
-def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: TriplesPolicy, device: torch.device) -> Plan:
+def _bpr_plan(
+    config: TrainStageConfig,
+    data: RecommendationData,
+    policy: TriplesPolicy,
+    device: torch.device,
+    distributed: Distributed,
+) -> Plan:
     """Passes over the interactions in random order, each against an item that its user has not."""
     algo = config.algo
     targets = _targets(config, data)
@@ -97,29 +111,18 @@ def _bpr_plan(config: TrainStageConfig, data: RecommendationData, policy: Triple
         own, liked, other = (torch.from_numpy(column).to(device) for column in (users[rows], items[rows], negatives))
         with autocast(device, config.precision):
             loss = policy.bpr_loss(own, liked, other, algo.l2)
-        return _descend([loss], policy, optimizer, algo)
+        return descend([loss], policy.trained_parameters(), [optimizer], algo.max_gradient_norm, distributed)
 
     return Plan(update, round(algo.epochs * per_epoch), algo.evaluate_every * per_epoch, len(users))
 
 
-def _descend(
-    losses: Iterable[torch.Tensor],
-    policy: SequencePolicy | TriplesPolicy,
-    optimizer: torch.optim.Optimizer,
-    algo: AlgoConfig,
-) -> dict[str, float]:
-    """One optimiser step down the gradient of the sum of losses, made one by one; what to log about it."""
-    optimizer.zero_grad(set_to_none=True)
-    total = 0.0
-    for loss in losses:
-        loss.backward()
-        total += float(loss.detach())
-    norm = torch.nn.utils.clip_grad_norm_(policy.parameters(), algo.max_gradient_norm or torch.inf)
-    optimizer.step()
-    return {"loss": total, "gradient_norm": float(norm)}
-
-
-def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
+def _sft_plan(
+    config: TrainStageConfig,
+    data: RecommendationData,
+    policy: SequencePolicy,
+    device: torch.device,
+    distributed: Distributed,
+) -> Plan:
     algo = config.algo
     more = config.input is not None or algo.interactions == "reserved"  # the control of RL arms: what they see, it sees
     if more and algo.contexts == "single":
@@ -157,7 +160,7 @@ def _sft_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequen
                 yield from (algo.replay_weight * other for other in replay())
 
         for _ in range(repeats):
-            values = _descend(losses(), policy, optimizer, algo)
+            values = descend(losses(), policy.trained_parameters(), [optimizer], algo.max_gradient_norm, distributed)
         rate = repeats * float((items >= 0).sum()) * policy.trie.depth / (time.perf_counter() - started)
         return {**values, "tokens_a_second": rate}
 
@@ -190,7 +193,13 @@ def _sequences(
     return of_step
 
 
-def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: SequencePolicy, device: torch.device) -> Plan:
+def _rl_plan(
+    config: TrainStageConfig,
+    data: RecommendationData,
+    policy: SequencePolicy,
+    device: torch.device,
+    distributed: Distributed,
+) -> Plan:
     algo = config.algo
     source = (_single_contexts if algo.contexts == "single" else _sequence_contexts)(config, data, policy, device)
     reference = policy.reference()
@@ -206,7 +215,10 @@ def _rl_plan(config: TrainStageConfig, data: RecommendationData, policy: Sequenc
                 reads, contexts.histories, contexts.positives, algo, config.negatives, generator, tracker
             )
             compared = contexts.reader(reference) if needs_reference(algo) or step % LOGGED_KL == 0 else None
-            log = rl_step(reads, compared, optimizer, groups, contexts.histories, algo, replay=replay_of(step))
+            other = replay_of(step)
+            log = rl_step(
+                reads, compared, optimizer, groups, contexts.histories, algo, replay=other, distributed=distributed
+            )
         return {**log._asdict(), "candidates_a_second": log.candidates_per_second}
 
     steps = -(-algo.steps // algo.updates_per_rollout)  # the loop counts sets of groups

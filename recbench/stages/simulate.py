@@ -32,7 +32,7 @@ from recbench.simulation.online import (
     simulate_visits,
 )
 from recbench.stages.cutoffs import at_most
-from recbench.stages.device import choose_device, use_threads
+from recbench.training.device import choose_device, use_threads
 from recbench.upstream import agreeing, require
 
 CALLED = {"without": "without captions", "with": "with captions", "shuffled": "captions shuffled"}

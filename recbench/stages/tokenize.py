@@ -15,7 +15,7 @@ from recbench.features.summary import summarise, summarise_captions
 from recbench.features.vocabulary import Vocabulary
 from recbench.runs import Run, atomic_path
 from recbench.schema import TokenizeStageConfig, label_of
-from recbench.stages.device import use_threads
+from recbench.training.device import use_threads
 from recbench.upstream import agreeing, require
 
 

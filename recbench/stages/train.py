@@ -35,8 +35,9 @@ from recbench.rl.groups import near_exact_error
 from recbench.rl.objective import check_objective, picker_metric
 from recbench.runs import Run, atomic_path
 from recbench.schema import WINDOWED, AlgoConfig, TrainStageConfig, is_first_sft, label_of
-from recbench.stages.device import choose_device, use_threads
 from recbench.stages.rules import plan_of
+from recbench.training.device import choose_device, use_threads
+from recbench.training.distributed import ONE_PROCESS
 from recbench.training.loop import LoopState, TrainingLoop, best_by
 from recbench.training.random_streams import INITIAL_WEIGHTS, NEGATIVES, stream_seed
 from recbench.upstream import require, require_sft
@@ -81,7 +82,8 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     also = [metric for metric in dict.fromkeys(asked.values()) if metric != select]
     earlier = _earlier_training(config.algo, run)
     first_step = 0 if earlier is None else earlier.metrics.get("first_step", 0) + earlier.metrics["steps"]
-    plan = plan_of(config, data, policy, device)
+    distributed = ONE_PROCESS
+    plan = plan_of(config, data, policy, device, distributed)
     if 0 < plan.steps < plan.evaluate_every:
         counted = "epochs" if is_first_sft(config) or config.algo.name == "bpr" else "steps"  # type: ignore[arg-type]
         run.note(
@@ -113,7 +115,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
                 bar.advance(1, **_shown(values, state))
 
         loop = TrainingLoop(
-            policy=policy,
+            module=policy,
             config=config.algo,
             total_steps=plan.steps,
             evaluate_every=plan.evaluate_every,
@@ -125,6 +127,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
             report=report,
             first_step=first_step,
             also=also,
+            distributed=distributed,
             tracked=None if plan.tracker is None else plan.tracker.state,
         )
         if earlier is not None and config.algo.continues == "training":

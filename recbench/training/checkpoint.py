@@ -10,6 +10,7 @@ from torch import Tensor
 
 from recbench.errors import damage_told
 from recbench.training.module import TrainedModule
+from recbench.training.optimizer import optimizer_state, restore_optimizer
 
 
 def save_training_state(
@@ -26,12 +27,7 @@ def save_training_state(
     generator made of (seed, step).
     """
     module.save(folder)
-    moments = {
-        f"{index}.{name}": torch.as_tensor(value).contiguous()
-        for index, state in optimizer.state_dict()["state"].items()
-        for name, value in state.items()
-    }
-    save_file(moments, folder / "optimizer.safetensors")
+    save_file(optimizer_state(optimizer), folder / "optimizer.safetensors")
     if average is not None:
         save_file({name: value.contiguous() for name, value in average.items()}, folder / "average.safetensors")
     if tracked:
@@ -55,11 +51,7 @@ def _load_training_state(
     folder: Path, module: TrainedModule, optimizer: torch.optim.Optimizer, tracked: dict[str, Tensor] | None
 ) -> tuple[dict[str, Tensor] | None, dict[str, Any]]:
     module.load(folder)
-    states: dict[int, dict[str, Tensor]] = {}
-    for key, value in load_file(folder / "optimizer.safetensors").items():
-        index, name = key.split(".", 1)
-        states.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    restore_optimizer(optimizer, load_file(folder / "optimizer.safetensors"))
     if tracked:
         for name, value in load_file(folder / "tracked.safetensors").items():
             tracked[name].copy_(value)

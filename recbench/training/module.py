@@ -46,12 +46,3 @@ class TrainedModule(nn.Module):
     def load(self, folder: Path) -> None:
         """Read what `save` wrote into a module of the same shape; raises what a reader of damaged files raises."""
         self.load_state_dict(load_file(folder / WEIGHTS))
-
-
-@torch.no_grad()
-def exchange(state: dict[str, Tensor], other: dict[str, Tensor]) -> None:
-    """Swap the values of two states of the same names, one tensor at a time: no second copy of all of them is made."""
-    for name, value in state.items():
-        held = value.clone()
-        value.copy_(other[name])
-        other[name].copy_(held)

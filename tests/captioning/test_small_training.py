@@ -12,16 +12,17 @@ from torch.nn import functional
 from recbench.captioning import small_training
 from recbench.captioning.small_model import build_model, caption_losses, normalised, prompt_tokens
 from recbench.captioning.small_training import (
+    WARM_UP,
     Examples,
     batch_rows,
     encode_captions,
-    learning_rate_factor,
     shifted,
     total_steps,
     train,
 )
 from recbench.captioning.word_tokenizer import train_word_tokenizer
 from recbench.schema import CaptionerConfig
+from recbench.training.optimizer import learning_rate_factor
 
 pytestmark = pytest.mark.slow
 
@@ -87,11 +88,11 @@ def test_every_example_comes_once_an_epoch_in_a_new_order() -> None:
 
 
 def test_learning_rate_by_hand() -> None:
-    assert [learning_rate_factor(step, 100) for step in (0, 4, 5)] == pytest.approx([0.2, 1.0, 1.0])
+    assert [learning_rate_factor(step, 100, WARM_UP, "cosine") for step in (0, 4, 5)] == pytest.approx([0.2, 1.0, 1.0])
     # After five steps of rising, 95 of falling: half way down at step 52.5, a quarter of the way at 28.75.
-    assert learning_rate_factor(53, 101) == pytest.approx(0.5)
-    assert learning_rate_factor(99, 100) == pytest.approx(0.5 * (1 + math.cos(math.pi * 94 / 95)))
-    assert learning_rate_factor(0, 1) == 1.0
+    assert learning_rate_factor(53, 101, WARM_UP, "cosine") == pytest.approx(0.5)
+    assert learning_rate_factor(99, 100, WARM_UP, "cosine") == pytest.approx(0.5 * (1 + math.cos(math.pi * 94 / 95)))
+    assert learning_rate_factor(0, 1, WARM_UP, "cosine") == 1.0
 
 
 def test_steps() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from recbench.training.module import TrainedModule, exchange
+from recbench.training.averaging import exchange
+from recbench.training.module import TrainedModule
 
 
 class Parts(TrainedModule):

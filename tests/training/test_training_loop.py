@@ -91,7 +91,7 @@ class Loops:
             return {"score": weight if values is None else values[len(self.validated) - 1], "other": 1.0}
 
         return TrainingLoop(
-            policy=policy,  # type: ignore[arg-type]
+            module=policy,
             config=AlgoConfig(learning_rate=1.0, warmup=0.0, **config),
             total_steps=steps,
             evaluate_every=every,
@@ -123,7 +123,7 @@ def test_the_best_validation_picks_the_weights(values: list[float], best: int, l
     loop = loops.make(values, steps=4)
     state = loop.run()
     assert (state.best_step, state.best_value) == (best, values[best])
-    assert float(loop.policy.weight.detach()) == best
+    assert float(loop.module.weight.detach()) == best
     assert [entry["step"] for entry in state.history] == [0, 1, 2, 3, 4]
 
 
@@ -135,11 +135,11 @@ def test_what_other_metrics_would_pick_is_kept_beside_it(loops: Loops) -> None:
     loop.validate = lambda: {**plain(), **dict(zip(("other", "falling"), next(others), strict=True))}
     loop.also = ["other", "falling"]
     state = loop.run()
-    assert state.best_step == 0 and float(loop.policy.weight.detach()) == 0
+    assert state.best_step == 0 and float(loop.module.weight.detach()) == 0
     assert state.also == {"other": {"value": 4.0, "step": 2}, "falling": {"value": 0.3, "step": 1}}
     for name, step in (("other", 2), ("falling", 1)):  # the weight is the number of steps taken
-        loop.policy.load(best_by(loops.folder, name))
-        assert float(loop.policy.weight.detach()) == step
+        loop.module.load(best_by(loops.folder, name))
+        assert float(loop.module.weight.detach()) == step
 
 
 def test_validations_come_at_the_start_regularly_and_at_the_end(loops: Loops) -> None:
@@ -172,22 +172,22 @@ def test_the_average_is_what_is_validated_and_kept(loops: Loops) -> None:
     second = 2 - 2 / 11
     third = 0.2 * second + 0.8 * 3
     assert loops.validated == pytest.approx([0, 1, second, third])
-    assert float(loop.policy.weight.detach()) == pytest.approx(third)
+    assert float(loop.module.weight.detach()) == pytest.approx(third)
     assert state.best_value == pytest.approx(third)
 
 
 def test_a_training_goes_on_from_weights_average_and_optimiser_of_another(tmp_path: Path) -> None:
     whole = Loops(tmp_path / "whole")
     first = whole.make(steps=3, weight_averaging=0.2)
-    first.policy.weight.grad = torch.ones(1, 1)
+    first.module.weight.grad = torch.ones(1, 1)
     first.optimizer.step()  # the scripted updates leave the optimiser alone
-    nn.init.zeros_(first.policy.weight)
+    nn.init.zeros_(first.module.weight)
     first.run()
     after = Loops(tmp_path / "after")
     loop = after.make(steps=2, weight_averaging=0.5)
     loop.first_step = 3
     loop.go_on_from(tmp_path / "whole" / "last")
-    assert float(loop.policy.weight.detach()) == 3  # where the weights were, not their average
+    assert float(loop.module.weight.detach()) == 3  # where the weights were, not their average
     (moments,) = (float(state["exp_avg"]) for state in loop.optimizer.state.values())
     assert moments == pytest.approx(0.1)  # 1 - beta of a gradient of one
     loop.run()
@@ -204,7 +204,7 @@ def test_a_stopped_loop_goes_on_to_the_same_end(averaging: float, stop_at: int, 
         loop = make(steps=5, every=2, weight_averaging=averaging, **keys)
         if resume:
             loop.resume()
-        return vars(loop.run()), float(loop.policy.weight.detach())
+        return vars(loop.run()), float(loop.module.weight.detach())
 
     whole = finish(Loops(tmp_path / "whole").make, resume=False)
     with pytest.raises(RuntimeError):
@@ -247,12 +247,12 @@ class PartlyFrozen(OneWeight):
 
 def test_frozen_weights_are_neither_optimised_nor_averaged(loops: Loops) -> None:
     loop = loops.make(steps=3, weight_averaging=0.2, policy=PartlyFrozen())
-    assert [group["params"] for group in loop.optimizer.param_groups] == [[loop.policy.weight]]
+    assert [group["params"] for group in loop.optimizer.param_groups] == [[loop.module.weight]]
     loop.run()
     assert loop.average is not None and list(loop.average) == ["weight"]
     # Validations see the average (as by hand above), steps the weights themselves: 1, 2, 3.
     second = 2 - 2 / 11
     assert loops.validated == pytest.approx([0, 1, second, 0.2 * second + 0.8 * 3])
-    assert float(loop.policy.frozen.detach()) == 7
+    assert float(loop.module.frozen.detach()) == 7
     assert list(load_file(loops.folder / "last" / "average.safetensors")) == ["weight"]
     assert float(load_file(loops.folder / "last" / "adapter.safetensors")["weight"]) == 3
