@@ -1,8 +1,8 @@
 """Every kind of policy, by the name that `policy.kind` gives it."""
 
-import importlib
 from typing import TYPE_CHECKING, Any, cast
 
+from recbench.dotted import named
 from recbench.extensions import implementation
 from recbench.item_tokens.trie import ItemTrie
 from recbench.policy.base import Policy
@@ -25,8 +25,7 @@ def policy_class(settings: PolicyConfig) -> type[Policy]:
     """The class that `settings.kind` names: a built-in one, or one from outside."""
     if settings.kind not in BUILT_IN:
         return cast(type[Policy], implementation("policy", settings))
-    module, _, name = BUILT_IN[settings.kind].partition(":")
-    return cast(type[Policy], getattr(importlib.import_module(module), name))
+    return cast(type[Policy], named(BUILT_IN[settings.kind]))
 
 
 def new_policy(trie: ItemTrie, settings: PolicyConfig, data: "RecommendationData") -> Policy:
