@@ -17,7 +17,7 @@ from recbench.errors import UserError
 from recbench.execution import RESUME_KEYS, differences, execute, prepare, replace
 from recbench.runs import Run, library_versions, newest, origin, require_finished, resolve_run
 from recbench.runs.reading import about
-from recbench.schema import with_defaults
+from recbench.schema import is_first_sft_in, with_defaults
 
 # Settings that change no number of a run: one made with others is the same.
 WITHOUT_EFFECT = ("runs", "threads", "device", "upstream", "force", "resume")
@@ -114,9 +114,7 @@ def is_sft_for(config: DictConfig, any_settings: bool = False) -> Callable[[Run]
     def fits(candidate: Run) -> bool:
         theirs = values_of(candidate)
         return (
-            theirs["algo"]["name"] == "sft"
-            and theirs["input"] is None
-            and theirs["algo"]["interactions"] != "reserved"  # it went on from another SFT run
+            is_first_sft_in(theirs)
             and all(theirs[key] == wanted[key] for key in SETTLED_BY_SFT)
             and (any_settings or theirs["algo"] == wanted["sft"])
         )

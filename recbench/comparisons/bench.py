@@ -19,6 +19,7 @@ from recbench.errors import UserError
 from recbench.execution import differences, execute, prepare
 from recbench.metrics.crossed import CrossedMean, crossed_interval, mean_of_independent, users_interval
 from recbench.quoting import quote
+from recbench.rl.rules import RULES, rule_of
 from recbench.runs import Run, find_runs, passing_over
 from recbench.runs.order import end_of
 from recbench.schema import with_defaults
@@ -346,10 +347,8 @@ def _cost(config: DictConfig, made: Sequence[Mapping[str, Any]]) -> list[dict[st
                 "steps": round(statistics.mean(one.metrics["steps"] for one in trained)),
                 "kept": ", ".join(str(one["best_step"]) for one in picked),
                 "picked": ", ".join(dict.fromkeys(str(one["selected_by"]) for one in picked)),
-                "contexts": int(algo.batch_size) if algo.name != "count" else None,
-                "candidates": {"sft": "all", "weighted_sft": 1, "bpr": 2, "count": None}.get(
-                    algo.name, int(algo.group_size)
-                ),
+                "contexts": int(algo.batch_size) if rule_of(algo).takes_steps else None,
+                "candidates": rule_of(algo).candidates(algo),
                 "seconds": round(statistics.mean(one.manifest["training_seconds"] for one in trained)),
                 "seconds_a_step": seconds,
                 "relative": seconds / reference if seconds is not None and reference else None,
@@ -404,7 +403,8 @@ def _values_of(stage: str, config: DictConfig, rule: str | None = None) -> dict[
 def _train_kind(values: Mapping[str, Any]) -> tuple[Any, ...]:
     algo = values["algo"]
     rule = (algo["name"], algo["interactions"], algo["steps"], algo["epochs"], algo["batch_size"])
-    groups = () if algo["name"] in ("sft", "bpr", "count") else (algo["group_size"], values["negatives"]["kind"])
+    grouped = algo["name"] not in RULES or RULES[algo["name"]].grouped
+    groups = (algo["group_size"], values["negatives"]["kind"]) if grouped else ()
     return ("train", values["data"]["name"], values["policy"]["kind"], *rule, *groups)
 
 

@@ -11,20 +11,13 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
-from recbench.metrics.fpr_window import window_text
+from recbench.rl.rules import rule_of
 from recbench.runs import Run
-from recbench.schema import is_outside, label_of
+from recbench.schema import is_first_sft, label_of
 
 # What may differ between runs of one arm: the seed and what follows from it, and what changes no number.
 NOT_OF_AN_ARM = ("seed", "input", "runs", "threads", "device", "upstream", "force", "resume", "data", "sft")
 ONE_RULE = {"popularity": "popularity", "item_knn": "item-knn", "bpr_mf": "bpr-mf"}  # policies that need no more
-PUBLISHED = {  # other rules' labels, and the negatives that go without saying
-    "softmax_negatives": ("softmax negatives", "random"),
-    "dns": ("dns", "dns"),
-    "llpauc": ("llpauc", "random"),
-    "sdpo": ("s-dpo", "random"),
-    "rere": ("rere", "beam"),
-}
 
 BY_ID = ("above_by_id", "ties_by_id", "n_by_id")  # of ranks.parquet, where items share semantic IDs
 
@@ -57,33 +50,11 @@ def arm_label(config: DictConfig) -> str:
         return ONE_RULE[policy]
     if config.policy.get("trained_by") == "count":
         return label_of("policy", config.policy)
-    rule = _rule_label(config)
+    rule = rule_of(config.algo).arm(config.algo, label_of("negatives", config.negatives), is_first_sft(config))
     if policy == "llama_small":
         return rule
     policy = label_of("policy", config.policy)
     return policy if rule == "sft" else f"{policy} {rule}"
-
-
-def _rule_label(config: DictConfig) -> str:
-    algo, kind = config.algo, label_of("negatives", config.negatives)
-    if is_outside(algo):
-        return f"{label_of('algo', algo)} {kind}"
-    if algo.name == "sft":
-        return "more sft" if config.input is not None or algo.interactions == "reserved" else "sft"
-    if algo.name == "grpo":
-        return f"grpo {kind}"
-    if algo.name in PUBLISHED:
-        label, usual = PUBLISHED[algo.name]
-        return label if kind == usual else f"{label} {kind}"
-    if algo.get("anchor") is not None:
-        return f"tawin anchor {algo.anchor}" + ("" if kind == "beam" else f" {kind}")
-    if algo.top_k is not None:
-        aim = f"{algo.top_k // 2}-{-(-3 * algo.top_k // 2)}"
-    else:
-        aim = algo.weights if algo.window is None else window_text(algo.window)
-    if algo.name == "weighted_sft":
-        return f"weighted sft {aim}"
-    return f"tawin {aim}" if kind == "window" else f"tawin {aim} {kind}"
 
 
 def read_evaluations(runs: Sequence[Run], excluded: bool, labels: Mapping[str, str] | None) -> list[Evaluation]:

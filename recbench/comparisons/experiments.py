@@ -15,6 +15,7 @@ from recbench.config_folders import config_file
 from recbench.errors import UserError
 from recbench.execution import prepare, replace
 from recbench.quoting import quote
+from recbench.rl.rules import RULES, rule_of
 from recbench.schema import (
     ArmConfig,
     BenchConfig,
@@ -36,7 +37,7 @@ ARMS: dict[str, list[str]] = {
     "grpo_beam": ["algo=grpo", "negatives=beam"],
     "tawin": ["algo=tawin"],
 }
-TAWIN = "algo=tawin"
+WINDOWED = {f"algo={name}" for name, rule in RULES.items() if rule.windowed}
 AIM = "algo.top_k=10"  # of the built-in tawin, where the user gives none
 AIM_KEYS = ("algo.window", "algo.top_k", "algo.anchor", "algo.weights")  # for the built-in tawin: others have theirs
 TAWIN_KEYS = tuple(f"algo.{key}" for key in ("window_shape", "window_temperature", "ranks", "threshold_beam"))
@@ -202,7 +203,7 @@ def _picking(config: DictConfig, made: DictConfig) -> list[str]:
 
     None where its own `select_by` comes to the same, so that a training that is there already is the one that is meant.
     """
-    if not config.pick or made.algo.name == "count":  # which has one checkpoint
+    if not config.pick or not rule_of(made.algo).takes_steps:  # which has one checkpoint
         return []
     from recbench.rl.objective import picker_metric  # imports torch, for which --help-config does not wait
 
@@ -283,7 +284,7 @@ def _arms(
     definitions = {arm: known[arm] for arm in needed}
     aims = [text for text in common if _key(text) in AIM_KEYS]
     settings = [text for text in common if _key(text) in TAWIN_KEYS]
-    tawins = [arm for arm, definition in definitions.items() if {TAWIN, "algo=weighted_sft"} & {*definition.train}]
+    tawins = [arm for arm, definition in definitions.items() if WINDOWED & {*definition.train}]
     built_in = "tawin" in tawins and "tawin" not in bench.arms
     if aims and not built_in and bench.arms:
         raise UserError(f"{aims[0]} is for the arm tawin, which is not asked for: the others have their own aim")

@@ -9,9 +9,9 @@ from omegaconf import DictConfig
 
 from recbench.comparisons.evaluations import ONE_RULE, Evaluation, arm_label
 from recbench.errors import UserError
-from recbench.metrics.fpr_window import window_text
+from recbench.rl.rules import rule_of
 from recbench.runs import Run
-from recbench.schema import WINDOWED, label_of
+from recbench.schema import label_of
 
 
 def described(config: DictConfig) -> str:
@@ -19,10 +19,10 @@ def described(config: DictConfig) -> str:
     policy, algo = _policy(config), config.algo
     words = [] if policy == "llama_small" else [policy]
     if policy not in ONE_RULE and config.policy.get("trained_by") != "count":
-        words.append("more sft" if arm_label(config).endswith("more sft") else f"{label_of('algo', algo)}{_aim(algo)}")
-        words += (
-            [] if algo.name in ("sft", "weighted_sft") else [f"{label_of('negatives', config.negatives)} negatives"]
-        )
+        rule, name = rule_of(algo), label_of("algo", algo)
+        more = arm_label(config).endswith("more sft")
+        words.append("more sft" if more else f"{name}{rule.aim_in_words(algo)}")
+        words += [f"{label_of('negatives', config.negatives)} negatives"] if rule.trains_negatives else []
     return ", ".join([*words, f"seed {config.seed}"])
 
 
@@ -116,16 +116,6 @@ def _policy(config: DictConfig) -> str:
 
 def _start_kept(one: Evaluation) -> str | None:
     return start_kept(one.trained, as_picked(one.trained, one.run.config.get("pick"))[1])
-
-
-def _aim(algo: DictConfig) -> str:
-    if algo.name not in WINDOWED:
-        return ""
-    if algo.get("anchor") is not None:
-        return f" at anchor {algo.anchor}"
-    if algo.get("top_k") is not None:
-        return f" at Top-{algo.top_k}"
-    return f" by {algo.weights}" if algo.get("window") is None else f" at {window_text(algo.window)}"
 
 
 def _start_entry(run: Run) -> dict[str, Any] | None:

@@ -10,11 +10,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from recbench.errors import UserError
 from recbench.rl.objective import check_objective, objective_metric
+from recbench.rl.rules import RULES, rule_of
 from recbench.schema import AlgoConfig, LaboratoryStageConfig, NegativesConfig, check_rule, check_values, did_you_mean
 
 SFT = "sft"  # the policy that all arms start from
 BEST = "best possible"  # the truth as a policy
-RULES = ("sft", "grpo", "tawin", "weighted_sft", "softmax_negatives", "dns", "llpauc", "sdpo", "rere")
 NODES = ("algo", "negatives")
 # What every arm has alike: an arm that had more steps or data than another would win by them.
 SHARED = ("algo.steps", "algo.batch_size", "algo.learning_rate", "algo.schedule", "algo.warmup", "algo.weight_decay")
@@ -91,10 +91,12 @@ def _read_arm(name: str, overrides: Sequence[str], config: LaboratoryStageConfig
         raise UserError(f"arm {name!r}: {str(problem).splitlines()[0]}") from problem
     except UserError as problem:
         raise UserError(f"arm {name!r}: {problem}") from problem
-    if algo.name not in RULES:
-        raise UserError(f"arm {name!r}: algo.name={algo.name} is not for the laboratory: use {', '.join(RULES)}")
+    rule = rule_of(algo)
+    if not rule.in_laboratory:
+        able = ", ".join(name for name, one in RULES.items() if one.in_laboratory)
+        raise UserError(f"arm {name!r}: algo.name={algo.name} is not for the laboratory: use {able}")
     if negatives.exclude_seen:
         raise UserError(f"arm {name!r}: users of the laboratory have seen nothing: leave negatives.exclude_seen out")
-    aim = "" if algo.name == "sft" else objective_metric(algo, negatives, config.data.catalogue_size - 1)
+    aim = objective_metric(algo, negatives, config.data.catalogue_size - 1) if rule.grouped else ""
     plain: list[Any] = [OmegaConf.to_object(node) for node in (algo, negatives)]
     return Arm(name, list(overrides), plain[0], plain[1], aim, notes)

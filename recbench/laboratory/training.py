@@ -11,6 +11,7 @@ from recbench.laboratory.market import PreferenceMarket, make_market
 from recbench.laboratory.policy import LowRankPolicy
 from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.objective import needs_reference
+from recbench.rl.rules import rule_of
 from recbench.rl.trainer import rl_step
 from recbench.schema import AlgoConfig, MarketConfig
 from recbench.training.optimizer import descend, learning_rate_factor, make_optimizer
@@ -78,12 +79,13 @@ def train_arm(
     users, draws, negatives = (stream(seed, number) for number in (USERS, POSITIVES, NEGATIVES))
     reference = start if needs_reference(config) else None
     tracker = new_tracker(policy, config, arm.negatives)
+    grouped = rule_of(config).grouped
     totals = torch.zeros(5, dtype=torch.float64)
 
     def update(step: int) -> dict[str, float]:
         features = market.draw_users(config.batch_size, users)
         positives = market.draw_positives(features, draws)
-        if config.name == "sft":  # cross-entropy of drawn next items
+        if not grouped:  # cross-entropy of drawn next items
             totals.add_(torch.tensor([config.batch_size * market.items, 0.0, 0.0, 0.0, 0.0]))
             loss = -policy.score_groups(features, positives[:, None]).mean()
             return descend([loss], policy.parameters(), [optimizer])

@@ -1,7 +1,8 @@
 """The loss of every rule: per-candidate advantages, a clipped policy objective, a KL term and an SFT term.
 
-Rules differ in the advantages only. All are sums over a group of (advantage) x (log-probability), so each pairwise
-surrogate, and every other loss on scores, becomes an advantage for the positive and one for every negative.
+Rules (`recbench.rl.rules`) differ in the advantages only. All are sums over a group of (advantage) x
+(log-probability), so each pairwise surrogate, and every other loss on scores, becomes an advantage for the positive
+and one for every negative.
 """
 
 from typing import NamedTuple
@@ -10,11 +11,10 @@ import torch
 from torch import Tensor
 
 from recbench.rl.advantages import group_advantages, pair_scale
-from recbench.rl.baselines import llpauc_advantages, ranking_rewards, softmax_advantages
 from recbench.rl.groups import Groups
-from recbench.rl.outside import advantages_from_outside
+from recbench.rl.rules import rule_of
 from recbench.rl.surrogates import surrogate_pull, surrogate_value
-from recbench.schema import AlgoConfig, is_outside
+from recbench.schema import AlgoConfig
 
 # Log-ratios beyond this, a factor of 5 x 10^8 in probability, go on along the tangent. Squares of what they make, which
 # a gradient's norm sums, stay within float32, and they still pull where a clamp would let go.
@@ -63,46 +63,47 @@ def advantages_of(
 ) -> Tensor:
     """Advantages [B, G] (float64) of the configured rule, to be summed, not averaged, over the group.
 
-    GRPO with the linear surrogate standardises rewards (1 for the positive, 0 for negatives) and divides by G, the mean
-    over the group in GRPO's objective: its gradient is (6). ReRe adds its own reward to that. GRPO with another
-    surrogate and TAWin are (7), with config.scale_size for G in c. weighted_sft is what (7) with the linear surrogate
-    does to the positive, and nothing to negatives. dns is the mean of BPR's log(1 + exp(s_j - s+)) over the negatives;
-    the rest are the losses of `baselines`. Scores and the reference's, [B, G], are only read; sdpo alone needs the
-    latter.
+    Scores and the reference's, [B, G], are only read; rules that need the latter say so (`Rule.needs_reference`).
     """
-    if is_outside(config):
-        return advantages_from_outside(scores, reference_scores, groups.valid, groups.context_weights, config)
-    if config.name == "softmax_negatives":
-        sharpness = 1.0 / config.surrogate_temperature
-        return softmax_advantages(scores, groups.valid, groups.context_weights, sharpness)
-    if config.name == "sdpo":
-        assert reference_scores is not None
-        gained = torch.where(groups.valid, scores.double() - reference_scores.double(), 0.0)
-        return softmax_advantages(gained, groups.valid, groups.context_weights, config.sdpo_beta)
-    if config.name == "llpauc":
-        shares = config.llpauc_alpha, config.llpauc_beta
-        return llpauc_advantages(scores, groups.valid, groups.context_weights, catalogue_size, *shares)
-    if config.name == "dns":
-        half = torch.full_like(groups.context_weights, 0.5)  # BPR is half of the logistic surrogate at T = 1
-        return pairwise_advantages(scores, groups.weights, groups.context_weights, half, "logistic", 1.0)
-    plain = config.name == "grpo" and config.surrogate == "linear" and config.scale_size is None
-    if config.name == "rere" or plain:
-        rewards = torch.zeros_like(groups.weights)
-        rewards[:, 0] = groups.positive_present.double()
-        if config.name == "rere":
-            rewards = rewards + config.rere_weight * ranking_rewards(groups)
-        standardised = group_advantages(rewards, groups.valid, config.advantage, config.advantage_epsilon)
-        return standardised / groups.sizes.clamp(min=1)[:, None] * groups.context_weights[:, None]
+    return rule_of(config).of_groups(groups, scores, reference_scores, catalogue_size, config)
+
+
+# ---- what several rules are made of
+
+
+def positive_rewards(groups: Groups) -> Tensor:
+    """Reward 1 for a positive that is in its group, 0 for negatives: float64 [B, G]."""
+    rewards = torch.zeros_like(groups.weights)
+    rewards[:, 0] = groups.positive_present.double()
+    return rewards
+
+
+def standardised(rewards: Tensor, groups: Groups, config: AlgoConfig) -> Tensor:
+    """Rewards [B, G] standardised within groups, over G, times v: with rewards of 0 and 1 their gradient is (6).
+
+    1 / G is the mean over the group in GRPO's objective.
+    """
+    advantages = group_advantages(rewards, groups.valid, config.advantage, config.advantage_epsilon)
+    return advantages / groups.sizes.clamp(min=1)[:, None] * groups.context_weights[:, None]
+
+
+def scale_of_groups(groups: Groups, config: AlgoConfig) -> Tensor:
+    """c of (7), float64 [B], with config.scale_size for G where that is given."""
     sizes = groups.sizes
     if config.scale_size is not None:
         sizes = torch.where(sizes > 1, config.scale_size, sizes)
-    scale = pair_scale(sizes, config.advantage, config.advantage_epsilon)
-    if config.name == "weighted_sft":
-        advantages = torch.zeros_like(groups.weights)
-        advantages[:, 0] = scale * groups.context_weights * groups.effective
-        return advantages
+    return pair_scale(sizes, config.advantage, config.advantage_epsilon)
+
+
+def pairwise_of_groups(groups: Groups, scores: Tensor, config: AlgoConfig) -> Tensor:
+    """(7) with the groups' weights and the configured scale and surrogate."""
     return pairwise_advantages(
-        scores, groups.weights, groups.context_weights, scale, config.surrogate, config.surrogate_temperature
+        scores,
+        groups.weights,
+        groups.context_weights,
+        scale_of_groups(groups, config),
+        config.surrogate,
+        config.surrogate_temperature,
     )
 
 

@@ -9,37 +9,32 @@ from torch import Tensor
 from recbench.errors import UserError
 from recbench.metrics.fpr_window import window_text
 from recbench.metrics.windows import rank_of, window_width
-from recbench.rl.outside import compares_with_reference, knows_inclusion
+from recbench.rl.rules import rule_of
+from recbench.rl.rules.interface import aims_given
+from recbench.rl.sources import source_of
+from recbench.rl.sources.interface import beam_width
 from recbench.rl.windows import window_for_top_k, window_in_ranks
-from recbench.schema import WINDOWED, AlgoConfig, NegativesConfig, is_outside
+from recbench.schema import AlgoConfig, NegativesConfig
 
-UNGROUPED = ("sft", "bpr", "count")  # rules that train without groups of candidates
-# Rules that aim at no FPR window; they are selected by what lists are compared by.
-LISTWISE = (*UNGROUPED, "softmax_negatives", "sdpo", "llpauc")
+__all__ = ["beam_width", "check_objective", "context_windows", "objective_metric", "objective_window"]
 
 
 def positives_rule(config: AlgoConfig, negatives: NegativesConfig) -> str:
     """How positives enter groups: "injected", "on_policy" or "window"; `auto` resolved."""
     if config.positives != "auto":
         return config.positives
-    if config.name in WINDOWED and (config.anchor is None or negatives.kind == "window"):
-        return "window"
-    return "on_policy" if negatives.kind in ("beam", "mixed") else "injected"
+    return rule_of(config).positives(config, source_of(negatives))
 
 
 def needs_reference(config: AlgoConfig) -> bool:
-    """Whether the loss itself compares with the frozen SFT policy: its KL term, or S-DPO."""
-    return config.kl > 0 or config.name == "sdpo" or (is_outside(config) and compares_with_reference(config))
+    """Whether the loss compares with the frozen SFT policy: by its KL term, or by the rule's own."""
+    return config.kl > 0 or rule_of(config).needs_reference
 
 
 def uses_window(config: AlgoConfig, negatives: NegativesConfig) -> bool:
     """Whether groups need ranks: window weights, window negatives, or positives weighted by rank."""
-    return "window" in (negatives.kind, positives_rule(config, negatives)) or config.name in WINDOWED
-
-
-def beam_width(config: AlgoConfig, negatives: NegativesConfig) -> int:
-    """The beam width B: as given, or the group size."""
-    return config.group_size if negatives.beam_width is None else negatives.beam_width
+    weighted = positives_rule(config, negatives) == "window"
+    return weighted or source_of(negatives).of_window or rule_of(config).windowed
 
 
 def weighted_metric(config: AlgoConfig) -> tuple[str, int] | None:
@@ -97,30 +92,27 @@ def estimation_sizes(config: AlgoConfig, catalogue_size: int, searches: bool) ->
 def objective_window(
     config: AlgoConfig, negatives_config: NegativesConfig, negatives: int
 ) -> tuple[float, float] | None:
-    """The FPR window [a, b] whose partial AUC the rule optimises, n = negatives; none for LISTWISE rules.
+    """The FPR window [a, b] whose partial AUC the rule optimises, n = negatives; none for a listwise rule.
 
-    random: (0, 1), AUC; beam and mixed: (0, B / n), as on-policy positives have it too; dns: (0, (G - 1) / M), for the
-    best G - 1 of M drawn uniformly estimate that share of all negatives (OPAUC(beta) of arXiv 2302.03472); tawin, or
-    window negatives: the configured window, for top_k and anchor the one of their ranks, for a metric@K (0, K / n).
-    arXiv 2604.22504; docs/methods.md, sections 3 and 4.
+    That of the source of negatives, or the configured one where the rule weighs by it or its negatives are drawn from
+    it: for top_k and anchor the one of their ranks, for a metric@K (0, K / n). arXiv 2604.22504; docs/methods.md,
+    sections 3 and 4.
     """
-    if config.name in LISTWISE or is_outside(config):
+    if rule_of(config).listwise:
         return None
-    if config.name in WINDOWED or negatives_config.kind == "window":
-        metric = weighted_metric(config)
-        if metric is not None:
-            return (0.0, min(1.0, metric[1] / negatives))
-        k = targeted_k(config)
-        if k is not None:
-            return window_for_top_k(k, negatives)
-        return None if config.window is None else (config.window[0], config.window[1])
-    if is_outside(negatives_config):
-        return None  # whose window nobody has told
-    if negatives_config.kind == "random":
-        return (0.0, 1.0)
-    if negatives_config.kind == "dns":
-        return (0.0, min(1.0, (config.group_size - 1) / min(negatives_config.pool, negatives)))
-    return (0.0, min(1.0, beam_width(config, negatives_config) / negatives))
+    if not _is_configured(config, negatives_config):
+        return source_of(negatives_config).window(negatives_config, config, negatives)
+    metric, k = weighted_metric(config), targeted_k(config)
+    if metric is not None:
+        return (0.0, min(1.0, metric[1] / negatives))
+    if k is not None:
+        return window_for_top_k(k, negatives)
+    return None if config.window is None else (config.window[0], config.window[1])
+
+
+def _is_configured(config: AlgoConfig, negatives_config: NegativesConfig) -> bool:
+    """Whether the settings say the window that is optimised, and not the source of negatives."""
+    return rule_of(config).windowed or source_of(negatives_config).of_window
 
 
 def objective_metric(config: AlgoConfig, negatives_config: NegativesConfig, negatives: int) -> str:
@@ -132,7 +124,7 @@ def objective_metric(config: AlgoConfig, negatives_config: NegativesConfig, nega
     window = objective_window(config, negatives_config, negatives)
     if window is None:
         return "ndcg@10"
-    if config.name in WINDOWED or negatives_config.kind == "window":
+    if _is_configured(config, negatives_config):
         if weighted_metric(config) is not None:
             return config.weights
         if (k := targeted_k(config)) is not None:
@@ -147,38 +139,17 @@ def picker_metric(name: str, config: AlgoConfig, negatives_config: NegativesConf
 
 def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catalogue_size: int) -> list[str]:
     """Notes for the reader of the run; raises UserError for settings that contradict each other or the catalogue."""
-    count = catalogue_size - 1
-    if config.name in UNGROUPED:
+    count, rule, source = catalogue_size - 1, rule_of(config), source_of(negatives_config)
+    if not rule.grouped:
         return []
     if count < 1:
         raise UserError(f"a catalogue of {catalogue_size} items has no negatives: rl needs at least 2 items")
-    if config.name == "rere" and negatives_config.kind != "beam":
-        raise UserError(f"negatives={negatives_config.kind} has no places to reward: rere needs --neg=beam")
-    width = beam_width(config, negatives_config)
-    if negatives_config.kind in ("beam", "mixed"):
-        needed = config.group_size - 1 if negatives_config.kind == "beam" else config.group_size // 2
-        if width < needed:
-            raise UserError(
-                f"negatives.beam_width={width} cannot fill groups of algo.group_size={config.group_size}: "
-                f"give a width of at least {needed}, or smaller groups"
-            )
-    if negatives_config.kind == "dns" and negatives_config.pool < config.group_size - 1:
-        raise UserError(
-            f"negatives.pool={negatives_config.pool} cannot fill groups of algo.group_size={config.group_size}: "
-            f"give a pool of at least {config.group_size - 1}, or smaller groups"
-        )
+    rule.check_places(source)
+    source.check(negatives_config, config)
     if not uses_window(config, negatives_config):
         return []
-    if negatives_config.kind == "dns":
-        raise UserError(
-            "negatives=dns keeps items with a probability that windows would need and nobody computes: "
-            "use --neg=window, random, beam or mixed"
-        )
-    if is_outside(negatives_config) and not knows_inclusion(negatives_config):
-        raise UserError(
-            f"negatives={negatives_config.kind} does not say that it knows the probabilities that windows need: give "
-            "its class knows_inclusion = True, or use --neg=window, random, beam or mixed"
-        )
+    if source.without_inclusion is not None:
+        raise UserError(source.without_inclusion)
     check_aim(config)
     metric = weighted_metric(config)
     key = "algo.top_k" if config.anchor is None else "algo.anchor"
@@ -192,9 +163,10 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
         lower = float(rank_of(window_for_top_k(k, count)[0], count))
     else:
         lower, notes = _check_window(config.window, count)
-    if config.name == "tawin" and negatives_config.kind == "beam" and round(lower, 6) >= width:
+    reach = source.reach(negatives_config, config)
+    if rule.windowed and reach is not None and round(lower, 6) >= reach:
         raise UserError(
-            f"a beam of {width} does not reach a window that begins at rank {math.floor(lower + 1e-9) + 1}: "
+            f"a beam of {reach} does not reach a window that begins at rank {math.floor(lower + 1e-9) + 1}: "
             "use --neg=window or a wider negatives.beam_width"
         )
     return notes
@@ -202,8 +174,7 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
 
 def check_aim(config: AlgoConfig) -> None:
     """Raises UserError unless exactly one of window, top_k, anchor and weights says what a windowed rule aims at."""
-    given = [name for name in ("window", "top_k", "anchor") if getattr(config, name) is not None]
-    given += ["weights"] if config.weights != "window" else []
+    given = aims_given(config)
     if not given:
         raise UserError(
             "this rule needs a window: give --window a,b (0 <= a < b <= 1), --top-k K, --anchor K or --weights ndcg@K"

@@ -58,11 +58,11 @@ def negatives_from_outside(
     settings: NegativesConfig,
     exclude: Tensor | None,
     generator: torch.Generator,
-) -> tuple[Negatives, int]:
-    """What a class from outside chooses, and how many items a context it had scored; raises UserError."""
+) -> Negatives:
+    """What a class from outside chooses; raises UserError where that cannot be used."""
     source: NegativeSource = implementation("negatives", settings)()
-    asked, counted = f"negatives={settings.kind}", CountedScorer(policy)
-    chosen = source.choose(counted, histories, positives, budget, settings, exclude, generator)
+    asked = f"negatives={settings.kind}"
+    chosen = source.choose(policy, histories, positives, budget, settings, exclude, generator)
     if not isinstance(chosen, Negatives):
         raise UserError(f"{asked}: choose gave a {type(chosen).__name__}, expected Negatives(items, inclusion)")
     for name, part, dtype in zip(Negatives._fields, chosen, (torch.int64, torch.float64)):
@@ -80,7 +80,7 @@ def negatives_from_outside(
         raise UserError(f"{asked}: an item is among a context's negatives twice")
     if not bool(((inclusion > 0) & (inclusion <= 1)).all()):
         raise UserError(f"{asked}: inclusion is no probability in (0, 1]; 1 where it is not known")
-    return chosen, counted.scored
+    return chosen
 
 
 def knows_inclusion(settings: NegativesConfig) -> bool:

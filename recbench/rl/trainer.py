@@ -16,6 +16,7 @@ from recbench.rl.loss import RLLoss, advantages_of, rl_loss
 from recbench.rl.micro_batches import InParts, backward_in_parts, in_parts
 from recbench.rl.objective import needs_reference
 from recbench.rl.randomness import random_state, set_random_state
+from recbench.rl.rules import rule_of
 from recbench.schema import AlgoConfig
 from recbench.training.distributed import ONE_PROCESS, Distributed
 
@@ -182,7 +183,7 @@ def _log(
     width = 1.0 / groups.weights[effective].square().sum(dim=1)
     updates = config.updates_per_rollout if loss is not None or not math.isnan(replayed) else 0
     present = groups.positive_present.double()
-    alone = config.name == "weighted_sft"  # its negatives say how a context ranks, and get no gradient
+    learned = part.valid if rule_of(config).trains_negatives else part.valid[:, :1]
     return StepLog(
         reward=float(present.sum() / groups.valid.sum().clamp(min=1)),
         positive_share=float(present.mean()),
@@ -201,7 +202,7 @@ def _log(
         gradient_norm=gradient_norm,
         entropy=entropy_estimate(groups if groups.entropy is not None else part, log_probs),
         updates=updates,
-        candidates=updates * int((part.valid & part.effective[:, None])[:, : 1 if alone else None].sum()),
+        candidates=updates * int((learned & part.effective[:, None]).sum()),
         scored=groups.scored,
         seconds=seconds + groups.seconds,
     )

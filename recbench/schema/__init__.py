@@ -3,6 +3,7 @@
 The field's `help` metadata is what `recbench STAGE --help-config` prints.
 """
 
+from recbench.option import option
 from recbench.schema.captions import (
     CaptionerConfig,
     CaptionStageConfig,
@@ -12,26 +13,25 @@ from recbench.schema.captions import (
     SimulateStageConfig,
     TokenizeStageConfig,
 )
+from recbench.schema.clauses import conditions
 from recbench.schema.defaults import with_defaults
-from recbench.schema.effects import conditions, ineffective, refuse_ineffective
+from recbench.schema.effects import ineffective, refuse_ineffective
 from recbench.schema.experiments import ArmConfig, BenchConfig, read_bench
-from recbench.schema.first_sft import is_first_sft, settle_first_sft
+from recbench.schema.first_sft import is_first_sft, is_first_sft_in, settle_first_sft
 from recbench.schema.given import given_keys
 from recbench.schema.help import describe
 from recbench.schema.laboratory import LaboratoryStageConfig, MarketConfig
-from recbench.schema.options import DataConfig, DataStageConfig, StageConfig, option
+from recbench.schema.options import DataConfig, DataStageConfig, StageConfig
 from recbench.schema.outside import KINDS, as_values, is_outside, label_of, recorded, settings_of, typed
 from recbench.schema.recommender import (
-    AlgoConfig,
     EvalStageConfig,
     ItemTokensConfig,
-    NegativesConfig,
     PolicyConfig,
     TrainStageConfig,
 )
 from recbench.schema.stages import STAGE_SCHEMAS, register
+from recbench.schema.training import AlgoConfig, NegativesConfig
 from recbench.schema.validation import (
-    WINDOWED,
     check_addresses,
     check_picker,
     check_rule,
@@ -45,7 +45,6 @@ from recbench.schema.validation import (
 __all__ = [
     "KINDS",
     "STAGE_SCHEMAS",
-    "WINDOWED",
     "AlgoConfig",
     "ArmConfig",
     "BenchConfig",
@@ -78,6 +77,7 @@ __all__ = [
     "given_keys",
     "ineffective",
     "is_first_sft",
+    "is_first_sft_in",
     "is_outside",
     "label_of",
     "option",

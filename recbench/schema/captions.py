@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from recbench.schema.options import StageConfig, option
+from recbench.option import option
+from recbench.schema.options import StageConfig
 
 # where settings of a captioner have an effect
 TRAINED_HERE = "kind=llava_small path=none"

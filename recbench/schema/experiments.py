@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench.errors import UserError
-from recbench.schema.options import option
+from recbench.option import option
 from recbench.schema.validation import check_picker, did_you_mean
 
 SFT, SCRATCH = "sft", "scratch"  # what an arm may start from, beside other arms

@@ -1,6 +1,6 @@
 """One place for the settings of a first SFT: the node `sft`, whether a user asks for it or rl makes it for itself."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -8,12 +8,22 @@ from omegaconf import DictConfig
 
 from recbench.errors import UserError
 from recbench.schema.given import given_keys
-from recbench.schema.recommender import AlgoConfig
+from recbench.schema.kinds import RULES
+from recbench.schema.training import AlgoConfig
 
 
 def is_first_sft(config: DictConfig) -> bool:
     """Whether a training is SFT from scratch, on interactions that are not kept from it."""
-    return config.algo.name == "sft" and config.input is None and config.algo.interactions != "reserved"
+    return _is_first(config.algo.name, config.input, config.algo.interactions)
+
+
+def is_first_sft_in(values: Mapping[str, Any]) -> bool:
+    """The same for the values of a run's config."""
+    return _is_first(values["algo"]["name"], values["input"], values["algo"]["interactions"])
+
+
+def _is_first(rule: str, source: str | None, interactions: str) -> bool:
+    return rule in RULES and RULES[rule].pretrains and source is None and interactions != "reserved"
 
 
 def settle_first_sft(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
@@ -40,6 +50,4 @@ def settle_first_sft(config: DictConfig, overrides: Sequence[str]) -> DictConfig
 
 def settled_values(values: dict[str, Any]) -> dict[str, Any]:
     """The same for the values of a run's config: what an SFT was trained by is under `algo`, whatever `sft` says."""
-    algo = values["algo"]
-    first = algo["name"] == "sft" and values["input"] is None and algo["interactions"] != "reserved"
-    return {**values, "sft": algo} if first else values
+    return {**values, "sft": values["algo"]} if is_first_sft_in(values) else values

@@ -4,7 +4,7 @@ from dataclasses import MISSING as NO_DEFAULT
 
 from omegaconf import MISSING, DictConfig
 
-from recbench.schema.effects import conditions
+from recbench.schema.clauses import conditions
 from recbench.schema.stages import STAGE_SCHEMAS
 from recbench.schema.validation import expected, options
 

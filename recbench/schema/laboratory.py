@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from recbench.schema.options import BaseStageConfig, option
-from recbench.schema.recommender import AlgoConfig, NegativesConfig
+from recbench.option import option
+from recbench.schema.options import BaseStageConfig
+from recbench.schema.training import AlgoConfig, NegativesConfig
 
 
 @dataclass

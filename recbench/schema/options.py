@@ -1,30 +1,11 @@
-"""What every configuration class is made of: fields with a help text and a range, the data, and what stages share."""
+"""Configuration of the data, and of what stages share."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import MISSING
 
-
-def option(
-    default: Any,
-    help: str,
-    *,
-    least: float | None = None,
-    most: float | None = None,
-    one_of: tuple[str, ...] | None = None,
-    of: str | tuple[str, ...] = (),
-) -> Any:
-    """A dataclass field with a default, a one-line help text, the values it may take, and where it has an effect.
-
-    `of` says when: `kind=llava,text` of keys beside it, several with blanks between where all have to hold, in a tuple
-    where one of them has to; `schema/effects.py` has the grammar.
-    """
-    needs = (of,) if isinstance(of, str) else of
-    metadata = {"help": help, "least": least, "most": most, "one_of": one_of, "of": needs}
-    if isinstance(default, list | dict):
-        return field(default_factory=lambda: type(default)(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
+from recbench.option import option
 
 
 @dataclass

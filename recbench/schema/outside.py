@@ -13,10 +13,12 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench.errors import UserError
+from recbench.option import option
 from recbench.schema.captions import CaptionerConfig, CtrModelConfig, FeaturesConfig
-from recbench.schema.options import DataConfig, option
-from recbench.schema.recommender import AlgoConfig, NegativesConfig, PolicyConfig
+from recbench.schema.options import DataConfig
+from recbench.schema.recommender import PolicyConfig
 from recbench.schema.stages import STAGE_SCHEMAS
+from recbench.schema.training import AlgoConfig, NegativesConfig
 
 CODE, LABEL, TRAINED_BY = "code", "label", "trained_by"
 Settings = TypeVar("Settings")

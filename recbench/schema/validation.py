@@ -13,13 +13,13 @@ from recbench.dotted import named
 from recbench.errors import UserError
 from recbench.metrics.fpr_window import check_window
 from recbench.redaction import has_secrets, redacted
+from recbench.schema.kinds import RULES, rule_of, source_of
 from recbench.schema.outside import KINDS
 from recbench.schema.stages import STAGE_SCHEMAS
 from recbench.stage_table import STAGES
 
 # The one rule that makes a policy of each kind; the others are trained by sft and by any rl.
 RULE_OF_POLICY = {"popularity": "count", "item_knn": "count", "bpr_mf": "bpr"}
-WINDOWED = ("tawin", "weighted_sft")  # rules that aim at a window, and weigh contexts by it
 WEIGHTS = re.compile(r"window|(ndcg|mrr)@[1-9]\d*")
 # Whole numbers without an end of their own: what counts things in memory is far smaller, and a larger one is a slip.
 LARGEST = 2**31 - 1
@@ -192,27 +192,7 @@ def check_rule(algo: DictConfig, negatives: DictConfig) -> None:
     """Check that a training rule and its negatives go together; raises UserError."""
     if not WEIGHTS.fullmatch(algo.weights):
         raise UserError(f"algo.weights={algo.weights!r}: expected window, ndcg@K or mrr@K, as in --weights ndcg@10")
-    given = [name for name in ("window", "top_k", "anchor") if algo[name] is not None]
-    given += ["weights"] if algo.weights != "window" else []
-    if algo.name in WINDOWED and len(given) != 1:
-        problem = " and ".join(given) + " are given" if given else "none is given"
-        anchor = ", --anchor K" if algo.name == "tawin" else ""
-        raise UserError(
-            f"algo={algo.name} needs one of --window a,b, --top-k K{anchor} and --weights ndcg@K: {problem}"
-        )
-    if algo.anchor is not None and algo.name != "tawin":
-        raise UserError(f"algo.anchor is for tawin, and algo is {algo.name}: add --algo=tawin or leave it out")
-    if algo.name == "weighted_sft" and (negatives.kind != "window" or algo.positives not in ("auto", "window")):
-        raise UserError(
-            f"algo=weighted_sft weighs contexts by the ranks of their positives, and negatives is {negatives.kind}, "
-            f"algo.positives {algo.positives}: give negatives=window and algo.positives=auto"
-        )
-    if algo.name not in WINDOWED and given:
-        raise UserError(f"algo.{given[0]} is for tawin, and algo is {algo.name}: add --algo=tawin or leave it out")
-    if algo.name not in WINDOWED and negatives.kind == "window":
-        raise UserError(f"negatives=window is for tawin, and algo is {algo.name}: use --neg=random, beam, mixed or dns")
-    if algo.name not in WINDOWED and algo.positives == "window":
-        raise UserError(f"algo.positives=window is for tawin, and algo is {algo.name}: use injected, on_policy or auto")
+    rule_of(algo).check(algo, source_of(negatives))
     if algo.window is not None:
         check_window(algo.window, "algo.window")
 
@@ -241,7 +221,7 @@ def check_evaluation(config: DictConfig) -> None:
 def check_training(config: DictConfig) -> None:
     """Check that rule, negatives, policy and items of a training go together; raises UserError."""
     check_rule(config.algo, config.negatives)
-    if config.sft.name != "sft":
+    if config.sft.name not in RULES or not RULES[config.sft.name].pretrains:
         raise UserError(
             f"sft.name={config.sft.name!r}: the node 'sft' tells how an SFT run is made; its name stays sft"
         )

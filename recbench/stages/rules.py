@@ -21,6 +21,7 @@ from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.interface import ScoringPolicy
 from recbench.rl.objective import needs_reference
+from recbench.rl.rules import rule_of
 from recbench.rl.trainer import rl_step
 from recbench.schema import TrainStageConfig
 from recbench.training.device import autocast
@@ -59,7 +60,7 @@ def plan_of(
     if policy.learns_from == TRIPLES:
         return _bpr_plan(config, data, cast(TriplesPolicy, policy), device, distributed)
     trained = cast(SequencePolicy, policy)
-    return (_sft_plan if config.algo.name == "sft" else _rl_plan)(config, data, trained, device, distributed)
+    return (_rl_plan if rule_of(config.algo).grouped else _sft_plan)(config, data, trained, device, distributed)
 
 
 def _targets(config: TrainStageConfig, data: RecommendationData) -> np.ndarray:

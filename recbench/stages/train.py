@@ -33,8 +33,10 @@ from recbench.reporting.scalars import Scalars
 from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import near_exact_error
 from recbench.rl.objective import check_objective, picker_metric
+from recbench.rl.ranks import RANKS
+from recbench.rl.rules import rule_of
 from recbench.runs import Run, atomic_path
-from recbench.schema import WINDOWED, AlgoConfig, TrainStageConfig, is_first_sft, label_of
+from recbench.schema import AlgoConfig, TrainStageConfig, is_first_sft, label_of
 from recbench.stages.rules import plan_of
 from recbench.training.device import choose_device, use_threads
 from recbench.training.distributed import ONE_PROCESS
@@ -45,7 +47,6 @@ from recbench.upstream import require, require_sft
 SHOWN_METRICS = ("ndcg@10", "hr@10", "hr@50", "auc")  # validated beside the one that selects
 VALIDATION_BEAM = 50  # width of validation on tries of several levels, where the metrics that select need no more
 ERROR_CASES = 64  # on which near-exact ranks are compared with exact ones
-FRESH = ("count", "bpr")  # rules that start from nothing
 
 
 def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def run(config: TrainStageConfig, run: Run) -> dict[str, Any]:
     distributed = ONE_PROCESS
     plan = plan_of(config, data, policy, device, distributed)
     if 0 < plan.steps < plan.evaluate_every:
-        counted = "epochs" if is_first_sft(config) or config.algo.name == "bpr" else "steps"  # type: ignore[arg-type]
+        counted = "epochs" if is_first_sft(config) or rule_of(config.algo).counts_epochs else "steps"  # type: ignore[arg-type]
         run.note(
             f"evaluate_every={config.algo.evaluate_every} {counted} is more than the training has: it is validated at "
             "its start and at its end, and nowhere between"
@@ -176,7 +177,7 @@ def _near_exact_error(
     tracker: RankTracker | None,
 ) -> dict[str, float] | None:
     """For TAWin with ranks by beam or estimated: their error against exact ones, on the first validation cases."""
-    if config.algo.name not in WINDOWED or config.algo.ranks == "exact":
+    if not rule_of(config.algo).windowed or RANKS[config.algo.ranks].exact:
         return None
     some = Cases(cases.user[:ERROR_CASES], cases.position[:ERROR_CASES])
     past = torch.from_numpy(policy.contexts(data.interactions, some)).to(policy.device)
@@ -208,8 +209,7 @@ def _describe_tokens(policy: Policy, tokens: ItemTokens) -> dict[str, Any]:
 
 def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tuple[Policy, ItemTokens]:
     """The policy to train: a fresh one, that of an SFT run (for RL, for SFT on reserved interactions), or `input`'s."""
-    from_interactions = config.algo.name == "sft" and config.input is None and config.algo.interactions != "reserved"
-    if from_interactions or config.algo.name in FRESH:
+    if is_first_sft(config) or rule_of(config.algo).starts_anew:  # type: ignore[arg-type]
         tokens = make_item_tokens(config.item_tokens, data, config.reserved, config.seed)
         if (index := captions_index(config.item_tokens)) is not None:
             run.use(Run(index.parent))

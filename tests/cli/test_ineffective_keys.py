@@ -4,7 +4,7 @@ import pytest
 
 from recbench.composition import compose
 from recbench.schema import STAGE_SCHEMAS, options, refuse_ineffective
-from recbench.schema.effects import _found, _split
+from recbench.schema.clauses import NOT_IN_CONFIG, clauses
 
 pytestmark = pytest.mark.slow
 
@@ -135,11 +135,11 @@ def test_every_condition_names_keys_that_are_there_and_values_that_they_can_have
         config = compose(stage, [])
         for key, item in fields.items():
             for text in item.metadata.get("of", ()):
-                for clause in text.split(" "):
-                    name, _, values = _split(clause)
-                    if name in ("rule", "made_by") or stage == "laboratory":
+                for clause in clauses(text):
+                    name, values = clause.key.name, clause.values
+                    if name in NOT_IN_CONFIG or stage == "laboratory":
                         continue
-                    assert _found(config, key.rpartition(".")[0], name), (key, clause)
+                    assert clause.key.found(config, key.rpartition(".")[0]), (key, clause)
                     other = fields[name if "." in name else f"{key.rpartition('.')[0]}.{name}".lstrip(".")]
                     known = other.metadata.get("one_of")
                     assert not known or set(values) <= set(known), (key, clause)

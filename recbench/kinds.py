@@ -1,0 +1,66 @@
+"""One module a kind: a folder's classes become a table by their names, and their settings keys of one config node.
+
+Nothing here names a kind. A new one is a module in its folder: the table, the choices of the config key,
+`--help-config` and the checks follow.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import field, fields, make_dataclass
+from typing import Any, ClassVar, TypeVar, get_type_hints
+
+LAST = 100  # the place of what has not been given one
+
+
+class Kind:
+    """What the classes of such a folder have in common."""
+
+    name: str = ""  # by which it is chosen; none: a base of others
+    place: ClassVar[int] = LAST  # in lists; those of one place stand in the order of their names
+    Settings: ClassVar[type | None] = None  # dataclass of the keys that this kind has for itself, made of `option`
+
+
+Found = TypeVar("Found", bound=Kind)
+Settings = TypeVar("Settings")
+
+
+def kinds_in(package: str, folder: Iterable[str], base: type[Found]) -> dict[str, Found]:
+    """One of each class below `base` with a name that a module of `package` defines: by name, in the order of places.
+
+    `folder` is the package's `__path__`. Its modules are imported, so they leave torch for where it is needed.
+    """
+    found: list[type[Found]] = []
+    for module in pkgutil.iter_modules(folder):
+        defined = importlib.import_module(f"{package}.{module.name}")
+        classes = [one for one in vars(defined).values() if isinstance(one, type) and issubclass(one, base)]
+        found += [one for one in classes if one.name and one.__module__ == defined.__name__]
+    ordered = sorted(found, key=lambda one: (one.place, one.name))
+    return {one.name: one() for one in ordered}
+
+
+def settings_of_kinds(title: str, kinds: Mapping[str, Kind], clause: str) -> type:
+    """A dataclass with the own settings of all kinds, each with an effect for its kind alone: `of="clause=NAME ..."`.
+
+    Kinds of one class of settings share its keys.
+    """
+    names: dict[type, list[str]] = {}
+    for kind in kinds.values():
+        if kind.Settings is not None:
+            names.setdefault(kind.Settings, []).append(kind.name)
+    made = [one for settings, of in names.items() for one in _fields(settings, f"{clause}={','.join(of)}")]
+    return make_dataclass(title, made)
+
+
+def _fields(settings: type, clause: str) -> Iterable[tuple[str, Any, Any]]:
+    types = get_type_hints(settings)
+    for item in fields(settings):
+        needs = tuple(f"{clause} {text}".strip() for text in item.metadata["of"] or ("",))
+        metadata = {**item.metadata, "of": needs}
+        copied = field(default=item.default, default_factory=item.default_factory, metadata=metadata)  # type: ignore[call-overload]
+        yield item.name, types[item.name], copied
+
+
+def own(settings: type[Settings], node: Any) -> Settings:
+    """A kind's own settings out of the config node that they are keys of."""
+    return settings(**{item.name: getattr(node, item.name) for item in fields(settings)})  # type: ignore[arg-type]

@@ -1,0 +1,37 @@
+"""Training rules and sources of negatives as the config's classes need them: their names, settings and checks.
+
+Their modules are below `recbench.rl`, which is above this package: they are named as text here, as stages are in
+`recbench.stage_table`. They import no torch, and nothing that imports this package, before they are asked for more.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from recbench.dotted import named
+from recbench.kinds import Kind
+
+
+class RuleTraits(Protocol):
+    """What this package asks of a training rule; `recbench.rl.rules.interface.Rule` has it."""
+
+    reads: frozenset[str]
+    grouped: bool
+    pretrains: bool
+    in_laboratory: bool
+
+    def check(self, algo: Any, source: Any) -> None:
+        """Raise UserError for settings, or a source of negatives, that contradict the rule."""
+
+
+class SourceTraits(Protocol):
+    """What it asks of a source of negatives; `recbench.rl.sources.interface.Source` has it."""
+
+    reads: frozenset[str]
+
+
+RULES: Mapping[str, RuleTraits] = named("recbench.rl.rules:RULES")
+SOURCES: Mapping[str, SourceTraits] = named("recbench.rl.sources:SOURCES")
+RULE_KINDS: Mapping[str, Kind] = named("recbench.rl.rules:RULES")
+SOURCE_KINDS: Mapping[str, Kind] = named("recbench.rl.sources:SOURCES")
+rule_of: Callable[[Any], RuleTraits] = named("recbench.rl.rules:rule_of")
+source_of: Callable[[Any], SourceTraits] = named("recbench.rl.sources:source_of")
