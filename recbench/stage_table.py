@@ -31,6 +31,7 @@ class Stage:
     estimate: str = ""  # estimate(config) -> what it would take, for --estimate
     grids: str = ""  # grids(metrics) -> tables for a terminal; none: metrics by name
     sections: str = ""  # sections(run) -> Markdown of the report; none: the same tables
+    verdict: str = ""  # verdict(metrics) -> what was found, in a sentence or two, on top of both
 
     def schema(self) -> type:
         """The dataclass of its keys."""
@@ -59,6 +60,7 @@ ROWS = (
         estimate="recbench.stages.caption:estimate",
         grids="recbench.reporting.captions:caption_grids",
         sections="recbench.reporting.captions:caption_sections",
+        verdict="recbench.reporting.verdicts:caption_verdict",
     ),
     Stage(
         "tokenize",
@@ -82,6 +84,7 @@ ROWS = (
         idle="recbench.schema.effects:idle_without_captions",
         grids="recbench.reporting.clicks:click_grids",
         sections="recbench.reporting.clicks:click_sections",
+        verdict="recbench.reporting.verdicts:click_verdict",
     ),
     Stage(
         "simulate",
@@ -94,6 +97,7 @@ ROWS = (
         idle="recbench.schema.effects:idle_where_runs_are_named",
         grids="recbench.reporting.simulation:simulation_grids",
         sections="recbench.reporting.simulation:simulation_sections",
+        verdict="recbench.reporting.verdicts:simulation_verdict",
     ),
     Stage(
         "train",
@@ -107,6 +111,8 @@ ROWS = (
         check="recbench.schema.validation:check_training",
         settle="recbench.settling:settle_item_tokens",
         idle="recbench.schema.effects:idle_in_training",
+        sections="recbench.reporting.training:training_sections",
+        verdict="recbench.reporting.verdicts:training_verdict",
     ),
     Stage(
         "eval",
@@ -117,6 +123,7 @@ ROWS = (
         takes="train",
         check="recbench.schema.validation:check_evaluation",
         settle="recbench.settling:settle_metrics",
+        verdict="recbench.reporting.verdicts:evaluation_verdict",
     ),
     Stage(
         "laboratory",
@@ -135,6 +142,7 @@ ROWS = (
         describe="recbench.comparisons.experiments:describe_bench",
         grids="recbench.reporting.bench:bench_grids",
         sections="recbench.reporting.bench:bench_sections",
+        verdict="recbench.reporting.verdicts:bench_verdict",
     ),
     Stage(
         "demo",

@@ -1,5 +1,6 @@
 """`recbench bench`: its tables, its report, what --plan prints, and the folder that finished results are kept in."""
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ from recbench.errors import UserError
 from recbench.grids import Cell, Grid, folded
 from recbench.reporting.comparison import BOTH, comparison_grids, legend, mark, terminal_grids
 from recbench.reporting.comparison_tables import write_tables
+from recbench.reporting.gain_plot import Gain, plot_gains
 from recbench.reporting.markup import Markup, code, escaped, link
 from recbench.reporting.tables import markdown, number, percent, signed_interval, titled
 from recbench.runs import Run, atomic_path, write_json
@@ -25,6 +27,8 @@ COST_COLUMNS = {  # key in the manifest -> title
     "seconds_a_step": "seconds a step",
     "relative": "relative to grpo_beam's",
 }
+MAIN = ("ndcg@10", "hr@10", "ndcg@5", "hr@5", "auc")
+GAINS_PICTURE = "gains.png"
 WITHOUT_EFFECT = ("runs", "threads", "device", "force")  # overrides that say where a run was made
 
 
@@ -74,7 +78,7 @@ def bench_sections(run: Run) -> list[str]:
     metrics, manifest = run.metrics, run.manifest
     several = "by_data" in metrics
     picks = manifest.get("pick", [])
-    lines = ["## Results", "", _picked(picks[0] if picks else None), "", *_tables(metrics)]
+    lines = ["## Results", "", *_picture(run), _picked(picks[0] if picks else None), "", *_tables(metrics)]
     for pick, other in metrics.get("also_picked", {}).items():
         lines += [f"## Results, picked by {escaped(pick)}", "", _picked(pick), "", *_tables(other)]
     lines += [
@@ -109,6 +113,50 @@ def bench_sections(run: Run) -> list[str]:
         linked.append([*named, entry["arm"], str(entry["seed"]), code(entry["train"]), code(entry["eval"]), there])
     columns_of_runs = [*(["data"] if several else []), "arm", "seed", "train run", "eval run", "there"]
     return [*lines, markdown(Grid("", columns_of_runs, linked, prose=True))]
+
+
+def main_metric(comparison: Mapping[str, Any], asked: str | None = None) -> str:
+    """The metric that a picture and a sentence are about: the one asked for, else the first of `MAIN` that is there."""
+    names: list[str] = comparison["metrics"]
+    return asked if asked in names else next((name for name in MAIN if name in names), names[0])
+
+
+def gains_of(metrics: Mapping[str, Any]) -> tuple[str, list[Gain]]:
+    """The metric of the forest plot, and a line an arm and data set: gains over the baseline in percent of its mean."""
+    compared = comparisons_of(metrics)
+    asked = metrics.get("summary", {}).get("metric")
+    name = main_metric(next(iter(compared.values())), asked)
+    gains = []
+    for data, one in compared.items():
+        if name not in one["metrics"]:
+            continue
+        base = next((arm["values"][name]["mean"] for arm in one["arms"] if "difference" not in arm), None) or math.nan
+        group = data or f"over {one['baseline']}"
+        for arm in one["arms"]:
+            if "difference" in arm:
+                gains.append(_gain(arm["difference"]["values"][name], group, arm["arm"], base))
+    return name, gains
+
+
+def _gain(value: Mapping[str, Any], group: str, label: str, base: float) -> Gain:
+    def known(key: str) -> float:
+        found = value.get(key)
+        return math.nan if found is None else float(found)
+
+    users = (100 * known("low") / base, 100 * known("high") / base)
+    both = (known("relative_users_and_seeds_low"), known("relative_users_and_seeds_high"))
+    return Gain(group, label, known("relative_percent"), users, both)
+
+
+def _picture(run: Run) -> list[str]:
+    """`gains.png` and where it stands in the report; nothing where no gain is known."""
+    name, gains = gains_of(run.metrics)
+    if not any(math.isfinite(gain.value) for gain in gains):
+        return []
+    title = f"{name}: gains over {next(iter(comparisons_of(run.metrics).values()))['baseline']}"
+    with atomic_path(run.path / GAINS_PICTURE) as partial:
+        plot_gains(partial, gains, title, "95%, users", "95%, users and seeds", of=name)
+    return [f"![Relative gains in {escaped(name)} with their intervals]({GAINS_PICTURE})", ""]
 
 
 def _picked(pick: str | None) -> str:

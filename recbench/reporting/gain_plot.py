@@ -21,8 +21,9 @@ class Gain(NamedTuple):
     outer: tuple[float, float]
 
 
-def plot_gains(path: Path, gains: Sequence[Gain], title: str, inner: str, outer: str) -> None:
-    """Draw the gains that are defined, in their order, and write a PNG to `path`; `inner`, `outer` name the intervals.
+def plot_gains(path: Path, gains: Sequence[Gain], title: str, inner: str, outer: str, of: str = "AUC") -> None:
+    """Draw the gains that are defined, in their order, and write a PNG to `path`; `inner`, `outer` name the intervals,
+    `of` what the gains are in.
 
     The same gains draw the same bytes.
     """
@@ -53,7 +54,7 @@ def plot_gains(path: Path, gains: Sequence[Gain], title: str, inner: str, outer:
         axes.text(1.12, y, f"{gain.value:+.2f}%", transform=beside, ha="right", va="center", fontsize=9, color=INK)
     axes.set_yticks(places, [f"{gain.group}, {gain.label}" for gain in shown], fontsize=9)
     axes.invert_yaxis()
-    axes.set_xlabel("relative gain in AUC, %", fontsize=9)
+    axes.set_xlabel(f"relative gain in {of}, %", fontsize=9)
     axes.set_title(title, loc="left", fontsize=11, color=INK)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)

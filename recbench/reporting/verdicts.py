@@ -5,16 +5,17 @@ said, so that nothing found is not read as nothing there.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from recbench.dotted import named
 from recbench.metrics.fpr_window import shortened
-from recbench.reporting.bench import comparisons_of
+from recbench.reporting.bench import comparisons_of, main_metric
 from recbench.reporting.tables import number, percent
+from recbench.stage_table import STAGES
 
 POWER = 2.8  # standard errors that a true difference needs to be found with 80% power at the 5% level, two-sided
 ENDS = 3.92  # standard errors between the ends of a 95% interval
-MAIN = ("ndcg@10", "hr@10", "ndcg@5", "hr@5", "auc")  # the metric that a sentence is about: the first that is there
 SMALL_GAIN = 1.0  # percent
 ALPHA = 0.05
 CHANCE = 0.5  # AUC of any order that knows nothing
@@ -22,7 +23,8 @@ CHANCE = 0.5  # AUC of any order that knows nothing
 
 def verdict(stage: str, metrics: Mapping[str, Any]) -> list[str]:
     """One or two sentences without a full stop, on what a finished run's metrics say; none for other stages."""
-    return VERDICTS[stage](metrics) if stage in VERDICTS else []
+    found = STAGES[stage].verdict if stage in STAGES else ""
+    return list(named(found)(metrics)) if found else []
 
 
 def click_verdict(metrics: Mapping[str, Any]) -> list[str]:
@@ -53,7 +55,7 @@ def click_verdict(metrics: Mapping[str, Any]) -> list[str]:
 def comparison_verdict(comparison: Mapping[str, Any], metric: str | None = None) -> list[str]:
     """Which arms differ from the baseline on one metric, after Holm's correction, and with seeds as draws, too."""
     held = {arm["arm"]: arm["difference"]["values"] for arm in comparison["arms"] if "difference" in arm}
-    name = metric or next((one for one in MAIN if one in comparison["metrics"]), comparison["metrics"][0])
+    name = main_metric(comparison, metric)
     moved = {arm: values[name] for arm, values in held.items() if values[name]["detectable"] != 0}  # others are equal
     found = {arm: value for arm, value in moved.items() if _known(value.get("p_holm"))}
     if not found:
@@ -83,11 +85,7 @@ def comparison_verdict(comparison: Mapping[str, Any], metric: str | None = None)
 def bench_verdict(metrics: Mapping[str, Any]) -> list[str]:
     """The verdict on each data set of a bench."""
     metric = metrics.get("summary", {}).get("metric")
-    return [
-        line
-        for one in comparisons_of(metrics).values()
-        for line in comparison_verdict(one, metric if metric in one["metrics"] else None)
-    ]
+    return [line for one in comparisons_of(metrics).values() for line in comparison_verdict(one, metric)]
 
 
 def evaluation_verdict(metrics: Mapping[str, Any]) -> list[str]:
@@ -164,13 +162,3 @@ def _interval(gain: Mapping[str, Any]) -> str:
 def _known(*values: Any) -> bool:
     """Whether all are numbers."""
     return all(isinstance(value, int | float) and not math.isnan(value) for value in values)
-
-
-VERDICTS: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {
-    "bench": bench_verdict,
-    "caption": caption_verdict,
-    "ctr": click_verdict,
-    "eval": evaluation_verdict,
-    "simulate": simulation_verdict,
-    "train": training_verdict,
-}
