@@ -54,7 +54,7 @@ def arm_label(config: DictConfig) -> str:
     if policy == "llama_small":
         return rule
     policy = label_of("policy", config.policy)
-    return policy if rule == "sft" else f"{policy} {rule}"
+    return policy if is_first_sft(config) else f"{policy} {rule}"
 
 
 def read_evaluations(runs: Sequence[Run], excluded: bool, labels: Mapping[str, str] | None) -> list[Evaluation]:

@@ -10,6 +10,8 @@ import numpy as np
 from recbench.laboratory.arms import BEST, SFT, Arm
 from recbench.laboratory.measure import Measured
 from recbench.metrics.spread import sample_deviation
+from recbench.rl.rules import rule_of
+from recbench.rl.sources import source_of
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,10 @@ class Results:
         means = self.measured.means[:, :, column]
         return Lead(arm, over, **estimate._asdict(), seeds=(means[:, first] - means[:, second]).tolist())
 
+    def of_rule(self, name: str) -> list[Arm]:
+        """All arms of one rule."""
+        return [arm for arm in self.arms if arm.algo.name == name]
+
     def mean(self, arm: str, metric: str) -> float:
         """The mean over users and seeds."""
         return float(self.measured.mean(self.names.index(arm))[self.metrics.index(metric)])
@@ -102,21 +108,21 @@ def check_claims(results: Results) -> list[Claim]:
     claims: list[Claim] = []
     random, beam = results.find("grpo", "random"), results.find("grpo", "beam", "auto")
     if random is not None:
-        others = [arm.name for arm in results.arms if arm.aim not in ("", "auc") and arm.algo.name != "weighted_sft"]
+        others = [arm.name for arm in results.arms if arm.aim not in ("", "auc") and rule_of(arm.algo).trains_negatives]
         text = f"{random.name} has the best AUC of all arms with reinforcement learning"
         claims += _ahead(results, text, random.name, others, "auc")
     if beam is not None:
-        others = [arm.name for arm in results.arms if arm.algo.name == "grpo" and not _same_but_width(arm, beam)]
+        others = [arm.name for arm in results.of_rule("grpo") if not _same_but_width(arm, beam)]
         text = f"{beam.name}, whose positives are on policy, has the best WPAUC(0, B/n) of the GRPO arms"
         claims += _ahead(results, text, beam.name, others, beam.aim)
-    for arm in results.arms:
-        if arm.algo.name == "tawin" and arm.algo.top_k is not None:
+    for arm in results.of_rule("tawin"):
+        if arm.algo.top_k is not None:
             others = [other.name for other in (random, beam) if other is not None]
             text = f"{arm.name} has a higher HR@{arm.algo.top_k} than GRPO with random and with beam negatives"
             claims += _ahead(results, text, arm.name, others, f"hr@{arm.algo.top_k}")
-    for arm in results.arms:
-        alone = [one.name for one in results.arms if one.algo.name == "weighted_sft" and one.aim == arm.aim]
-        if arm.algo.name == "tawin" and arm.algo.anchor is None:
+    for arm in results.of_rule("tawin"):
+        alone = [one.name for one in results.of_rule("weighted_sft") if one.aim == arm.aim]
+        if arm.algo.anchor is None:
             text = f"{arm.name} has a higher {arm.aim} than SFT on its contexts, weighted alike, without negatives"
             claims += _ahead(results, text, arm.name, alone, arm.aim)
     for matrix in window_matrices(results):
@@ -141,7 +147,7 @@ def anchor_curves(results: Results) -> list[AnchorCurves]:
     """One for each temperature at which TAWin has at least three anchors and nothing else differs."""
     found: dict[float, dict[int, str]] = {}
     for arm in results.arms:
-        if arm.algo.anchor is not None and arm.negatives.kind == "beam":
+        if arm.algo.anchor is not None and source_of(arm.negatives).has_places:
             found.setdefault(arm.algo.anchor_temperature, {}).setdefault(arm.algo.anchor, arm.name)
     metrics = sorted((name for name in results.metrics if name.startswith("hr@")), key=lambda name: int(name[3:]))
     curves = []
@@ -163,8 +169,8 @@ def window_matrices(results: Results) -> list[Matrix]:
     matrices = []
     for rule, kind in (("tawin", "hr@"), ("tawin", "wpauc("), ("grpo", "wpauc(")):
         own: dict[str, Arm] = {}
-        for arm in results.arms:
-            if arm.algo.name == rule and arm.algo.anchor is None and arm.aim.startswith(kind):
+        for arm in results.of_rule(rule):
+            if arm.algo.anchor is None and arm.aim.startswith(kind):
                 own.setdefault(arm.aim, arm)  # variants of an aim have no column of their own
         if len(own) < 2:
             continue

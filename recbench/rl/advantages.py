@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+# Degrees of freedom that the standard deviation gives up, by `algo.advantage`; none: rewards are centred only.
+LOST = {"population": 0, "sample": 1, "none": None}
+
 
 def group_advantages(rewards: Tensor, valid: Tensor, normalisation: str, epsilon: float = 0.0) -> Tensor:
     """Rewards standardised within each group, (r - mean) / (standard deviation + epsilon).
@@ -19,9 +22,9 @@ def group_advantages(rewards: Tensor, valid: Tensor, normalisation: str, epsilon
     highest = rewards.masked_fill(~valid, -torch.inf).amax(dim=1, keepdim=True)
     lowest = rewards.masked_fill(~valid, torch.inf).amin(dim=1, keepdim=True)
     one_class = highest <= lowest  # asked of the rewards themselves: a rounded mean would leave a variance above 0
-    if normalisation != "none":
-        degrees = size - 1 if normalisation == "sample" else size
-        deviation = (centred.square().sum(dim=1, keepdim=True) / degrees.clamp(min=1)).sqrt()
+    lost = LOST[normalisation]
+    if lost is not None:
+        deviation = (centred.square().sum(dim=1, keepdim=True) / (size - lost).clamp(min=1)).sqrt()
         divisor = deviation + epsilon
         centred = centred / divisor.masked_fill(one_class | (divisor == 0), 1.0)  # a square may round to 0
     return centred.masked_fill(one_class | (size < 2), 0.0)
@@ -40,7 +43,7 @@ def pair_scale(group_sizes: Tensor, normalisation: str, epsilon: float = 0.0) ->
         "sample": share.sqrt(),
         "none": torch.ones_like(share),
     }[normalisation]
-    if normalisation != "none":
+    if LOST[normalisation] is not None:
         deviation = deviation + epsilon
     advantage = (1.0 - share) / deviation.clamp(min=torch.finfo(torch.float64).tiny)
     return torch.where(size > 1, advantage * share, torch.zeros_like(share))

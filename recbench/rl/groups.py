@@ -28,14 +28,12 @@ class Groups:
     positives: Tensor  # int64 [B]: the positive, in the group or not
     ranks: Tensor  # int64 [B, G]: 1-based among the negatives, estimates rounded; 0 for column 0 and where unknown
     inclusion: Tensor  # float64 [B, G]: probability that the source includes the candidate, (0, 1]
-    weights: (
-        Tensor  # float64 [B, G]: w of (7), rows of sum 1 (in expectation if ranks are estimated) or 0; column 0 is 0
-    )
+    # float64 [B, G]: w of (7), rows of sum 1 (in expectation if ranks are estimated) or 0; column 0 is 0
+    weights: Tensor
     context_weights: Tensor  # float64 [B]: v of (7), 0 where the positive is not in the group
     positive_present: Tensor  # bool [B]
-    positive_above: (
-        Tensor  # int64 [B]: negatives strictly above the positive; a lower bound if no beam found it; -1 unknown
-    )
+    # int64 [B]: negatives strictly above the positive; a lower bound if no beam found it; -1 unknown
+    positive_above: Tensor
     covered: Tensor  # bool [B]: the ranked negatives reach the window's end (true where no ranks are needed)
     entropy: Tensor | None  # float64 [B]: of the policy over the catalogue, nats; none unless it was scored whole
     scored: int  # items scored a context: N for the catalogue, the width of a beam that searches, the size of a sample

@@ -63,18 +63,23 @@ def rl_step(
 ) -> StepLog:
     """config.updates_per_rollout optimiser steps on groups [B, G] of histories [B, T]; the scheduler moves with each.
 
-    The reference, wanted where config.kl > 0, is also what the logged KL is against; it costs one forward without
-    gradients, and has no dropout, so that with dropout the KL starts a little above 0. S-DPO needs it, too. Ratios
-    compare with the first update's own scores, and every update repeats its dropout masks, so that a ratio differs from
-    1 only by what the optimiser did. Contexts without any gradient are not scored, but where groups
-    were ranked with dropout: masks depend on who shares a pass. A batch of none leaves the weights alone. `replay`
-    makes scalar losses of other data with gradients, whose sum is added with config.replay_weight. With
-    config.micro_batch so many contexts are read in a pass, and each in one pass more. Raises ValueError where
-    config.kl > 0 or S-DPO comes without a reference.
+    The reference is needed where config.kl > 0 or the rule says so. The logged KL is against it, too. It costs one
+    forward without gradients. It has no dropout, so with dropout the KL starts a little above 0.
+
+    Ratios compare with the first update's own scores, and every update repeats its dropout masks: a ratio differs from
+    1 only by what the optimiser did. Contexts without any gradient are not scored, unless groups were ranked with
+    dropout, whose masks depend on who shares a pass. A batch of none leaves the weights alone.
+
+    `replay` makes scalar losses of other data with gradients; their sum is added with config.replay_weight. With
+    config.micro_batch so many contexts are read in a pass, and each in one pass more.
+
+    Raises:
+        ValueError: there is no reference where one is needed.
     """
     if needs_reference(config) and reference is None:
         raise ValueError("config.kl > 0 and S-DPO need a reference policy")
     started = time.perf_counter()
+    # Who is scored: contexts with a gradient, and the positive of every context where SFT's term asks for it.
     everyone = config.kl > 0 or config.sft_weight > 0
     chosen = (torch.ones_like(groups.effective) if everyone else groups.effective).nonzero().squeeze(1)
     part = _select(groups, chosen)
@@ -85,7 +90,8 @@ def rl_step(
     reference_log_probs = None
     if reference is not None and len(chosen):
         reference_log_probs = _score(reference, histories[chosen], scored[chosen], config.micro_batch)
-    # Masks are drawn for a batch: to repeat those of the ranking, the pass has to be of the same contexts.
+    # How: in one pass, or in parts. Masks are drawn for a batch: to repeat those of the ranking, the pass has to be of
+    # the same contexts.
     whole = config.rank_dropout and config.dropout and not (policy.searches or policy.reads_everything)
     size = config.micro_batch if config.micro_batch is not None and config.micro_batch < len(chosen) else None
     size = None if config.rank_dropout or policy.reads_everything else size
@@ -100,6 +106,7 @@ def rl_step(
         torch.clear_autocast_cache()  # a caller's autocast would reuse its casts of the weights before the last update
         optimizer.zero_grad(set_to_none=True)
         if len(chosen):
+            # Scores, under the dropout masks of the first update.
             if update > 0:
                 set_random_state(histories.device, state)
             if whole:
@@ -114,6 +121,7 @@ def rl_step(
                 old_log_probs = log_probs.detach()
                 count = policy.catalogue_size
                 advantages = advantages_of(part, old_log_probs, config, count, reference_log_probs)
+            # The loss and its gradient.
             loss = rl_loss(log_probs, old_log_probs, advantages, part, config, reference_log_probs)
             (loss.loss * scale).backward()
             if size is not None:
@@ -121,6 +129,7 @@ def rl_step(
                 set_random_state(histories.device, state)
                 assert log_probs.grad is not None
                 backward_in_parts(policy, histories[chosen], scored[chosen], log_probs.grad, size)
+        # Other data, other processes, and the step.
         if replay is not None:
             replayed = 0.0
             for other in replay():
@@ -140,9 +149,9 @@ def rl_step(
 def entropy_estimate(groups: Groups, log_probs: Tensor) -> float:
     """Entropy of the policy over the catalogue, mean over contexts, nats.
 
-    Exact where the groups' building scored the catalogue; else the sum over candidates of -p log p over their
-    inclusion probability (Horvitz-Thompson): unbiased for random negatives beside an injected positive, though noisy,
-    and only the head's share, a lower bound, for beam negatives.
+    Exact where the groups' building scored the catalogue. Else it is the sum over candidates of -p log p over their
+    inclusion probability (Horvitz-Thompson). For random negatives beside an injected positive that is unbiased, though
+    noisy. For beam negatives it is only the head's share, a lower bound.
     """
     if groups.entropy is not None:
         return float(groups.entropy.mean())
