@@ -2,6 +2,7 @@
 
 import errno
 import re
+from typing import Any
 
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
@@ -45,9 +46,13 @@ def _explained(problem: BaseException, stage: str) -> str:
     if found := re.search(r"In '(experiment/[^']+)': .* Key 'bench' not in", text):
         return f"{found[1].replace('/', '=')} is an experiment over several runs: give it to recbench bench"
     if found := re.search(r"Could not override '([^']+)'", text):
+        if below := [key for key in _keys(stage) if key.startswith(f"{found[1]}.")]:
+            return f"{found[1]}: {stage} has no choice of {found[1]}: set its keys, such as {below[0]}"
         return f"unknown key {found[1]}{schema.did_you_mean(found[1].split('@')[0], _keys(stage))}"
     if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
         return f"{found[1]} has several values: add -m to run each, or write a list as [a,b]"
+    if (found := re.match(r"Error merging override ([\w.]+)=(.*)$", text)) and (wanted := _wanted(stage, found[1])):
+        return f"{found[1]}={found[2]}: expected {wanted}"
     text = re.sub(r"^Error merging override ", "", text)
     if problem.__cause__ is not None:
         text = f"{text}: {_joined(problem.__cause__)}"
@@ -67,6 +72,31 @@ def where(problem: BaseException) -> str:
 
 def _joined(problem: BaseException) -> str:
     return " ".join(str(problem).split())
+
+
+# What a key takes, by the type of its field.
+IN_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    list[int]: "a list of whole numbers, as in [1,2]",
+    list[float]: "a list of numbers, as in [0.1,0.2]",
+    list[str]: "a list of words, as in [a,b]",
+    list[list[float]]: "a list of lists of numbers, as in [[0.1,0.2]]",
+    dict[str, Any]: "keys and values, as in {a: 1}",
+}
+IN_WORDS |= {kind | None: words for kind, words in IN_WORDS.items()}
+
+
+def _wanted(stage: str, key: str) -> str | None:
+    """What a stage's key takes, in words; None where its type has none."""
+    schemas = schema.STAGE_SCHEMAS
+    item = dict(schema.options(schemas[stage])).get(key) if stage in schemas else None
+    if item is None or item.type not in IN_WORDS:
+        return None
+    has_range = any(item.metadata.get(name) is not None for name in ("one_of", "least", "most"))
+    among = "; " if item.metadata.get("one_of") else ", "
+    return IN_WORDS[item.type] + (f"{among}{schema.expected(item)}" if has_range else "")
 
 
 def _keys(stage: str) -> list[str]:

@@ -7,12 +7,13 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 
 from recbench import schema
-from recbench.quoting import quoted
+from recbench.quoting import quote, quoted
 
 KEY = re.compile(r"(~|\+\+?)?[A-Za-z_][\w./@:$-]*")
 # Of these a comma, white space at the ends and a number are a part, never a sweep.
@@ -47,6 +48,8 @@ def _as_typed(stage: str, override: str, multirun: bool) -> str:
     value = parsed.value()
     if isinstance(value, bool | int | float):
         return f"{key}={quoted(text)}" if name in _free_texts(stage) or NAMES.fullmatch(name) else override
+    if name in _lists_of_numbers(stage) and isinstance(value, list) and _whole_within(value):
+        return f"{key}={quote([[float(end) for end in inner] for inner in value])}"  # OmegaConf refuses 0 for 0.0 here
     if isinstance(value, str) and value == text.strip() != text:  # Hydra takes white space off the ends
         return f"{key}={quoted(text)}"
     return override
@@ -66,6 +69,20 @@ def _exists(text: str) -> bool:
         return Path(text).expanduser().exists()
     except (OSError, ValueError, RuntimeError):  # too long, a null character, no such user
         return False
+
+
+def _whole_within(value: list[Any]) -> bool:
+    """Whether a list of lists of numbers has whole ones."""
+    inner = [end for part in value if isinstance(part, list) for end in part]
+    numbers = len(inner) and all(isinstance(part, list) for part in value)
+    return bool(numbers) and all(type(end) in (int, float) for end in inner) and any(type(end) is int for end in inner)
+
+
+@lru_cache
+def _lists_of_numbers(stage: str) -> frozenset[str]:
+    """Keys of a stage that take lists of lists of numbers: windows."""
+    found = schema.options(schema.STAGE_SCHEMAS[stage]) if stage in schema.STAGE_SCHEMAS else ()
+    return frozenset(key for key, item in found if item.type == list[list[float]])
 
 
 @lru_cache

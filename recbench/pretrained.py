@@ -96,6 +96,8 @@ class _Sized:
 
 def _check_folder(folder: Path, key: str) -> None:
     """Refuse what would hang or crash before a library says what it is."""
+    if not folder.exists() and (folder.is_absolute() or len(folder.parts) > 2 or folder.parts[:1] in [("..",), ("~",)]):
+        raise UserError(f"{key}={folder}: there is no such folder; {REMEDY}")  # names on the hub are NAME or OWNER/NAME
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{key}={folder} is a file, expected a checkpoint's folder with config.json")
     for file in sorted(folder.glob("*.json")) if folder.is_dir() else []:

@@ -6,7 +6,7 @@ from recbench.captioning.interface import Caption, Item, NoCaption
 from recbench.data.sources.names import Names, whole_numbers
 from recbench.data.sources.raw import BrokenLines, existing_file, given_path
 from recbench.data.sources.reading import HARDLY
-from recbench.data.sources.tabular import Described, open_table, read_columns
+from recbench.data.sources.tabular import Described, check_columns, open_table, read_columns
 from recbench.errors import UserError
 
 COLUMNS = {"item": "item", "caption": "caption"}
@@ -42,7 +42,13 @@ def read_file(path: str | None) -> dict[str, str]:
     broken = BrokenLines(skip=True)
     captions: dict[str, str] = {}
     try:
-        table = open_table(existing_file(file), COLUMNS)
+        table = open_table(existing_file(file), {})
+        if missing := [column for column in COLUMNS if column not in table.names]:
+            raise UserError(
+                f"there is no column {missing[0]}, only {', '.join(table.names)}; rename the two columns to item and "
+                "caption"
+            )
+        check_columns(file, table.names, COLUMNS)
         found = read_columns(
             table, COLUMNS, {"item": Names("item"), "caption": Described("caption")}, broken, with_records=True
         )

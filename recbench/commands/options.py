@@ -97,7 +97,7 @@ def parse_windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, 
     from recbench.errors import UserError
     from recbench.metrics.fpr_window import parse_window
 
-    windows = [parse_window(text, "--window") for text in texts]
+    windows = [parse_window(text, f"--window {text}") for text in texts]
     if len(windows) > 1 and not many:
         raise UserError(f"{len(windows)} windows, and one run trains on one: add -m to train on each")
     return windows
@@ -108,7 +108,7 @@ def parse_metrics(texts: Sequence[str]) -> list[str]:
     import re
 
     from recbench.errors import UserError
-    from recbench.stages.own_metrics import own_metrics
+    from recbench.settling import own_metrics
 
     names = [name.strip() for text in texts for name in re.split(r",(?![^(]*\))", text)]  # not inside wpauc(a,b)
     if not any(names):

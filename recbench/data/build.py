@@ -191,6 +191,11 @@ def prepare(raw: RawData, config: DataConfig) -> PreparedData:
         needed = raw.impressions is None
         if needed and not rows and raw.problems:
             raise UserError(f"every line of data set {config.name} was left out, the first as {raw.problems[0]}")
+        if needed and not rows and not any(raw.skipped.values()):
+            raise UserError(
+                f"data set {config.name} has no rows: {config.path} names columns and nothing else; give "
+                "data.path a file with interactions"
+            )
         interactions, ratings, items = prepare_sequences(positives, catalogue, config, dropped, needed=needed)
         catalogue = catalogue.take(pa.array(items))
     impressions = None

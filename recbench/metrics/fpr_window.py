@@ -13,31 +13,31 @@ Window = tuple[float, float]
 WHOLE: Window = (0.0, 1.0)  # the window of AUC
 
 
-def parse_window(text: str, asked: str = "window") -> Window:
+def parse_window(text: str, told: str | None = None) -> Window:
     """The window that a text has: two numbers with a comma between, 0 <= a < b <= 1.
 
     Raises:
-        UserError: it is something else; the line says what was `asked`.
+        UserError: it is something else; the line begins with `told`, or with the window.
 
     >>> parse_window("0.01,0.05")
     (0.01, 0.05)
     """
-    return check_window(text.split(","), asked)
+    return check_window(text.split(","), told)
 
 
-def check_window(window: Sequence[float | str], asked: str = "window") -> Window:
+def check_window(window: Sequence[float | str], told: str | None = None) -> Window:
     """The window (a, b) as two floats.
 
     Raises:
-        UserError: they are not two numbers with 0 <= a < b <= 1; the line says what was `asked`.
+        UserError: they are not two numbers with 0 <= a < b <= 1; the line begins with `told`, or with the window.
     """
     try:
         ends = [float(end) for end in window]
     except (TypeError, ValueError):
         ends = []
     if len(ends) != 2 or not 0 <= ends[0] < ends[1] <= 1 or any(map(math.isnan, ends)):
-        shown = ",".join(f"{end:g}" if isinstance(end, float) else str(end) for end in window)
-        raise UserError(f"{asked} {shown}: expected two false positive rates a,b, 0 <= a < b <= 1, such as 0.01,0.05")
+        told = told or f"window {','.join(map(str, window))}"
+        raise UserError(f"{told}: expected two false positive rates a,b, 0 <= a < b <= 1, such as 0.01,0.05")
     return ends[0], ends[1]
 
 

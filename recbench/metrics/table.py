@@ -118,12 +118,8 @@ class NamedMetric:
         cutoff = [] if self.k is None else [self.k]
         if not self.metric.own:
             return np.asarray(self.metric.of_counts(above, ties, negatives, *cutoff))
-        found = np.asarray(self.metric.of_counts(*(count.copy() for count in counts), *cutoff))
-        if found.shape != counts[0].shape or found.dtype.kind not in "bif":
-            raise UserError(
-                f"metric {self.name} gave {found.dtype} of shape {found.shape}: expected a number for each case"
-            )
-        return found.astype(np.float64)
+        found = self.metric.of_counts(*(count.copy() for count in counts), *cutoff)
+        return _numbers(found, counts[0].shape, f"metric {self.name}")
 
     def of_lists(self, ranking: Ranking) -> FloatArray:
         """Its value for every list of a ranking, float64[U], with any number of positives; of Top-K metrics alone."""
@@ -156,7 +152,7 @@ def read_metric(name: str) -> NamedMetric:
         if not rest and row.takes in (NOTHING, EITHER):
             return NamedMetric(name, row)
         if row.takes == WINDOW and rest.startswith("(") and rest.endswith(")"):
-            return NamedMetric(name, row, window=parse_window(rest[1:-1], asked=f"metric {name}: window"))
+            return NamedMetric(name, row, window=parse_window(rest[1:-1], told=f"metric {name}"))
         if row.takes in (CUTOFF, EITHER) and re.fullmatch(r"@\d+", rest):
             return NamedMetric(name, row, k=check_k(int(rest[1:])))
     raise UserError(f"metric {name!r} is not one of {', '.join(row.written for row in ROWS)}")
@@ -185,6 +181,20 @@ def shown_over_runs(name: str) -> bool:
     """Whether a table over the runs of a sweep has a column for a metric of theirs; a user's own always has one."""
     row = next((row for row in ROWS if row.name == _base(name)), None)
     return row is None or SWEEP in row.shown
+
+
+def _numbers(found: ArrayLike, shape: tuple[int, ...], asked: str) -> FloatArray:
+    """What a user's function gave, as numbers; raises UserError in words where it is not one for each case."""
+    try:
+        array = np.asarray(found)
+    except ValueError:  # lists of several lengths
+        raise UserError(f"{asked} gave lists of several lengths: expected a number for each case") from None
+    if array.shape == shape and array.dtype.kind in "bif":
+        return array.astype(np.float64)
+    kind = {"U": "text", "S": "text", "c": "complex number", "b": "number", "i": "number", "u": "number", "f": "number"}
+    word = kind.get(array.dtype.kind, "object")
+    gave = f"one {word}" if array.ndim == 0 else f"{array.size} {word}s" if array.ndim == 1 else f"a table of {word}s"
+    raise UserError(f"{asked} gave {gave} for {shape[0]} cases: expected a number for each case")
 
 
 def _base(name: str) -> str:

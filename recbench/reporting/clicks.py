@@ -145,6 +145,7 @@ def _best(metrics: Mapping[str, Any], name: str) -> float | None:
 
 
 def _gains_grid(gains: Mapping[str, Any]) -> Grid:
+    several = any(_over_seeds(gain) != "–" for parts in gains.values() for gain in parts.values())
     rows = [
         [
             f"{PAIRS.get(pair, pair)}, {PARTS.get(part, part)}",
@@ -153,12 +154,13 @@ def _gains_grid(gains: Mapping[str, Any]) -> Grid:
             p_value(gain.get("both_p")),
             signed_interval(gain.get("user_low"), gain.get("user_high"), ".2f"),
             signed_interval(gain.get("low"), gain.get("high"), ".2f"),
-            _over_seeds(gain),
+            *([_over_seeds(gain)] if several else []),
         ]
         for pair, parts in ordered(PAIRS, gains).items()
         for part, gain in ordered(PARTS, parts).items()
     ]
-    columns = ["", "gain", "95%, users and items", "p, users and items", "95%, users", "95%, rows", "over seeds"]
+    columns = ["", "gain", "95%, users and items", "p, users and items", "95%, users", "95%, rows"]
+    columns += ["over seeds"] if several else []
     return Grid("relative gains in AUC, percent", columns, rows)
 
 
@@ -170,9 +172,13 @@ def _gain_lines(run: Run) -> list[str]:
         "The gain is 100 (A - B) / B of AUCs averaged over seeds, on the same rows. Its first interval has users and "
         "items both as draws: a caption helps or misleads in all rows of its item, so that rows of an item depend on "
         "each other as rows of a user do. The second has users alone as draws, which says nothing of other items; the "
-        "third is DeLong's, with rows as independent draws. * marks gains whose first interval leaves out zero. *Over "
-        "seeds* is the mean ± standard deviation (n - 1) of the seeds' own gains; more seeds do not reduce the "
-        "sampling error of users and items, and the intervals say nothing of other seeds.",
+        "third is DeLong's, with rows as independent draws. * marks gains whose first interval leaves out zero. "
+        + (
+            "*Over seeds* is the mean ± standard deviation (n - 1) of the seeds' own gains; more seeds do not reduce "
+            "the sampling error of users and items, and the intervals say nothing of other seeds."
+            if several
+            else "They say nothing of other seeds."
+        ),
         "",
         "Shuffled captions belong to another item: what they gain comes of more parameters, or of captions that act as "
         "a second id. What captions *say* is worth what stands under captions over shuffled. Every seed shuffles anew, "

@@ -78,7 +78,7 @@ def validate(stage: str, config: DictConfig) -> None:
     if check := STAGES[stage].check:
         named(check)(config)
     for window in config.get("windows") or []:
-        check_window(window, "windows: window")
+        check_window(window, f"windows={list(config.windows)}")
     for k in config.get("ks") or []:
         if type(k) is not int or k < 1:
             raise UserError(f"ks={list(config.ks)}: expected whole numbers of at least 1, as in --k 1,5,10")
@@ -194,7 +194,7 @@ def check_rule(algo: DictConfig, negatives: DictConfig) -> None:
         raise UserError(f"algo.weights={algo.weights!r}: expected window, ndcg@K or mrr@K, as in --weights ndcg@10")
     rule_of(algo).check(algo, source_of(negatives))
     if algo.window is not None:
-        check_window(algo.window, "algo.window")
+        check_window(algo.window, f"algo.window={list(algo.window)}")
 
 
 def check_picker(key: str, name: str) -> None:

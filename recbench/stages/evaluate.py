@@ -22,8 +22,8 @@ from recbench.policy.checkpoint import load_policy
 from recbench.policy.ranking import CaseRanks, beam_recall, exact_is_affordable, rank_cases
 from recbench.runs import Run, atomic_path
 from recbench.schema import EvalStageConfig
+from recbench.settling import own_metrics
 from recbench.stages.cutoffs import within
-from recbench.stages.own_metrics import own_metrics
 from recbench.training.device import choose_device, use_threads
 from recbench.upstream import require
 

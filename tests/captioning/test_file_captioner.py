@@ -32,7 +32,7 @@ def test_parquet_with_nulls_and_numbers(tmp_path):
 @pytest.mark.parametrize(
     "content, words",
     [
-        ("item,text\na,b\n", "no column 'caption' (for caption), only item, text"),
+        ("item,text\na,b\n", "there is no column caption, only item, text; rename the two columns to item and caption"),
         ("item,caption\na,b\na,c\n", "line 3: item 'a' has another caption already"),
         ("item,caption\na,b,c\n", "line 2: another number of fields than the header"),
         ("", "is empty"),

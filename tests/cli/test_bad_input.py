@@ -150,3 +150,34 @@ def test_a_catalogue_without_a_choice_teaches_nothing(table, fresh_workspace, re
     rows = "user,item\n" + "ann,pan\n" * 5
     result = fresh_workspace.stage("train", "--algo=sft", *table(rows))
     refuse(result, "all items of data set table have one and the same token sequence")
+
+
+def test_a_file_of_items_that_is_missing_is_told_by_its_key(table, fresh_workspace, refuse, nothing_left) -> None:
+    given = table("user,item,timestamp\nann,pan,10\nann,pot,20\nann,lid,30\n")
+    result = fresh_workspace.stage("data", *given, "data.options.items_file=pans.csv")
+    refuse(result, "pans.csv is no file; check data.path and data.options.items_file=pans.csv")
+
+
+def test_a_file_of_names_alone_has_no_rows(table, fresh_workspace, refuse, nothing_left) -> None:
+    given = table("user,item,timestamp\n")
+    refuse(fresh_workspace.stage("data", *given), "clicks.csv names columns and nothing else; give data.path a file")
+
+
+def test_captions_under_other_names_are_told_once_with_a_remedy(tmp_path, fresh_workspace, refuse) -> None:
+    file = tmp_path / "captions.csv"
+    file.write_text("thing,words\nI1,a red pan\n")
+    market = ["data=bazaar", "data.options.size=tiny", "captioner=file", f"captioner.path={file}"]
+    result = fresh_workspace.stage("caption", *market)
+    refuse(result, "there is no column item, only thing, words; rename the two columns to item and caption")
+    assert result.err.count("captions.csv") == 1
+
+
+def test_a_folder_that_is_not_there_is_no_name_on_the_hub(fresh_workspace, refuse) -> None:
+    market = ["data=bazaar", "data.options.size=tiny", "captioner=llava_small"]
+    result = fresh_workspace.stage("caption", *market, "captioner.language_model=/nowhere")
+    refuse(result, "captioner.language_model=/nowhere: there is no such folder; give a checkpoint's folder")
+
+
+def test_windows_may_have_whole_numbers(fresh_workspace) -> None:
+    shown = fresh_workspace.command("eval", "windows=[[0,0.01],[0.5,1]]", "--cfg")
+    assert shown.code == 0 and "- - 0.0\n  - 0.01\n- - 0.5\n  - 1.0\n" in shown.out

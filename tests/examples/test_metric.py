@@ -62,7 +62,18 @@ def test_functions_that_cannot_be(override, words, user_folder, fresh_workspace,
     refuse(fresh_workspace.stage("eval", "--no-upstream", override), words)
 
 
-def test_what_it_gives_is_checked(trained, user_folder, fresh_workspace, refuse):
-    (user_folder / "mine.py").write_text("def total(above, ties, negatives):\n    return above.sum()\n")
-    result = fresh_workspace.stage("eval", f"input={trained.path}", "metrics=[mine.total]")
-    refuse(result, "metric mine.total gave float64 of shape (): expected a number for each case")
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("above.sum()", "metric mine.total gave one number for 4 cases: expected a number for each case"),
+        ("'hello'", "metric mine.total gave one text for 4 cases"),
+        ("['a' for _ in above]", "metric mine.total gave 4 texts for 4 cases"),
+        ("above[:3]", "metric mine.total gave 3 numbers for 4 cases"),
+        ("[[1], [1, 2], [3], [4]]", "metric mine.total gave lists of several lengths"),
+        ("[None for _ in above]", "metric mine.total gave 4 objects for 4 cases"),
+    ],
+)
+def test_what_it_gives_is_checked_before_a_run_is_made(body, words, trained, user_folder, fresh_workspace, refuse):
+    (user_folder / "mine.py").write_text(f"def total(above, ties, negatives):\n    return {body}\n")
+    refuse(fresh_workspace.stage("eval", f"input={trained.path}", "metrics=[mine.total]"), words)
+    assert not (fresh_workspace.root / "eval").exists()

@@ -74,7 +74,7 @@ def test_other_names_are_none_of_the_metrics(name: str) -> None:
 
 
 def test_a_wrong_window_or_cut_off_is_named() -> None:
-    with pytest.raises(UserError, match=r"metric wpauc\(0.5,0.1\): window 0.5,0.1: expected two false positive rates"):
+    with pytest.raises(UserError, match=r"metric wpauc\(0.5,0.1\): expected two false positive rates"):
         read_metric("wpauc(0.5,0.1)")
     with pytest.raises(UserError, match="K 0 is not a cut-off"):
         read_metric("hr@0")

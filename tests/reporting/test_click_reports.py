@@ -78,15 +78,24 @@ def test_gains_have_their_intervals_and_a_star_only_where_that_of_users_and_item
     text = write_report(run.path).read_text()
     (line,) = rows(text, "captions over none, all rows")
     assert line.split(" | ")[1:4] == ["+16.53% *", "[+10.00, +22.00]", "< 0.0001"]
-    assert line.split(" | ")[4:6] == ["[+11.00, +21.00]", "[+12.00, +20.00]"]
+    assert line.split(" | ")[4:] == ["[+11.00, +21.00]", "[+12.00, +20.00] |"]
     (line,) = rows(text, "shuffled over none, all rows")
     assert line.split(" | ")[1:3] == ["+4.00%", "[-0.50, +7.50]"]  # alone of the three it holds zero
-    assert line.split(" | ")[4:6] == ["[+0.50, +6.50]", "[+1.50, +5.50]"]
+    assert line.split(" | ")[4:] == ["[+0.50, +6.50]", "[+1.50, +5.50] |"]
     assert text.index("captions over none, cold items") < text.index("shuffled over none, all rows")
     assert "![Relative gains in AUC with their intervals](gains.png)" in text
     assert (run.path / "gains.png").stat().st_size > 10_000
     assert "data:image/png;base64," in (run.path / "report.html").read_text()
     assert "gains.png" not in run.artifacts() and "report.html" not in run.artifacts()
+
+
+def test_gains_over_seeds_have_a_column_where_there_are_several(make_run):
+    assert "over seeds |" not in write_report(make_run("ctr", CTR).path).read_text()
+    gain = {**CTR["gains"]["with over without"]["all"], "seed_mean": 16.5, "seed_std": 0.25}
+    spread = {**CTR, "gains": {"with over without": {"all": gain}}}
+    text = write_report(make_run("ctr", spread).path).read_text()
+    assert "| 95%, rows | over seeds |" in text
+    assert rows(text, "captions over none, all rows")[0].endswith("| +16.50 ± 0.25 |")
 
 
 def test_a_report_says_what_one_seed_leaves_open(make_run):
@@ -118,7 +127,7 @@ def test_one_arm_and_undefined_numbers_still_make_a_report(make_run):
     }
     run = make_run("ctr", alone)
     text = write_report(run.path).read_text()
-    assert "| captions over none, cold items | – | [–, –] | – | [–, –] | [–, –] | – |" in text
+    assert "| captions over none, cold items | – | [–, –] | – | [–, –] | [–, –] |" in text
     assert not (run.path / "gains.png").exists() and "gains.png" not in text
     assert write_report(make_run("ctr", {"arms": {}}).path).is_file()
 

@@ -50,13 +50,15 @@ def read(config: DataConfig) -> RawData:
     reviews = given or the_one(folder, packed_first([name for name in names if not name.startswith("meta_")]))
     metas = packed_first([name for name in names if name.startswith("meta_")])
     meta = options["meta_file"] or meta_of(folder, reviews, metas)
-    interactions, unit = read_reviews(existing_file(folder / reviews), options["positive_rating"], broken)
+    interactions, unit = read_reviews(
+        existing_file(folder / reviews, "reviews_file"), options["positive_rating"], broken
+    )
     if not interactions.num_rows:
         raise UserError(
             f"{folder / reviews} holds no reviews; expected one JSON object a line, so fetch the file again"
         )
     if meta:
-        catalogue = read_meta(existing_file(folder / meta), broken)
+        catalogue = read_meta(existing_file(folder / meta, "meta_file"), broken)
         if not set(catalogue["item"].to_pylist()) & set(interactions["item"].to_pylist()):
             raise UserError(
                 f"{folder / meta} describes none of the items of {reviews}; give the metadata of the same category and "

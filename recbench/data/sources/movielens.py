@@ -58,7 +58,7 @@ def read(config: DataConfig) -> RawData:
     options = read_options(config, OPTIONS)
     folder = source_path(config)
     broken = BrokenLines(options["skip_bad_lines"])
-    movies = read_movies(source_file(folder, options["movies_file"]), folder, options["posters"], broken)
+    movies = read_movies(source_file(folder, options["movies_file"], "movies_file"), folder, options["posters"], broken)
     users = folder / options["users_file"]
     fields = read_users(existing_file(users), broken) if users.exists() else None
     name = options["ratings_file"] or next(
@@ -66,7 +66,7 @@ def read(config: DataConfig) -> RawData:
     )
     if name is None:
         raise UserError(f"{folder} holds neither ratings.parquet nor ratings.dat; name it in data.options.ratings_file")
-    path = existing_file(folder / name)
+    path = existing_file(folder / name, "ratings_file")
     ratings = read_ratings_parquet(path) if path.suffix == ".parquet" else read_ratings_dat(path, broken)
     label = pc.greater_equal(ratings["rating"], options["positive_rating"]).cast(pa.int8())
     ratings = ratings.append_column("label", label)

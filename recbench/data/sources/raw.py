@@ -208,25 +208,26 @@ def source_path(config: DataConfig) -> Path:
     return path
 
 
-def source_file(folder: Path, name: str) -> Path:
-    """A file of the source's folder.
+def source_file(folder: Path, name: str, key: str | None = None) -> Path:
+    """A file of the source's folder; `key` of data.options names it.
 
     Raises:
         UserError: the folder is a file, or the file is missing or empty.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is a file, expected the folder that holds {name}; give data.path=FOLDER")
-    return existing_file(folder / name)
+    return existing_file(folder / name, key)
 
 
-def existing_file(path: Path) -> Path:
-    """The path itself, once it is known to be a file with content.
+def existing_file(path: Path, key: str | None = None) -> Path:
+    """The path itself, once it is known to be a file with content; `key` of data.options gives its name.
 
     Raises:
         UserError: the file is missing, a folder, or empty.
     """
     if not path.is_file():
-        raise UserError(f"{path} is no file; check data.path and the file names in data.options")
+        named = f"data.options.{key}={path.name}" if key is not None else "the file names in data.options"
+        raise UserError(f"{path} is no file; check data.path and {named}")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is empty; expected data, so fetch the file again")
     return path

@@ -272,7 +272,7 @@ def read_beside(
     given = mapping(options[f"{key}_columns"], f"{key}_columns", required=(key,))
     own = options[f"{key}s_delimiter"]
     file = open_table(
-        existing_file(folder / options[f"{key}s_file"]),
+        existing_file(folder / options[f"{key}s_file"], f"{key}s_file"),
         given,
         names=options[f"{key}s_names"],
         delimiter=None if own is None else delimiter_of(own, f"data.options.{key}s_delimiter"),
