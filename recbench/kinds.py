@@ -18,7 +18,7 @@ class Kind:
 
     name: str = ""  # by which it is chosen; none: a base of others
     place: ClassVar[int] = LAST  # in lists; those of one place stand in the order of their names
-    Settings: ClassVar[type | None] = None  # dataclass of the keys that this kind has for itself, made of `option`
+    Settings: ClassVar[type | tuple[type, ...]] = ()  # dataclasses of keys that it reads, made of `option`, not of all
 
 
 Found = TypeVar("Found", bound=Kind)
@@ -40,16 +40,21 @@ def kinds_in(package: str, folder: Iterable[str], base: type[Found]) -> dict[str
 
 
 def settings_of_kinds(title: str, kinds: Mapping[str, Kind], clause: str) -> type:
-    """A dataclass with the own settings of all kinds, each with an effect for its kind alone: `of="clause=NAME ..."`.
+    """A dataclass with the settings of all kinds, each with an effect for its own kinds alone: `of="clause=NAME ..."`.
 
-    Kinds of one class of settings share its keys.
+    Kinds that name one class of settings share its keys. Those that the first kind has come first.
     """
     names: dict[type, list[str]] = {}
     for kind in kinds.values():
-        if kind.Settings is not None:
-            names.setdefault(kind.Settings, []).append(kind.name)
+        for settings in classes_of(kind):
+            names.setdefault(settings, []).append(kind.name)
     made = [one for settings, of in names.items() for one in _fields(settings, f"{clause}={','.join(of)}")]
     return make_dataclass(title, made)
+
+
+def classes_of(kind: Kind) -> tuple[type, ...]:
+    """The dataclasses of a kind's own settings."""
+    return kind.Settings if isinstance(kind.Settings, tuple) else (kind.Settings,)
 
 
 def _fields(settings: type, clause: str) -> Iterable[tuple[str, Any, Any]]:

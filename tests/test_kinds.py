@@ -9,15 +9,17 @@ import pytest
 import yaml
 
 from recbench.composition import compose
-from recbench.kinds import Kind, kinds_in, own, settings_of_kinds
+from recbench.features.kinds import FEATURES
+from recbench.kinds import Kind, classes_of, kinds_in, own, settings_of_kinds
 from recbench.rl.rules import RULES, rule_of
 from recbench.rl.sources import SOURCES
-from recbench.schema import AlgoConfig, NegativesConfig
+from recbench.schema import AlgoConfig, FeaturesConfig, NegativesConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = [
     ("algo", "name", "rule", AlgoConfig, RULES, ROOT / "recbench/rl/rules"),
     ("negatives", "kind", "kind", NegativesConfig, SOURCES, ROOT / "recbench/rl/sources"),
+    ("features", "kinds", "kinds", FeaturesConfig, FEATURES, ROOT / "recbench/features/kinds"),
 ]
 NO_KIND = {"__init__", "interface", "outside", "windowed"}  # what the modules of a folder have in common
 
@@ -27,7 +29,7 @@ def test_every_file_names_one_that_is_there(group, key, clause, node, table, fol
     files = sorted((ROOT / "conf" / group).glob("*.yaml"))
     named = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8"))[key] for file in files}
     assert named.pop("more_sft", "sft") == "sft"  # the same rule, on what is kept from the first
-    assert named == {name: name for name in table}
+    assert named == {name: [name] if key == "kinds" else name for name in table}
 
 
 @pytest.mark.parametrize(("group", "key", "clause", "node", "table", "folder"), TABLES)
@@ -35,11 +37,13 @@ def test_choices_and_keys_are_those_of_the_table(group, key, clause, node, table
     metadata = {item.name: item.metadata for item in fields(node)}
     assert metadata[key]["one_of"] == tuple(table)
     for kind in table.values():
-        for item in fields(kind.Settings) if kind.Settings else ():
-            assert {text.split(" ")[0] for text in metadata[item.name]["of"]} == {f"{clause}={kind.name}"}
+        for item in (item for settings in classes_of(kind) for item in fields(settings)):
+            for text in metadata[item.name]["of"]:
+                named, _, values = text.split(" ")[0].partition("=")
+                assert named == clause and kind.name in values.split(",")
     clauses = {part for one in metadata.values() for text in one["of"] for part in text.split(" ")}
     asked = {part.removeprefix("reads=") for part in clauses if part.startswith("reads=")}
-    assert asked == {name for kind in table.values() for name in kind.reads}
+    assert asked == {name for kind in table.values() for name in getattr(kind, "reads", ())}
 
 
 @pytest.mark.parametrize(("group", "key", "clause", "node", "table", "folder"), TABLES)

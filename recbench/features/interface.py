@@ -1,4 +1,4 @@
-"""What makes columns of captions: built-in kinds are functions in `make.py`, others are named by MODULE.CLASS."""
+"""What makes columns of captions: built-in kinds are modules in `kinds/`, others are named by MODULE.CLASS."""
 
 from __future__ import annotations
 

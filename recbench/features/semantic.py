@@ -16,6 +16,7 @@ from recbench.item_tokens.make import residual_kmeans
 from recbench.item_tokens.vectors import encoder_vectors, tfidf_vectors
 
 NONE = -1  # code of an item without a caption
+TFIDF = "tfidf"  # what embeds captions where no encoder does
 
 
 def caption_vectors(
@@ -34,7 +35,7 @@ def caption_vectors(
     written = [caption for caption in captions if caption]
     if not training[rows].any():
         raise UserError("no training item has a caption to learn an embedding from; caption more items first")
-    if embedding == "tfidf":
+    if embedding == TFIDF:
         vectors = tfidf_vectors(written, dimensions, seed, training[rows])
         if vectors is None:
             raise UserError(

@@ -1,9 +1,19 @@
 """Configuration of the caption chain: `recbench caption`, `tokenize`, `ctr` and `simulate`."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from recbench.kinds import settings_of_kinds
 from recbench.option import option
+from recbench.schema.kinds import FEATURE_KINDS
 from recbench.schema.options import StageConfig
+
+if TYPE_CHECKING:  # its fields are not known before the program runs: `recbench.kinds.own` gives them their types
+
+    class FeatureSettings:
+        """The settings of all kinds of features."""
+else:
+    FeatureSettings = settings_of_kinds("FeatureSettings", FEATURE_KINDS, "kinds")
 
 # where settings of a captioner have an effect
 TRAINED_HERE = "kind=llava_small path=none"
@@ -200,41 +210,17 @@ class CaptionerConfig:
 
 
 @dataclass
-class FeaturesConfig:
-    """Which categorical columns captions become."""
+class FeatureChoice:
+    """Which kinds of features."""
 
     kinds: list[str] = option(
-        ["words"],
-        "any of tokens, words, hashed, semantic_ids, clusters",
-        one_of=("tokens", "words", "hashed", "semantic_ids", "clusters"),
+        ["words"], "any of tokens, words, hashed, semantic_ids, clusters", one_of=tuple(FEATURE_KINDS)
     )
-    longest: int = option(
-        48, "the first distinct ones of a caption that are kept", least=1, of="kinds=tokens,words,hashed"
-    )
-    tokenizer: str | None = option(
-        None,
-        "checkpoint folder or hub name; none: the captioner's own, or one trained on the captions",
-        of="kinds=tokens",
-    )
-    vocabulary: int = option(
-        4096, "size of a tokenizer that is trained because there is none", least=300, of="kinds=tokens tokenizer=none"
-    )
-    least_items: int = option(3, "out of vocabulary in fewer training items", least=1, of="kinds=tokens,words")
-    most_share: float = option(
-        0.95, "left out in a larger share of training items", least=0, most=1, of="kinds=tokens,words"
-    )
-    bits: int = option(12, "2^bits buckets", least=1, most=24, of="kinds=hashed")
-    signed: bool = option(True, "each word adds or subtracts, so that collisions cancel on average", of="kinds=hashed")
-    embedding: str = option("tfidf", "tfidf, or the folder of a sentence encoder", of="kinds=semantic_ids,clusters")
-    dimensions: int = option(64, "dimensions after SVD", least=2, of="kinds=semantic_ids,clusters")
-    levels: int = option(3, "levels of residual k-means", least=1, most=8, of="kinds=semantic_ids")
-    codebook_size: int = option(64, "clusters a level", least=2, of="kinds=semantic_ids")
-    level_columns: bool = option(
-        True,
-        "a column a level; false: one column of all levels, pooled, whose ids tell the level",
-        of="kinds=semantic_ids",
-    )
-    clusters: int = option(256, "number of clusters", least=2, of="kinds=clusters")
+
+
+@dataclass
+class FeaturesConfig(FeatureSettings, FeatureChoice):
+    """Which categorical columns captions become."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""Training rules and sources of negatives as the config's classes need them: their names, settings and checks.
+"""Rules, sources of negatives and features as the config's classes need them: their names, settings and checks.
 
-Their modules are below `recbench.rl`, which is above this package: they are named as text here, as stages are in
-`recbench.stage_table`. They import no torch, and nothing that imports this package, before they are asked for more.
+Their modules are in packages above this one: they are named as text here, as stages are in `recbench.stage_table`. They
+import no torch, and nothing that imports this package, before they are asked for more.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,5 +33,6 @@ RULES: Mapping[str, RuleTraits] = named("recbench.rl.rules:RULES")
 SOURCES: Mapping[str, SourceTraits] = named("recbench.rl.sources:SOURCES")
 RULE_KINDS: Mapping[str, Kind] = named("recbench.rl.rules:RULES")
 SOURCE_KINDS: Mapping[str, Kind] = named("recbench.rl.sources:SOURCES")
+FEATURE_KINDS: Mapping[str, Kind] = named("recbench.features.kinds:FEATURES")
 rule_of: Callable[[Any], RuleTraits] = named("recbench.rl.rules:rule_of")
 source_of: Callable[[Any], SourceTraits] = named("recbench.rl.sources:source_of")

@@ -101,7 +101,7 @@ def test_a_sentence_encoder_serves_too(tmp_path) -> None:
     settings = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
     BertModel(settings).save_pretrained(tmp_path)
     captions = ["red dress", "steel pan", None, "red dress", "steel pan"]
-    config = FeaturesConfig(kinds=["clusters"], embedding=str(tmp_path), clusters=2)
+    config = FeaturesConfig(**{"kinds": ["clusters"], "embedding": str(tmp_path), "clusters": 2})
     made = make_features(Material(config, captions, np.ones(5, dtype=bool), tmp_path, seed=0))
     first, second, none, *others = lists(made.columns[0])
     assert others == [first, second] and none == [] and first != second
