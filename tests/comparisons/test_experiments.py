@@ -5,7 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from recbench.comparisons import experiments
-from recbench.comparisons.bench import relative_gains
+from recbench.comparisons.gains import relative_gains
 from recbench.composition import compose
 from recbench.errors import UserError
 from recbench.rl.objective import beam_width
@@ -134,7 +134,7 @@ def test_every_table_of_several_arms_has_one_picker():
         assert experiments.design([f"experiment={name}"], arms=["sft"]).pick == ["ndcg@10"], name
     with pytest.raises(UserError, match="algo.select_by is what a bench sets itself: leave it out, and use --pick"):
         experiments.design(["experiment=table1", "algo.select_by=auc"])
-    with pytest.raises(UserError, match="--pick='aucc': expected target, auc"):
+    with pytest.raises(UserError, match="--pick='aucc': expected one of target, auc"):
         experiments.design(["experiment=table1"], pick=["aucc"])
     assert read(pick="auc").pick == ["auc"]
     with pytest.raises(UserError, match="experiment=x: bench.pick='aucc'"):
