@@ -34,7 +34,7 @@ def test_the_defaults_of_a_stage_are_valid(stage):
 @pytest.mark.parametrize("group", ["item_tokens", "negatives", "policy", "algo"])
 def test_every_choice_of_a_group_composes(group):
     for name in names(group):
-        overrides = [f"{group}={name}", "item_tokens.path=index.json"]
+        overrides = [f"{group}={name}", "item_tokens.path=index.json", "policy.path=model"]
         if name in ("tawin", "window"):
             overrides += ["algo=tawin", "algo.top_k=10"]
         if name == "weighted_sft":

@@ -39,6 +39,20 @@ class Evaluation(NamedTuple):
     found_by_id: float  # the same of the counts of IDs
 
 
+def policy_label(config: DictConfig) -> str:
+    """What a policy is called: its kind, the label of a class from outside, or a pretrained model's own name.
+
+    Of a model that is not trained in full also what is: `SmolLM2-135M-Instruct lora`.
+    """
+    policy = config.policy
+    if "kind" not in policy:
+        return "llama_small"
+    if policy.kind != "pretrained":
+        return label_of("policy", policy)
+    name = Path(str(policy.path)).name
+    return name if policy.train == "full" else f"{name} {policy.train}"
+
+
 def arm_label(config: DictConfig) -> str:
     """What a training run is called among arms: sft, more sft, grpo beam, tawin 5-15 (ranks), tawin 0.01,0.05 (FPR).
 
@@ -49,11 +63,11 @@ def arm_label(config: DictConfig) -> str:
     if policy in ONE_RULE:
         return ONE_RULE[policy]
     if config.policy.get("trained_by") == "count":
-        return label_of("policy", config.policy)
+        return policy_label(config)
     rule = rule_of(config.algo).arm(config.algo, label_of("negatives", config.negatives), is_first_sft(config))
     if policy == "llama_small":
         return rule
-    policy = label_of("policy", config.policy)
+    policy = policy_label(config)
     return policy if is_first_sft(config) else f"{policy} {rule}"
 
 

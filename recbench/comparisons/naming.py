@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from recbench.comparisons.evaluations import ONE_RULE, Evaluation, arm_label
+from recbench.comparisons.evaluations import ONE_RULE, Evaluation, arm_label, policy_label
 from recbench.errors import UserError
 from recbench.rl.rules import rule_of
 from recbench.runs import Run
@@ -16,7 +16,7 @@ from recbench.schema import label_of
 
 def described(config: DictConfig) -> str:
     """A training in words: `grpo, beam negatives, seed 0`; `sasrec, tawin at Top-10, window negatives, seed 1`."""
-    policy, algo = _policy(config), config.algo
+    policy, algo = policy_label(config), config.algo
     words = [] if policy == "llama_small" else [policy]
     if policy not in ONE_RULE and config.policy.get("trained_by") != "count":
         rule, name = rule_of(algo), label_of("algo", algo)
@@ -41,7 +41,7 @@ def judged(trained: Run, metrics: dict[str, Any] | None = None) -> dict[str, Any
     """The same for metrics.json, without ids, so that equal runs give equal bytes; `metrics` as in `start_kept`."""
     source, config = trained.input_run("train"), trained.config
     return {
-        "policy": _policy(config),
+        "policy": policy_label(config),
         "algorithm": label_of("algo", config.algo),
         "described": described(config),
         "seed": int(config.seed),
@@ -108,10 +108,6 @@ def equal_arms(evaluations: Sequence[Evaluation]) -> list[str]:
                 lines.append(f"{one.arm}, seed {one.seed}: equal to {other.arm} to the last bit in every case")
                 break
     return lines
-
-
-def _policy(config: DictConfig) -> str:
-    return label_of("policy", config.policy) if "kind" in config.policy else "llama_small"
 
 
 def _start_kept(one: Evaluation) -> str | None:

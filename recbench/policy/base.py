@@ -25,6 +25,7 @@ class Policy(TrainedModule, ABC):
     """
 
     learns_from: ClassVar[str]  # counts, triples or sequences, of `interface.py`
+    reads_titles: ClassVar[bool] = False  # whether `new` makes policy.initial_embeddings=text itself
 
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
         super().__init__()
@@ -74,10 +75,11 @@ class Policy(TrainedModule, ABC):
     def reference(self) -> Self:
         """This policy as it is now, for losses that compare with it: it stays so while this one is trained.
 
-        By default a frozen copy in evaluation mode. One that holds the weights from which it started can give a view of
-        itself instead. Scoring by it, and turning its dropout off, leave this policy's mode as it was.
+        A frozen copy in evaluation mode, which shares with this policy what is never trained. Scoring by it, and
+        turning its dropout off, leave this policy's mode as it was.
         """
-        return copy.deepcopy(self).eval().requires_grad_(False)
+        frozen = {id(parameter): parameter for parameter in self.parameters() if not parameter.requires_grad}
+        return copy.deepcopy(self, frozen).eval().requires_grad_(False)
 
 
 def best_items(scores: Tensor, width: int) -> Beams:

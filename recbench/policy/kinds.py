@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Where the class of each kind is; one is imported when it is asked for.
 BUILT_IN = {
     "llama_small": "recbench.policy.llama_small:LlamaPolicy",
+    "pretrained": "recbench.policy.pretrained.policy:PretrainedPolicy",
     "sasrec": "recbench.policy.baselines.sasrec:SasRec",
     "bpr_mf": "recbench.policy.baselines.bpr_mf:BprMf",
     "popularity": "recbench.policy.baselines.popularity:Popularity",

@@ -95,6 +95,10 @@ class TokenModel(Policy):
         tokens = tokens.gather(1, order)[:, :longest].clamp(min=0)
         return functional.pad(tokens, (1, 0)), lengths + 1
 
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Embeddings [B, S, width] of tokens [B, S], as the backbone takes them."""
+        return functional.embedding(tokens, self.embeddings)
+
     def hidden(
         self,
         tokens: Tensor,
@@ -107,9 +111,7 @@ class TokenModel(Policy):
 
         Right padding needs no mask: nothing before it sees it.
         """
-        embedded = functional.dropout(
-            functional.embedding(tokens, self.embeddings), self.embedding_dropout, self.training
-        )
+        embedded = functional.dropout(self.embed(tokens), self.embedding_dropout, self.training)
         output = self.backbone(
             inputs_embeds=embedded,
             attention_mask=None if mask is None else mask[:, None],

@@ -39,9 +39,10 @@ class PolicyConfig:
 
     kind: str = option(
         "llama_small",
-        "the LLM recommender (llama_small), a transformer trained by any rule (sasrec), matrix factorisation trained "
-        "by bpr (bpr_mf), or a policy that is counted (popularity, item_knn)",
-        one_of=("llama_small", "sasrec", "bpr_mf", "popularity", "item_knn"),
+        "the LLM recommender from scratch (llama_small) or a pretrained language model (pretrained), a transformer "
+        "trained by any rule (sasrec), matrix factorisation trained by bpr (bpr_mf), or a policy that is counted "
+        "(popularity, item_knn)",
+        one_of=("llama_small", "pretrained", "sasrec", "bpr_mf", "popularity", "item_knn"),
     )
     layers: int = option(2, "transformer layers", least=1, of="kind=llama_small,sasrec")
     width: int = option(
@@ -55,25 +56,76 @@ class PolicyConfig:
         256, "width of the feed-forward layer, gated in llama_small", least=4, of="kind=llama_small,sasrec"
     )
     embedding_dropout: float = option(
-        0.4, "dropout on token embeddings while training", least=0, most=0.99, of="kind=llama_small,sasrec"
+        0.4, "dropout on token embeddings while training", least=0, most=0.99, of="kind=llama_small,pretrained,sasrec"
     )
     output_dropout: float = option(
-        0.4, "dropout on the last hidden state while training", least=0, most=0.99, of="kind=llama_small,sasrec"
+        0.4,
+        "dropout on the last hidden state while training",
+        least=0,
+        most=0.99,
+        of="kind=llama_small,pretrained,sasrec",
     )
     initial_embeddings: str = option(
         "random",
         "where token embeddings start: random, or vectors of the items under each token, made from titles and texts "
-        "(text) or from training interactions (cooccurrence)",
+        "(text; pretrained: of the titles' tokens, by the model's own embeddings) or from training interactions "
+        "(cooccurrence; not of pretrained)",
         one_of=("random", "text", "cooccurrence"),
-        of="kind=llama_small,sasrec",
+        of="kind=llama_small,pretrained,sasrec",
     )
     initial_scale: float = option(
         0.05,
         "standard deviation of embeddings made from vectors; random ones start with 0.02",
         least=1e-6,
-        of="initial_embeddings!=random",
+        of="kind=llama_small,sasrec initial_embeddings!=random",
     )
-    history: int = option(30, "most recent items that the policy reads", least=1, of="kind=llama_small,sasrec,item_knn")
+    history: int = option(
+        30, "most recent items that the policy reads", least=1, of="kind=llama_small,pretrained,sasrec,item_knn"
+    )
+    path: str | None = option(
+        None,
+        "folder of a decoder-only language model of transformers, or its name on the hub; its weights are safetensors, "
+        "and code that comes with it is not run",
+        of="kind=pretrained",
+    )
+    train: str = option(
+        "full",
+        "what is trained beside the items' new tokens: all of the model (full), LoRA beside its linear layers (lora), "
+        "or nothing (frozen)",
+        one_of=("full", "lora", "frozen"),
+        of="kind=pretrained",
+    )
+    body_learning_rate: float = option(
+        0.1,
+        "learning rate of the pretrained weights, or of LoRA, as a multiple of algo.learning_rate, that of new tokens",
+        least=0,
+        of="kind=pretrained train=full,lora",
+    )
+    lora_rank: int = option(16, "rank of LoRA's matrices", least=1, of="kind=pretrained train=lora")
+    lora_alpha: float = option(32.0, "LoRA's updates are multiplied by alpha / rank", of="kind=pretrained train=lora")
+    lora_dropout: float = option(0.0, "dropout on what LoRA reads", least=0, most=0.99, of="kind=pretrained train=lora")
+    dtype: str = option(
+        "float32",
+        "precision in which frozen weights are held; what is trained is float32",
+        one_of=("float32", "bfloat16"),
+        of="kind=pretrained train=lora,frozen",
+    )
+    gradient_checkpointing: bool = option(
+        False, "compute activations again in the backward pass: less memory, a third more time", of="kind=pretrained"
+    )
+    context_tokens: int | None = option(
+        None,
+        "most tokens of a history with an item behind it; histories are cut by whole items; none: what the model reads",
+        least=3,
+        of="kind=pretrained",
+    )
+    initial_logits: float = option(
+        0.5,
+        "most that the logits of new tokens differ before training, their standard deviation in nats: all of them are "
+        "multiplied by the number that makes it so",
+        least=1e-6,
+        of="kind=pretrained",
+    )
     block_dropout: float = option(
         0.0, "dropout on attention and on what each layer adds while training", least=0, most=0.99, of="kind=sasrec"
     )

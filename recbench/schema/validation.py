@@ -20,6 +20,7 @@ from recbench.stage_table import STAGES
 
 # The one rule that makes a policy of each kind; the others are trained by sft and by any rl.
 RULE_OF_POLICY = {"popularity": "count", "item_knn": "count", "bpr_mf": "bpr"}
+TOKEN_MODELS = ("llama_small", "pretrained")  # policies that read item tokens; the others know items
 WEIGHTS = re.compile(r"window|(ndcg|mrr)@[1-9]\d*")
 # Whole numbers without an end of their own: what counts things in memory is far smaller, and a larger one is a slip.
 LARGEST = 2**31 - 1
@@ -255,7 +256,9 @@ def _check_policy(config: DictConfig) -> None:
     if own_rule is None and rule in RULE_OF_POLICY.values():
         able = " or ".join(kind for kind, own in RULE_OF_POLICY.items() if own == rule)
         raise UserError(f"algo={rule} is for policy={able}, and policy is {policy.kind}: give another of the two")
-    if policy.kind != "llama_small" and config.item_tokens.kind != "atomic":
+    if policy.kind == "pretrained":
+        _check_pretrained(policy)
+    if policy.kind not in TOKEN_MODELS and config.item_tokens.kind != "atomic":
         raise UserError(
             f"policy={policy.kind} knows items, not their tokens, and item_tokens is {config.item_tokens.kind}: "
             "give item_tokens=atomic"
@@ -270,3 +273,18 @@ def _check_policy(config: DictConfig) -> None:
     if policy.width % heads:
         words = "twice the heads" if policy.kind == "llama_small" else "the heads"
         raise UserError(f"policy.width={policy.width}: expected a multiple of {words} ({heads})")
+
+
+def _check_pretrained(policy: DictConfig) -> None:
+    if policy.path is None or not policy.path.strip():
+        raise UserError("policy=pretrained needs a language model: give policy.path=FOLDER, or its name on the hub")
+    if policy.initial_embeddings == "cooccurrence":
+        raise UserError(
+            "policy=pretrained starts new tokens from titles or at random, and policy.initial_embeddings is "
+            "cooccurrence: give text or random"
+        )
+    if policy.train == "full" and policy.dtype != "float32":
+        raise UserError(
+            f"policy.train=full needs policy.dtype=float32, and it is {policy.dtype}, in which most steps are lost to "
+            "rounding: give precision=bfloat16, which computes in it, or policy.train=lora"
+        )

@@ -215,10 +215,15 @@ def _start(config: TrainStageConfig, run: Run, data: RecommendationData) -> tupl
             run.use(Run(index.parent))
         torch.manual_seed(stream_seed(config.seed, INITIAL_WEIGHTS))
         policy = new_policy(tokens.trie(), config.policy, data)
-        if config.policy.initial_embeddings != "random":
+        if config.policy.initial_embeddings != "random" and not policy.reads_titles:
             start_from, width = config.policy.initial_embeddings, config.policy.width
             vectors, _ = item_vectors(start_from, data, width, config.reserved, config.seed)
             start_embeddings(cast(StartsFromVectors, policy), vectors, config.policy.initial_scale)
+        if policy.history < config.policy.history:
+            run.note(
+                f"policy.history={config.policy.history} items do not fit into the model's context: it reads the last "
+                f"{policy.history}"
+            )
         if policy.trie.shared_items:
             run.note(f"{policy.trie.shared_items} items share their token sequence with another and are always tied")
         return policy, tokens

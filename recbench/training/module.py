@@ -26,6 +26,10 @@ class TrainedModule(nn.Module):
         """What the optimiser moves, tied parameters once."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
+    def learning_rate_factor(self, name: str) -> float:
+        """What the optimiser's learning rate is multiplied by for the parameter of a name."""
+        return 1.0
+
     def trained_state(self) -> dict[str, Tensor]:
         """By name what training changes, not copied: what is averaged, kept and restored.
 

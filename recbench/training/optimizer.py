@@ -22,19 +22,29 @@ def learning_rate_factor(step: int, total: int, warmup: float, schedule: str) ->
 
 
 def set_learning_rates(optimizers: Iterable[torch.optim.Optimizer], factor: float) -> float:
-    """Give every optimiser this share of the rate that it was made with; returns the first one's."""
+    """Give every optimiser this share of the rate that it was made with; returns the first one's.
+
+    A group that has a `factor` gets that multiple of it.
+    """
     rates = []
     for optimizer in optimizers:
         rates.append(optimizer.defaults["lr"] * factor)
         for group in optimizer.param_groups:
-            group["lr"] = rates[-1]
+            group["lr"] = rates[-1] * group.get("factor", 1.0)
     return float(rates[0])
 
 
 def make_optimizer(module: TrainedModule, config: AlgoConfig) -> torch.optim.Optimizer:
-    """AdamW for what is trained of a module, also for one that is counted and has no parameters."""
+    """AdamW for what is trained of a module, also for one that is counted and has no parameters.
+
+    Parameters of one `learning_rate_factor` are a group, which keeps it under `factor`.
+    """
+    factors = {id(value): module.learning_rate_factor(name) for name, value in module.named_parameters()}
+    groups: dict[float, list[torch.nn.Parameter]] = {}
+    for parameter in module.trained_parameters():
+        groups.setdefault(factors[id(parameter)], []).append(parameter)
     return torch.optim.AdamW(
-        [{"params": module.trained_parameters()}],
+        [{"params": some, "factor": factor} for factor, some in (groups or {1.0: []}).items()],
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
         betas=(0.9, 0.98),

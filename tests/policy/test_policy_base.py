@@ -44,6 +44,7 @@ def test_every_choice_of_the_schema_has_a_class_that_says_what_trains_it() -> No
     learned = {name: policy_class(PolicyConfig(kind=name)).learns_from for name in BUILT_IN}
     assert learned == {
         "llama_small": SEQUENCES,
+        "pretrained": SEQUENCES,
         "sasrec": SEQUENCES,
         "bpr_mf": TRIPLES,
         "popularity": COUNTS,
