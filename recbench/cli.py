@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from recbench.commands import comparisons, runs, surroundings
+from recbench.commands.flags import parse_windows
 from recbench.commands.options import (
     AsJson,
     ConfigDir,
@@ -25,7 +26,6 @@ from recbench.commands.options import (
     RunsFolder,
     Windows,
     no_text,
-    parse_windows,
     whole_numbers,
 )
 from recbench.commands.own_data import init

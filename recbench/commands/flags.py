@@ -1,12 +1,14 @@
 """Options of the stages' commands beside those that all have, each with the overrides that it becomes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from recbench.commands.options import Force, Ks, NoUpstream, Resume, Windows, parse_windows, whole_numbers
+from recbench.commands.options import Force, Ks, NoUpstream, Resume, Windows, whole_numbers
 from recbench.completion import complete_group
+from recbench.errors import UserError
+from recbench.metrics.fpr_window import parse_window
 from recbench.quoting import quote
 
 
@@ -28,6 +30,14 @@ def counts(key: str, flag: str, annotation: Any) -> Flag:
         annotation,
         lambda value, multirun: [f"{key}={','.join(map(str, whole_numbers(flag, [value], many=multirun)))}"],
     )
+
+
+def parse_windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, float]]:
+    """FPR windows from the texts of --window; one alone unless `many`. Raises UserError."""
+    windows = [parse_window(text, f"--window {text}") for text in texts]
+    if len(windows) > 1 and not many:
+        raise UserError(f"{len(windows)} windows, and one run trains on one: add -m to train on each")
+    return windows
 
 
 def one_window(values: list[str], multirun: bool) -> list[str]:

@@ -92,17 +92,6 @@ def no_text(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def parse_windows(texts: Sequence[str], many: bool = True) -> list[tuple[float, float]]:
-    """FPR windows from A,B texts; one alone unless `many`. Raises UserError."""
-    from recbench.errors import UserError
-    from recbench.metrics.fpr_window import parse_window
-
-    windows = [parse_window(text, f"--window {text}") for text in texts]
-    if len(windows) > 1 and not many:
-        raise UserError(f"{len(windows)} windows, and one run trains on one: add -m to train on each")
-    return windows
-
-
 def parse_metrics(texts: Sequence[str]) -> list[str]:
     """Metric names from comma-separated texts; commas inside brackets belong to a name. Raises UserError for none."""
     import re

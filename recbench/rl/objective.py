@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from recbench.errors import UserError
-from recbench.metrics.fpr_window import window_text
+from recbench.metrics.fpr_window import check_window, window_text
 from recbench.metrics.windows import rank_of, window_width
 from recbench.rl.rules import rule_of
 from recbench.rl.rules.interface import aims_given
@@ -162,7 +162,8 @@ def check_objective(config: AlgoConfig, negatives_config: NegativesConfig, catal
     elif k is not None:
         lower = float(rank_of(window_for_top_k(k, count)[0], count))
     else:
-        lower, notes = _check_window(config.window, count)
+        assert config.window is not None
+        lower, notes = _begins(config.window, count)
     reach = source.reach(negatives_config, config)
     if rule.windowed and reach is not None and round(lower, 6) >= reach:
         raise UserError(
@@ -184,10 +185,9 @@ def check_aim(config: AlgoConfig) -> None:
         raise UserError(f"{flags} exclude each other: each is an aim of its own, give one")
 
 
-def _check_window(window: Sequence[float] | None, count: int) -> tuple[float, list[str]]:
+def _begins(window: Sequence[float], count: int) -> tuple[float, list[str]]:
     """The window's beginning in ranks, and a note if it is narrower than one negative."""
-    if window is None or len(window) != 2 or not 0.0 <= window[0] < window[1] <= 1.0:
-        raise UserError(f"algo.window={window and list(window)} is no window [a, b] with 0 <= a < b <= 1")
+    check_window(window, f"algo.window={list(window)}")
     lower, share = float(rank_of(window[0], count)), float(window_width(count, window))
     if share < 1.0 - 1e-9:
         return lower, [f"the window [{window[0]:g}, {window[1]:g}] is {share:.3g} of one negative of {count} wide"]
