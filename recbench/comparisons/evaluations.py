@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 
 from recbench.errors import UserError
+from recbench.policy.kinds import policy_kind
 from recbench.rl.rules import rule_of
 from recbench.runs import Run
 from recbench.schema import is_first_sft, label_of
 
 # What may differ between runs of one arm: the seed and what follows from it, and what changes no number.
 NOT_OF_AN_ARM = ("seed", "input", "runs", "threads", "device", "upstream", "force", "resume", "data", "sft")
-ONE_RULE = {"popularity": "popularity", "item_knn": "item-knn", "bpr_mf": "bpr-mf"}  # policies that need no more
 
 BY_ID = ("above_by_id", "ties_by_id", "n_by_id")  # of ranks.parquet, where items share semantic IDs
 
@@ -39,36 +39,14 @@ class Evaluation(NamedTuple):
     found_by_id: float  # the same of the counts of IDs
 
 
-def policy_label(config: DictConfig) -> str:
-    """What a policy is called: its kind, the label of a class from outside, or a pretrained model's own name.
-
-    Of a model that is not trained in full also what is: `SmolLM2-135M-Instruct lora`.
-    """
-    policy = config.policy
-    if "kind" not in policy:
-        return "llama_small"
-    if policy.kind != "pretrained":
-        return label_of("policy", policy)
-    name = Path(str(policy.path)).name
-    return name if policy.train == "full" else f"{name} {policy.train}"
-
-
 def arm_label(config: DictConfig) -> str:
     """What a training run is called among arms: sft, more sft, grpo beam, tawin 5-15 (ranks), tawin 0.01,0.05 (FPR).
 
     Of other policies than the LLM recommender: popularity, item-knn, bpr-mf, sasrec, and sasrec with a rule, as in
     sasrec tawin 5-15.
     """
-    policy = str(config.policy.get("kind", "llama_small"))
-    if policy in ONE_RULE:
-        return ONE_RULE[policy]
-    if config.policy.get("trained_by") == "count":
-        return policy_label(config)
     rule = rule_of(config.algo).arm(config.algo, label_of("negatives", config.negatives), is_first_sft(config))
-    if policy == "llama_small":
-        return rule
-    policy = policy_label(config)
-    return policy if is_first_sft(config) else f"{policy} {rule}"
+    return policy_kind(config.policy).arm(config.policy, rule, is_first_sft(config))
 
 
 def read_evaluations(runs: Sequence[Run], excluded: bool, labels: Mapping[str, str] | None) -> list[Evaluation]:

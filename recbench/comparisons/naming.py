@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
-from recbench.comparisons.evaluations import ONE_RULE, Evaluation, arm_label, policy_label
+from recbench.comparisons.evaluations import Evaluation, arm_label
 from recbench.errors import UserError
+from recbench.policy.kinds import policy_kind
 from recbench.rl.rules import rule_of
 from recbench.runs import Run
 from recbench.schema import label_of
@@ -16,9 +17,9 @@ from recbench.schema import label_of
 
 def described(config: DictConfig) -> str:
     """A training in words: `grpo, beam negatives, seed 0`; `sasrec, tawin at Top-10, window negatives, seed 1`."""
-    policy, algo = policy_label(config), config.algo
-    words = [] if policy == "llama_small" else [policy]
-    if policy not in ONE_RULE and config.policy.get("trained_by") != "count":
+    kind, algo = policy_kind(config.policy), config.algo
+    words = [] if kind.unnamed else [kind.called(config.policy)]
+    if kind.rule is None:
         rule, name = rule_of(algo), label_of("algo", algo)
         more = arm_label(config).endswith("more sft")
         words.append("more sft" if more else f"{name}{rule.aim_in_words(algo)}")
@@ -41,7 +42,7 @@ def judged(trained: Run, metrics: dict[str, Any] | None = None) -> dict[str, Any
     """The same for metrics.json, without ids, so that equal runs give equal bytes; `metrics` as in `start_kept`."""
     source, config = trained.input_run("train"), trained.config
     return {
-        "policy": policy_label(config),
+        "policy": policy_kind(config.policy).called(config.policy),
         "algorithm": label_of("algo", config.algo),
         "described": described(config),
         "seed": int(config.seed),

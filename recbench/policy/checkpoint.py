@@ -10,7 +10,7 @@ from safetensors.numpy import save_file as save_arrays
 from recbench.errors import UserError, damage_told
 from recbench.item_tokens.make import ItemTokens
 from recbench.policy.base import Policy
-from recbench.policy.kinds import empty_policy
+from recbench.policy.make import empty_policy
 from recbench.schema import PolicyConfig, as_values, settings_of
 from recbench.strict_json import read_object
 

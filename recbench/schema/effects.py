@@ -13,9 +13,9 @@ from recbench.dotted import named
 from recbench.errors import UserError
 from recbench.schema.clauses import clauses, conditions
 from recbench.schema.given import given_keys
-from recbench.schema.kinds import rule_of
+from recbench.schema.kinds import policy_kind, rule_of
 from recbench.schema.stages import STAGE_SCHEMAS
-from recbench.schema.validation import options, rule_of_policy
+from recbench.schema.validation import options
 from recbench.stage_table import STAGES
 
 # What the laboratory, which counts steps and has unlimited users, does not look at.
@@ -84,7 +84,7 @@ def idle_where_runs_are_named(config: DictConfig, key: str) -> str | None:
 def idle_in_training(config: DictConfig, key: str) -> str | None:
     """Why all of a key's node has no effect in a training."""
     node = key.partition(".")[0]
-    own = rule_of_policy(config.policy)
+    own = policy_kind(config.policy).rule
     if node == "negatives" and not rule_of(config.algo).grouped:
         return f"negatives are of the rl rules (algo=grpo, tawin, ...), and algo is {config.algo.name}"
     if node == "sft" and config.input is not None:

@@ -1,4 +1,4 @@
-"""Rules, sources of negatives and features as the config's classes need them: their names, settings and checks.
+"""Rules, sources of negatives, features and policies as the config's classes need them: names, settings, checks.
 
 Their modules are in packages above this one: they are named as text here, as stages are in `recbench.stage_table`. They
 import no torch, and nothing that imports this package, before they are asked for more.
@@ -18,6 +18,7 @@ class RuleTraits(Protocol):
     grouped: bool
     pretrains: bool
     in_laboratory: bool
+    takes_steps: bool
 
     def check(self, algo: Any, source: Any) -> None:
         """Raise UserError for settings, or a source of negatives, that contradict the rule."""
@@ -29,10 +30,23 @@ class SourceTraits(Protocol):
     reads: frozenset[str]
 
 
+class PolicyTraits(Protocol):
+    """What it asks of a policy; `recbench.policy.kinds.interface.PolicyKind` has it."""
+
+    rule: str | None
+    reads_tokens: bool
+    starts_from: tuple[str, ...]
+
+    def check(self, policy: Any) -> None:
+        """Raise UserError for settings that do not go together."""
+
+
 RULES: Mapping[str, RuleTraits] = named("recbench.rl.rules:RULES")
 SOURCES: Mapping[str, SourceTraits] = named("recbench.rl.sources:SOURCES")
 RULE_KINDS: Mapping[str, Kind] = named("recbench.rl.rules:RULES")
 SOURCE_KINDS: Mapping[str, Kind] = named("recbench.rl.sources:SOURCES")
 FEATURE_KINDS: Mapping[str, Kind] = named("recbench.features.kinds:FEATURES")
+POLICIES: Mapping[str, PolicyTraits] = named("recbench.policy.kinds:POLICIES")
 rule_of: Callable[[Any], RuleTraits] = named("recbench.rl.rules:rule_of")
 source_of: Callable[[Any], SourceTraits] = named("recbench.rl.sources:source_of")
+policy_kind: Callable[[Any], PolicyTraits] = named("recbench.policy.kinds:policy_kind")

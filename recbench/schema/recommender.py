@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from recbench.option import option
+from recbench.schema.kinds import POLICIES
 from recbench.schema.options import StageConfig
 from recbench.schema.training import AlgoConfig, NegativesConfig
 
@@ -42,7 +43,7 @@ class PolicyConfig:
         "the LLM recommender from scratch (llama_small) or a pretrained language model (pretrained), a transformer "
         "trained by any rule (sasrec), matrix factorisation trained by bpr (bpr_mf), or a policy that is counted "
         "(popularity, item_knn)",
-        one_of=("llama_small", "pretrained", "sasrec", "bpr_mf", "popularity", "item_knn"),
+        one_of=tuple(POLICIES),
     )
     layers: int = option(2, "transformer layers", least=1, of="kind=llama_small,sasrec")
     width: int = option(

@@ -13,14 +13,11 @@ from recbench.dotted import named
 from recbench.errors import UserError
 from recbench.metrics.fpr_window import check_window
 from recbench.redaction import has_secrets, redacted
-from recbench.schema.kinds import RULES, rule_of, source_of
+from recbench.schema.kinds import POLICIES, RULES, policy_kind, rule_of, source_of
 from recbench.schema.outside import KINDS
 from recbench.schema.stages import STAGE_SCHEMAS
 from recbench.stage_table import STAGES
 
-# The one rule that makes a policy of each kind; the others are trained by sft and by any rl.
-RULE_OF_POLICY = {"popularity": "count", "item_knn": "count", "bpr_mf": "bpr"}
-TOKEN_MODELS = ("llama_small", "pretrained")  # policies that read item tokens; the others know items
 WEIGHTS = re.compile(r"window|(ndcg|mrr)@[1-9]\d*")
 # Whole numbers without an end of their own: what counts things in memory is far smaller, and a larger one is a slip.
 LARGEST = 2**31 - 1
@@ -239,52 +236,27 @@ def check_training(config: DictConfig) -> None:
         raise UserError("item_tokens=given needs the index file: give item_tokens.path=FILE")
 
 
-def rule_of_policy(policy: DictConfig) -> str | None:
-    """The one rule that makes a policy; None where sft and any rl do."""
-    return "count" if policy.get("trained_by") == "count" else RULE_OF_POLICY.get(str(policy.kind))
-
-
 def _check_policy(config: DictConfig) -> None:
     """Check that the policy, what trains it, and how items are written go together."""
-    policy, rule = config.policy, config.algo.name
-    own_rule = rule_of_policy(policy)
-    if own_rule is not None and config.input is not None:
+    policy, rule, kind = config.policy, config.algo.name, policy_kind(config.policy)
+    if kind.rule is not None and config.input is not None:
         raise UserError(f"policy={policy.kind} starts from no other run: leave input={config.input} out")
-    if own_rule is not None and rule != own_rule:
-        done = "counted" if own_rule == "count" else f"trained by {own_rule}"
-        raise UserError(f"policy={policy.kind} is {done}, and algo is {rule}: give --algo={own_rule}")
-    if own_rule is None and rule in RULE_OF_POLICY.values():
-        able = " or ".join(kind for kind, own in RULE_OF_POLICY.items() if own == rule)
-        raise UserError(f"algo={rule} is for policy={able}, and policy is {policy.kind}: give another of the two")
-    if policy.kind == "pretrained":
-        _check_pretrained(policy)
-    if policy.kind not in TOKEN_MODELS and config.item_tokens.kind != "atomic":
+    if kind.rule is not None and rule != kind.rule:
+        done = f"trained by {kind.rule}" if RULES[kind.rule].takes_steps else "counted"
+        raise UserError(f"policy={policy.kind} is {done}, and algo is {rule}: give --algo={kind.rule}")
+    able = [name for name, other in POLICIES.items() if other.rule == rule]
+    if kind.rule is None and able:
+        raise UserError(
+            f"algo={rule} is for policy={' or '.join(able)}, and policy is {policy.kind}: give another of the two"
+        )
+    kind.check(policy)
+    if not kind.reads_tokens and config.item_tokens.kind != "atomic":
         raise UserError(
             f"policy={policy.kind} knows items, not their tokens, and item_tokens is {config.item_tokens.kind}: "
             "give item_tokens=atomic"
         )
-    if own_rule is not None and policy.initial_embeddings != "random":
+    if policy.initial_embeddings not in kind.starts_from:
         raise UserError(
             f"policy={policy.kind} has no token embeddings to start from {policy.initial_embeddings}: "
             "leave policy.initial_embeddings out"
-        )
-    heads = {"llama_small": 2 * policy.heads, "sasrec": policy.heads}.get(policy.kind, 1)
-    heads = policy.heads if policy.get("trained_by") == "any" else heads  # a class from outside below sasrec's
-    if policy.width % heads:
-        words = "twice the heads" if policy.kind == "llama_small" else "the heads"
-        raise UserError(f"policy.width={policy.width}: expected a multiple of {words} ({heads})")
-
-
-def _check_pretrained(policy: DictConfig) -> None:
-    if policy.path is None or not policy.path.strip():
-        raise UserError("policy=pretrained needs a language model: give policy.path=FOLDER, or its name on the hub")
-    if policy.initial_embeddings == "cooccurrence":
-        raise UserError(
-            "policy=pretrained starts new tokens from titles or at random, and policy.initial_embeddings is "
-            "cooccurrence: give text or random"
-        )
-    if policy.train == "full" and policy.dtype != "float32":
-        raise UserError(
-            f"policy.train=full needs policy.dtype=float32, and it is {policy.dtype}, in which most steps are lost to "
-            "rounding: give precision=bfloat16, which computes in it, or policy.train=lora"
         )

@@ -27,7 +27,7 @@ from recbench.policy.base import Policy
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.initial import start_embeddings
 from recbench.policy.interface import SequencePolicy, StartsFromVectors
-from recbench.policy.kinds import new_policy
+from recbench.policy.make import new_policy
 from recbench.policy.ranking import CaseRanks, rank_cases
 from recbench.reporting.scalars import Scalars
 from recbench.rl.estimation import RankTracker

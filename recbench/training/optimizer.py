@@ -75,7 +75,6 @@ def descend(
     norm = torch.nn.utils.clip_grad_norm_(parameters, max_gradient_norm or torch.inf)
     for optimizer in optimizers:
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)  # the next forward does not share memory with them
     return {"loss": total, "gradient_norm": float(norm)}
 
 

@@ -40,5 +40,7 @@ def run_steps(
         if not math.isfinite(values.get("loss", 0.0)):
             found = f"the loss of step {step + 1} is {values['loss']} at learning rate {learning_rate:g}"
             raise UserError(f"{found}: train with a lower one")
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)  # validation, checkpoints and the next forward need the memory
         if after(step, {**values, "learning_rate": learning_rate}):
             return

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from recbench.item_tokens.trie import ItemTrie, build_trie
 from recbench.policy.contexts import SequenceContexts
 from recbench.policy.interface import COUNTS, SEQUENCES, TRIPLES
-from recbench.policy.kinds import BUILT_IN, policy_class
+from recbench.policy.kinds import POLICIES
 from recbench.policy.llama_small import LlamaPolicy
+from recbench.policy.make import policy_class
 from recbench.schema import PolicyConfig, options
 
 HISTORIES = torch.tensor([[0, 3, 1, -1], [2, -1, -1, -1], [4, 4, 0, 5]])
@@ -40,8 +41,8 @@ def untied() -> Callable[[np.ndarray], Untied]:
 
 def test_every_choice_of_the_schema_has_a_class_that_says_what_trains_it() -> None:
     (kind,) = (item for key, item in options(PolicyConfig, "") if key == "kind")
-    assert set(BUILT_IN) == set(kind.metadata["one_of"])
-    learned = {name: policy_class(PolicyConfig(kind=name)).learns_from for name in BUILT_IN}
+    assert set(POLICIES) == set(kind.metadata["one_of"])
+    learned = {name: policy_class(PolicyConfig(kind=name)).learns_from for name in POLICIES}
     assert learned == {
         "llama_small": SEQUENCES,
         "pretrained": SEQUENCES,
