@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 from recbench.version import __version__
 
 if TYPE_CHECKING:
-    from recbench.python import compare, load, run
+    from recbench.python import compare, load, recommend, run
     from recbench.stages.score import score_file
 
-__all__ = ["__version__", "compare", "load", "run", "score_file"]
-PUBLIC = {"compare": "python", "load": "python", "run": "python", "score_file": "stages.score"}  # name -> module
+__all__ = ["__version__", "compare", "load", "recommend", "run", "score_file"]
+PUBLIC = dict.fromkeys(("compare", "load", "recommend", "run"), "python") | {"score_file": "stages.score"}
 
 
 def __getattr__(name: str) -> Any:

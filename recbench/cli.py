@@ -29,6 +29,7 @@ from recbench.commands.options import (
     whole_numbers,
 )
 from recbench.commands.own_data import init
+from recbench.commands.recommend import recommend
 from recbench.commands.stages import print_options, stage_command
 from recbench.config_folders import VARIABLE
 from recbench.console.streams import unfailing_streams
@@ -186,6 +187,7 @@ def report(run: RunName = "latest", runs: RunsFolder = Path("runs"), debug: Debu
 
 
 app.add_typer(runs.app, name="runs")
+app.command()(recommend)
 app.command()(surroundings.doctor)
 app.command()(init)
 app.command("ls")(surroundings.list_configs)

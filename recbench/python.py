@@ -68,6 +68,27 @@ def load(name: str | Path = "latest", runs: str | Path = "runs", stage: str | No
     return resolve_run(runs, str(name), stage)
 
 
+def recommend(
+    run: Run | str | Path, histories: Sequence[Sequence[str]], k: int = 10, only: Sequence[str] = (), seen: bool = False
+) -> list[list[tuple[str, float]]]:
+    """The k best items of each history and their scores, best first, by a training or by what an evaluation judged.
+
+    Args:
+        histories: items by their names, oldest first.
+        only: COLUMN=VALUE of the catalogue, such as `brand=acme`.
+        seen: whether items of a history may be recommended again.
+
+    Raises:
+        UserError: no such run, an item that the catalogue has not, a filter that leaves none.
+    """
+    from recbench.stages.recommend import Wanted, recommendations, trained_run
+
+    name = str(run.path) if isinstance(run, Run) else str(run)
+    wanted = Wanted(k, histories=tuple(tuple(history) for history in histories), only=tuple(only), seen=seen)
+    rows, _ = recommendations(trained_run(Path("runs"), name), wanted)
+    return [list(zip(row["items"], row["scores"], strict=True)) for row in rows]
+
+
 def compare(*runs: Run | str | Path, baseline: str | None = None, metrics: Sequence[str] | None = None) -> Any:
     """What `recbench compare --json` prints: means over seeds, differences, their intervals and p-values.
 

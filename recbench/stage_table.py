@@ -123,6 +123,7 @@ ROWS = (
         takes="train",
         check="recbench.schema.validation:check_evaluation",
         settle="recbench.settling:settle_metrics",
+        sections="recbench.reporting.evaluation:evaluation_sections",
         verdict="recbench.reporting.verdicts:evaluation_verdict",
     ),
     Stage(
