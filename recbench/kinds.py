@@ -18,6 +18,7 @@ class Kind:
 
     name: str = ""  # by which it is chosen; none: a base of others
     place: ClassVar[int] = LAST  # in lists; those of one place stand in the order of their names
+    reads: ClassVar[frozenset[str]] = frozenset()  # settings shared with other kinds, `of="reads=..."` in the schema
     Settings: ClassVar[type | tuple[type, ...]] = ()  # dataclasses of keys that it reads, made of `option`, not of all
 
 

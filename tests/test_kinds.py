@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 
+from recbench.captioning.kinds import CAPTIONERS
 from recbench.composition import compose
 from recbench.features.kinds import FEATURES
 from recbench.kinds import Kind, classes_of, kinds_in, own, settings_of_kinds
 from recbench.rl.rules import RULES, rule_of
 from recbench.rl.sources import SOURCES
-from recbench.schema import AlgoConfig, FeaturesConfig, NegativesConfig
+from recbench.schema import AlgoConfig, CaptionerConfig, FeaturesConfig, NegativesConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = [
     ("algo", "name", "rule", AlgoConfig, RULES, ROOT / "recbench/rl/rules"),
     ("negatives", "kind", "kind", NegativesConfig, SOURCES, ROOT / "recbench/rl/sources"),
+    ("captioner", "kind", "kind", CaptionerConfig, CAPTIONERS, ROOT / "recbench/captioning/kinds"),
     ("features", "kinds", "kinds", FeaturesConfig, FEATURES, ROOT / "recbench/features/kinds"),
 ]
 NO_KIND = {"__init__", "interface", "outside", "windowed"}  # what the modules of a folder have in common
@@ -43,7 +45,7 @@ def test_choices_and_keys_are_those_of_the_table(group, key, clause, node, table
                 assert named == clause and kind.name in values.split(",")
     clauses = {part for one in metadata.values() for text in one["of"] for part in text.split(" ")}
     asked = {part.removeprefix("reads=") for part in clauses if part.startswith("reads=")}
-    assert asked == {name for kind in table.values() for name in getattr(kind, "reads", ())}
+    assert asked == {name for kind in table.values() for name in kind.reads}
 
 
 @pytest.mark.parametrize(("group", "key", "clause", "node", "table", "folder"), TABLES)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from recbench.captioning.interface import Caption, Captioner, CaptionerStoppedError, Item, NoCaption
 from recbench.captioning.items import read_items
+from recbench.captioning.kinds import captioner_of
 from recbench.captioning.prompts import prompt_hash
 from recbench.captioning.table import FALLBACK, MODEL, SKIPPED, CaptionRow
 from recbench.data.dataset import RecommendationData
 from recbench.errors import UnfinishedError
 from recbench.schema import CaptionerConfig
 
-PROMPTED = ("llava", "endpoint", "text")  # kinds of captioners that read the prompt
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")  # NUL ends texts elsewhere, ESC steers terminals; no word has one
 
 
@@ -58,7 +58,7 @@ class CaptionWriter:
         read = read_items(self.data, rows, self.config, images=self.captioner.reads_images)
         reasons = {item.row: reason for item, reason in read if reason is not None}
         readable = [item for item, _ in read if item.row not in reasons]
-        template = self.config.prompt if self.config.kind in PROMPTED else None
+        template = self.config.prompt if "prompt" in captioner_of(self.config).reads else None
         asked = {item.row for item in readable}
         stopped: CaptionerStoppedError | None = None
         try:

@@ -5,44 +5,46 @@ from typing import TYPE_CHECKING
 
 from recbench.kinds import settings_of_kinds
 from recbench.option import option
-from recbench.schema.kinds import FEATURE_KINDS
+from recbench.schema.kinds import CAPTIONER_KINDS, FEATURE_KINDS
 from recbench.schema.options import StageConfig
 
 if TYPE_CHECKING:  # its fields are not known before the program runs: `recbench.kinds.own` gives them their types
 
+    class CaptionerSettings:
+        """The own settings of captioners."""
+
     class FeatureSettings:
         """The settings of all kinds of features."""
 else:
+    CaptionerSettings = settings_of_kinds("CaptionerSettings", CAPTIONER_KINDS, "kind")
     FeatureSettings = settings_of_kinds("FeatureSettings", FEATURE_KINDS, "kinds")
 
 # where settings of a captioner have an effect
 TRAINED_HERE = "kind=llava_small path=none"
-READ_PICTURES = ("llava_small", "llava", "endpoint")  # built-in captioners that do
-SEVERAL_PICTURES = f"kind={','.join(READ_PICTURES)}"
 FROM_SCRATCH = f"{TRAINED_HERE} language_model=none"
-CHECKPOINT = ("kind=llava,text", "fallback=text")
-GENERATES = ("kind=llava_small,llava,endpoint,text", "fallback=text")
+CHECKPOINT = ("reads=checkpoint", "fallback=text")
+GENERATES = ("reads=generation", "fallback=text")
 
 
 @dataclass
-class CaptionerConfig:
-    """Who writes the captions."""
+class CaptionerOptions:
+    """Settings that captioners share, and those of the first ones."""
 
     kind: str = option(
         "llava_small",
         "file: captions you have; llava_small: a small LLaVA, trained here when it has no checkpoint; llava: any "
         "image-text-to-text checkpoint; endpoint: an OpenAI-compatible server; text: a causal LM, from texts alone",
-        one_of=("file", "llava_small", "llava", "endpoint", "text"),
+        one_of=tuple(CAPTIONER_KINDS),
     )
     path: str | None = option(
         None,
         "file: csv or parquet with columns item, caption; llava_small, llava, text: checkpoint folder or hub name",
-        of="kind=file,llava_small,llava,text",
+        of="reads=path",
     )
     prompt: str = option(
         "Describe the item in one sentence.",
         "template: {title}, {text} and every catalogue column may stand in it",
-        of="kind=llava,endpoint,text",
+        of="reads=prompt",
     )
     batch_size: int = option(32, "items captioned together", least=1)
     max_tokens: int = option(
@@ -70,14 +72,14 @@ class CaptionerConfig:
     max_pixels: int = option(50_000_000, "larger pictures are refused undecoded: they are bombs, or mistakes", least=1)
     longest_side: int = option(1024, "larger pictures are scaled down to this many pixels a side", least=16)
     pictures: int = option(
-        1, "most pictures of an item that are read, where the catalogue lists several", least=1, of=SEVERAL_PICTURES
+        1, "most pictures of an item that are read, where the catalogue lists several", least=1, of="reads=pictures"
     )
     frames: int = option(
         0,
         "frames read of a video (.mp4, .webm, .mkv; pip install recbench[video]) or an animation (.gif), evenly spaced "
         "from the first; 0: videos are left out, and an animation is its first frame",
         least=0,
-        of=SEVERAL_PICTURES,
+        of="reads=pictures",
     )
     shard_size: int = option(256, "items a shard; a killed run resumes at the first missing shard", least=1)
     price_per_million_tokens: float | None = option(
@@ -207,6 +209,11 @@ class CaptionerConfig:
         one_of=("auto", "float32", "bfloat16"),
         of=TRAINED_HERE,
     )
+
+
+@dataclass
+class CaptionerConfig(CaptionerSettings, CaptionerOptions):
+    """Who writes the captions."""
 
 
 @dataclass

@@ -3,17 +3,17 @@
 A clause is `KEY=VALUE,VALUE` or `KEY!=VALUE,VALUE`: KEY stands beside the field, or is one of the whole config where it
 has a dot; a list holds a value that is in it. Clauses with blanks between have to hold all; of several texts in a tuple
 one has to. Three keys are not in the config: `rule`, what a node of training rules does; `reads`, which settings its
-rule, or its source of negatives, shares with others; and `made_by`, who makes semantic IDs: us, or a tokenize run.
+rule, source of negatives or captioner shares with others; and `made_by`, who makes semantic IDs: us, or a tokenize run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from recbench.schema.first_sft import is_first_sft
-from recbench.schema.kinds import RULES, SOURCES, rule_of, source_of
+from recbench.schema.kinds import CAPTIONER_KINDS, RULES, SOURCE_KINDS, captioner_of, rule_of, source_of
 from recbench.schema.outside import is_outside
 
 RL = tuple(name for name, rule in RULES.items() if rule.grouped)
@@ -83,18 +83,17 @@ class RuleKey(Key):
 
 
 class ReadsKey(Key):
-    """`reads`: what the rule or the source of negatives of the node says that it reads."""
+    """`reads`: what the rule, the source of negatives or the captioner of the node says that it reads."""
 
     groups_only = True
 
     def found(self, config: DictConfig, prefix: str) -> set[str]:
-        """The name of the rule or of the source."""
+        """Its name."""
         return {rule_in(config, prefix)} if prefix in RULE_NODES else {str(config[prefix].kind)}
 
     def holds(self, config: DictConfig, prefix: str, values: Sequence[str]) -> bool:
-        """Asked of the rule or the source itself."""
-        node = config[prefix]
-        return bool((rule_of(node) if prefix in RULE_NODES else source_of(node)).reads & set(values))
+        """Asked of the rule, the source or the captioner itself."""
+        return bool(READERS[prefix][0](config[prefix]).reads & set(values))
 
     def in_words(self, prefix: str) -> str:
         """The node chooses it."""
@@ -102,9 +101,10 @@ class ReadsKey(Key):
 
     def condition(self, prefix: str, values: Sequence[str], negated: bool) -> str:
         """All that read it, by the options that choose them."""
+        names = [name for name, kind in READERS[prefix][1].items() if kind.reads & set(values)]
         if prefix in RULE_NODES:
-            return " or ".join(f"algo={name}" for name, rule in RULES.items() if rule.reads & set(values))
-        return f"{prefix}=" + " or ".join(name for name, source in SOURCES.items() if source.reads & set(values))
+            return " or ".join(f"algo={name}" for name in names)
+        return f"{prefix}=" + " or ".join(names)
 
 
 class MadeByKey(Key):
@@ -124,6 +124,11 @@ class MadeByKey(Key):
 
 
 RULE_NODES = ("algo", "sft")
+READERS: dict[str, tuple[Callable[[Any], Any], Mapping[str, Any]]] = {  # of a node: what it names, and all that it may
+    **dict.fromkeys(RULE_NODES, (rule_of, RULES)),
+    "negatives": (source_of, SOURCE_KINDS),
+    "captioner": (captioner_of, CAPTIONER_KINDS),
+}
 NOT_IN_CONFIG: dict[str, type[Key]] = {"rule": RuleKey, "reads": ReadsKey, "made_by": MadeByKey}
 
 

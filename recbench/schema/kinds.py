@@ -1,4 +1,4 @@
-"""Rules, sources of negatives, features and policies as the config's classes need them: names, settings, checks.
+"""Rules, negatives, captioners, features and policies as the config's classes need them: names, settings, checks.
 
 Their modules are in packages above this one: they are named as text here, as stages are in `recbench.stage_table`. They
 import no torch, and nothing that imports this package, before they are asked for more.
@@ -24,12 +24,6 @@ class RuleTraits(Protocol):
         """Raise UserError for settings, or a source of negatives, that contradict the rule."""
 
 
-class SourceTraits(Protocol):
-    """What it asks of a source of negatives; `recbench.rl.sources.interface.Source` has it."""
-
-    reads: frozenset[str]
-
-
 class PolicyTraits(Protocol):
     """What it asks of a policy; `recbench.policy.kinds.interface.PolicyKind` has it."""
 
@@ -42,11 +36,12 @@ class PolicyTraits(Protocol):
 
 
 RULES: Mapping[str, RuleTraits] = named("recbench.rl.rules:RULES")
-SOURCES: Mapping[str, SourceTraits] = named("recbench.rl.sources:SOURCES")
 RULE_KINDS: Mapping[str, Kind] = named("recbench.rl.rules:RULES")
 SOURCE_KINDS: Mapping[str, Kind] = named("recbench.rl.sources:SOURCES")
+CAPTIONER_KINDS: Mapping[str, Kind] = named("recbench.captioning.kinds:CAPTIONERS")
 FEATURE_KINDS: Mapping[str, Kind] = named("recbench.features.kinds:FEATURES")
 POLICIES: Mapping[str, PolicyTraits] = named("recbench.policy.kinds:POLICIES")
 rule_of: Callable[[Any], RuleTraits] = named("recbench.rl.rules:rule_of")
-source_of: Callable[[Any], SourceTraits] = named("recbench.rl.sources:source_of")
+source_of: Callable[[Any], Kind] = named("recbench.rl.sources:source_of")
+captioner_of: Callable[[Any], Kind] = named("recbench.captioning.kinds:captioner_of")
 policy_kind: Callable[[Any], PolicyTraits] = named("recbench.policy.kinds:policy_kind")

@@ -20,6 +20,7 @@ from recbench.captioning.contact_sheet import Tile, draw_contact_sheet
 from recbench.captioning.estimate import estimate_cost
 from recbench.captioning.folds import fold_of_items, number_of_folds
 from recbench.captioning.items import reference_captions
+from recbench.captioning.kinds import captioner_of
 from recbench.captioning.pictures import read_pictures
 from recbench.captioning.quality import caption_quality
 from recbench.captioning.shards import begin_again, cut, merge, missing, nothing_captioned, write_missing
@@ -168,7 +169,7 @@ def _write(
 
 def _check_answered(config: CaptionStageConfig, run: Run, shards: list[range]) -> None:
     """Raise UnfinishedError where an endpoint failed on every item, fewer than `most_failures` in a row."""
-    checked = config.captioner.kind == "endpoint" and config.captioner.most_failures
+    checked = captioner_of(config.captioner).asks_server and config.captioner.most_failures
     reason = nothing_captioned(run.path, shards) if checked else None
     if reason is not None:
         raise UnfinishedError(
@@ -194,7 +195,7 @@ def _device(config: CaptionStageConfig) -> torch.device:
 def _parts(config: CaptionStageConfig, data: RecommendationData) -> dict[str, np.ndarray]:
     """Items that a captioner trained here has seen the references of, and the others; none where that is unknown."""
     captioner = config.captioner
-    if captioner.kind != "llava_small" or captioner.path:
+    if not captioner_of(captioner).learns or captioner.path:
         return {}
     folds = number_of_folds(captioner.folds, data)
     if captioner.cross_fit and folds > 1:  # each item is captioned by one that has not seen it

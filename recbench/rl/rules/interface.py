@@ -30,7 +30,6 @@ class Rule(Kind):
 
     label: str = ""  # in tables of arms
     usual_negatives: ClassVar[str] = ""  # that tables leave out, because they go without saying
-    reads: ClassVar[frozenset[str]] = frozenset()  # shared settings with an effect, `of="reads=..."` in the schema
 
     grouped: ClassVar[bool] = True  # trains on groups of a positive and negatives; else the stage has a plan for it
     windowed: ClassVar[bool] = False  # weighs negatives by their ranks in a window, and contexts, too

@@ -22,7 +22,6 @@ class Source(Kind):
     `negatives` is its node of settings everywhere, as a dataclass or as its composed config; so is `algo` the rule's.
     """
 
-    reads: ClassVar[frozenset[str]] = frozenset()  # shared settings with an effect, `of="reads=..."` in the schema
     searches: ClassVar[bool] = False  # chooses among what a beam search has found
     of_window: ClassVar[bool] = False  # chooses among the ranks of the rule's window
     has_places: ClassVar[bool] = False  # gives all that a beam found, each at its place
