@@ -186,6 +186,25 @@ def report(run: RunName = "latest", runs: RunsFolder = Path("runs"), debug: Debu
         typer.echo(visible(str(write(runs, run))))
 
 
+@app.command()
+def export(
+    run: RunName,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    pick: Annotated[
+        str | None, typer.Option(help="The checkpoint that this metric of algo.also_select_by picked.")
+    ] = None,
+    runs: RunsFolder = Path("runs"),
+    debug: Debug = False,
+) -> None:
+    """Write a trained policy as an ordinary Hugging Face checkpoint, with item tokens and a model card."""
+    from recbench.error_lines import one_line_errors
+
+    with one_line_errors("export", debug):
+        from recbench.stages.export import export as write
+
+        typer.echo(visible(str(write(runs, run, folder, pick))))
+
+
 app.add_typer(runs.app, name="runs")
 app.command()(recommend)
 app.command()(surroundings.doctor)

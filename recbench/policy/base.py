@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from recbench.data.interactions import Cases, Interactions, histories
+from recbench.errors import UserError
 from recbench.item_tokens.trie import ItemTrie
 from recbench.policy.interface import Beams
 from recbench.schema import PolicyConfig
@@ -15,6 +16,7 @@ from recbench.training.module import TrainedModule
 
 if TYPE_CHECKING:
     from recbench.data.dataset import RecommendationData
+    from recbench.policy.exporting import Exported
 
 
 class Policy(TrainedModule, ABC):
@@ -71,6 +73,17 @@ class Policy(TrainedModule, ABC):
     @abstractmethod
     def beam_search(self, histories: Tensor, width: int) -> Beams:
         """The `width` best items that a beam of that width finds; distinct, legal, best first. No gradient."""
+
+    def exported(self) -> "Exported":
+        """This policy as an ordinary causal language model of transformers.
+
+        Raises:
+            UserError: it is none.
+        """
+        raise UserError(
+            f"policy={self.settings.kind} is no language model, which is what is exported: give a run of "
+            "policy=llama_small or pretrained"
+        )
 
     def reference(self) -> Self:
         """This policy as it is now, for losses that compare with it: it stays so while this one is trained.

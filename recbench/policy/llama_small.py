@@ -1,11 +1,17 @@
 """The LLM recommender: a LLaMA-architecture causal LM over item tokens, small enough to train from scratch."""
 
+import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from torch import Tensor
-from transformers import LlamaConfig, LlamaModel
+from transformers import LlamaConfig, LlamaForCausalLM, LlamaModel, PreTrainedTokenizerFast
 
 from recbench.item_tokens.trie import ItemTrie
+from recbench.policy.exporting import Exported, add_item_tokens, generation_config, token_texts
 from recbench.policy.trie_policy import TriePolicy
 from recbench.schema import PolicyConfig
+
+BEGIN = "<s>"  # of an exported tokenizer; token 0
 
 
 class LlamaPolicy(TriePolicy):
@@ -31,6 +37,19 @@ class LlamaPolicy(TriePolicy):
                 use_cache=False,
             )
         )
+
+    @torch.no_grad()
+    def exported(self) -> Exported:
+        """A LlamaForCausalLM whose vocabulary is the item tokens, and a tokenizer of them alone."""
+        vocabulary = Tokenizer(WordLevel({BEGIN: 0}, unk_token=BEGIN))
+        ends = {"bos_token": BEGIN, "eos_token": BEGIN, "pad_token": BEGIN, "unk_token": BEGIN}
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=vocabulary, **ends)
+        add_item_tokens(tokenizer, token_texts(self.trie))
+        values = self.backbone.config.to_dict() | {"use_cache": True, "tie_word_embeddings": True}
+        model = LlamaForCausalLM(LlamaConfig(**values))
+        model.model.load_state_dict(self.backbone.state_dict())
+        model.generation_config = generation_config(0, 0, self.trie.depth)
+        return Exported(model.float().eval(), tokenizer)
 
     @property
     def embeddings(self) -> Tensor:

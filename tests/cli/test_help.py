@@ -9,7 +9,20 @@ from recbench.schema import STAGE_SCHEMAS, options
 from recbench.stages.demo import KEYS
 
 STAGES = ("data", "caption", "tokenize", "ctr", "simulate", "train", "eval")
-COMMANDS = (*STAGES, "laboratory", "score", "report", "runs", "compare", "bench", "demo", "doctor", "ls", "cp")
+COMMANDS = (
+    *STAGES,
+    "laboratory",
+    "score",
+    "report",
+    "export",
+    "runs",
+    "compare",
+    "bench",
+    "demo",
+    "doctor",
+    "ls",
+    "cp",
+)
 HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "pyarrow", "numpy", "scipy", "hydra")
 
 

@@ -93,7 +93,7 @@ def read_body(path: str, dtype: torch.dtype) -> Body:
             f"{told} cannot be a policy: its logits are more than hidden states times a matrix, or its attention does "
             f"not do as a mask says; {REMEDY}"
         )
-    facts = BodyFacts(model.config.to_dict(), scale, head.data_ptr() == rows.data_ptr(), begin, _fingerprint(path))
+    facts = BodyFacts(model.config.to_dict(), scale, head.data_ptr() == rows.data_ptr(), begin, fingerprint(path))
     return Body(_without_vocabulary(model), rows, head, facts)
 
 
@@ -156,7 +156,7 @@ def _without_vocabulary(model: Any) -> nn.Module:
     return decoder
 
 
-def _fingerprint(path: str) -> str:
+def fingerprint(path: str) -> str:
     """SHA-256 of config and weights; of a name on the hub, of the files in the cache."""
     folder = Path(path) if Path(path).is_dir() else Path(str(cached_file(path, "config.json"))).parent
     digest = hashlib.sha256()

@@ -15,7 +15,9 @@ from transformers import DynamicCache
 from recbench.errors import UserError
 from recbench.item_tokens.trie import ItemTrie
 from recbench.low_rank import add_low_rank
+from recbench.policy.exporting import Exported
 from recbench.policy.pretrained.body import KEY, BodyFacts, empty_body, longest, read_body, read_tokenizer
+from recbench.policy.pretrained.export import exported
 from recbench.policy.pretrained.rows import around_own, logit_deviation, mean_rows, rows_by_items
 from recbench.policy.trie_policy import TriePolicy
 from recbench.schema import PolicyConfig
@@ -153,6 +155,10 @@ class PretrainedPolicy(TriePolicy):
         if different := set(found) ^ set(self.trained_state()):
             raise KeyError(f"weights of another policy: {min(different)}")
         self.load_state_dict(found, strict=False)
+
+    def exported(self) -> Exported:
+        """The whole model, LoRA merged, with item tokens behind its vocabulary."""
+        return exported(self)
 
     @contextmanager
     def _kept(self, asked: bool) -> Iterator[None]:
