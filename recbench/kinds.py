@@ -5,6 +5,7 @@ Nothing here names a kind. A new one is a module in its folder: the table, the c
 """
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, make_dataclass
@@ -38,6 +39,13 @@ def kinds_in(package: str, folder: Iterable[str], base: type[Found]) -> dict[str
         found += [one for one in classes if one.name and one.__module__ == defined.__name__]
     ordered = sorted(found, key=lambda one: (one.place, one.name))
     return {one.name: one() for one in ordered}
+
+
+def modules_of(package: str) -> tuple[str, ...]:
+    """The names of the modules in a package's folder, in their order; none of them is imported."""
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and spec.submodule_search_locations is not None
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(spec.submodule_search_locations)))
 
 
 def settings_of_kinds(title: str, kinds: Mapping[str, Kind], clause: str) -> type:

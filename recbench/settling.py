@@ -10,6 +10,7 @@ from recbench import extensions
 from recbench.errors import UserError
 from recbench.metrics.table import add_metric, read_metric
 from recbench.runs import require_finished, resolve_run
+from recbench.schema.kinds import ITEM_TOKENS
 
 TRIAL = ([0, 1, 0, 4], [0, 0, 2, 0], [9, 9, 9, 9])  # cases of a user's metric: above, ties, negatives
 
@@ -53,7 +54,7 @@ def settle_metrics(config: DictConfig) -> None:
 
 def settle_item_tokens(config: DictConfig) -> None:
     """Where `item_tokens.source` names a tokenize run, put its folder there: what is `latest` today is not tomorrow."""
-    if config.item_tokens.kind != "semantic_ids" or config.input is not None:
+    if not ITEM_TOKENS[config.item_tokens.kind].has_source or config.input is not None:
         return
     source = str(config.item_tokens.source)
     if source in ("text", "cooccurrence") or (Path(source) / "config.json").is_file():

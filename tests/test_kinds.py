@@ -10,17 +10,27 @@ import yaml
 
 from recbench.captioning.kinds import CAPTIONERS
 from recbench.composition import compose
+from recbench.ctr.models import MODELS
 from recbench.features.kinds import FEATURES
+from recbench.item_tokens.kinds import ITEM_TOKENS
 from recbench.kinds import Kind, classes_of, kinds_in, own, settings_of_kinds
 from recbench.rl.rules import RULES, rule_of
 from recbench.rl.sources import SOURCES
-from recbench.schema import AlgoConfig, CaptionerConfig, FeaturesConfig, NegativesConfig
+from recbench.schema import (
+    AlgoConfig,
+    CaptionerConfig,
+    CtrModelConfig,
+    FeaturesConfig,
+    ItemTokensConfig,
+    NegativesConfig,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = [
     ("algo", "name", "rule", AlgoConfig, RULES, ROOT / "recbench/rl/rules"),
     ("negatives", "kind", "kind", NegativesConfig, SOURCES, ROOT / "recbench/rl/sources"),
     ("captioner", "kind", "kind", CaptionerConfig, CAPTIONERS, ROOT / "recbench/captioning/kinds"),
+    ("item_tokens", "kind", "kind", ItemTokensConfig, ITEM_TOKENS, ROOT / "recbench/item_tokens/kinds"),
     ("features", "kinds", "kinds", FeaturesConfig, FEATURES, ROOT / "recbench/features/kinds"),
 ]
 NO_KIND = {"__init__", "interface", "outside", "windowed"}  # what the modules of a folder have in common
@@ -52,6 +62,13 @@ def test_choices_and_keys_are_those_of_the_table(group, key, clause, node, table
 def test_each_has_a_module_of_its_own(group, key, clause, node, table, folder) -> None:
     assert {file.stem for file in folder.glob("*.py")} - NO_KIND == set(table)
     assert all(type(kind).__module__.endswith(f".{name}") for name, kind in table.items())
+
+
+def test_a_click_model_is_named_by_its_module() -> None:
+    files = sorted((ROOT / "conf/ctr").glob("*.yaml"))
+    assert [yaml.safe_load(file.read_text(encoding="utf-8"))["kind"] for file in files] == list(MODELS)
+    choices = next(item.metadata["one_of"] for item in fields(CtrModelConfig) if item.name == "kind")
+    assert choices == tuple(MODELS) and all(model.__module__.endswith(f".{name}") for name, model in MODELS.items())
 
 
 def test_keys_are_known_without_torch() -> None:

@@ -40,20 +40,20 @@ class FieldEmbedding(nn.Module):
         self.starts: dict[str, int] = {}  # an id's row is the start of its table plus the id, 0 for PAD
         rows = 0
         for field in self.fields:
-            if field.kind != "numeric" and field.table not in self.starts:
+            if not field.is_number and field.table not in self.starts:
                 self.starts[field.table] = rows
                 rows += field.size - 1
         self.table = nn.Embedding(rows + 1, size, padding_idx=PAD, sparse=sparse)
         with torch.no_grad():
             self.table.weight.zero_()
             for field in self.fields:
-                if field.kind != "numeric":
+                if not field.is_number:
                     start = self.starts[field.table]
                     vectors = _normal(seed, field.table, (field.size - OOV - 1, size), scale)
                     self.table.weight[start + OOV + 1 : start + field.size] = vectors
-        numeric = [field for field in self.fields if field.kind == "numeric"]
+        numeric = [field for field in self.fields if field.is_number]
         self.numbers = nn.Parameter(torch.zeros(len(numeric), size)) if numeric else None
-        lists = [field for field in self.fields if field.kind == "list"]
+        lists = [field for field in self.fields if field.is_list]
         self.queries = nn.Parameter(torch.zeros(len(lists), size)) if lists and pooling == "attention" else None
         with torch.no_grad():
             for place, field in enumerate(numeric):
@@ -94,7 +94,7 @@ class FieldEmbedding(nn.Module):
     def of_items(self, items: Tensor, dropped: Tensor | None = None, role: str = "item") -> Tensor:
         """Vectors [n, F_item, size] of items (int64 [n], -1 for none: zeros) as candidates or as query items."""
         parts = [self._categorical(self.of[role], self._table("items"), items, dropped)]
-        lists = [field for field in self.of[role] if field.kind == "list"]
+        lists = [field for field in self.of[role] if field.is_list]
         if lists:
             distinct, inverse = torch.unique(items, return_inverse=True)
             pooled = torch.stack([self._pooled(field, distinct) for field in lists], dim=1)
@@ -102,7 +102,7 @@ class FieldEmbedding(nn.Module):
         return torch.cat(parts, dim=1)
 
     def _categorical(self, fields: Sequence[Field], ids: Tensor, rows: Tensor, dropped: Tensor | None) -> Tensor:
-        fields = [field for field in fields if field.kind == "categorical"]
+        fields = [field for field in fields if field.is_category]
         local = ids[rows][:, [field.column for field in fields]].long()  # row -1 is the last one: not known, or none
         if dropped is not None:
             # A missing item stays missing.
@@ -137,7 +137,7 @@ class FieldEmbedding(nn.Module):
 
     def _of_context(self, rows: Rows) -> Tensor:
         parts = []
-        categories = [field for field in self.of["context"] if field.kind == "categorical"]
+        categories = [field for field in self.of["context"] if field.is_category]
         if categories:
             parts.append(self._look_up(categories, rows.context_ids[:, [field.column for field in categories]]))
         if self.numbers is not None:

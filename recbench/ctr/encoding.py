@@ -36,6 +36,21 @@ class Field:
     is_id: bool = False  # the identity of the user or item, which may be dropped in training
     is_caption: bool = False  # what the arms differ by
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number, which has one vector; else ids, which have one each."""
+        return self.kind == "numeric"
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it has several ids, which are pooled."""
+        return self.kind == "list"
+
+    @property
+    def is_category(self) -> bool:
+        """Whether it has one id."""
+        return not (self.is_number or self.is_list)
+
 
 @dataclass(frozen=True)
 class ListColumn:

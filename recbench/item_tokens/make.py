@@ -12,8 +12,8 @@ from sklearn.cluster import KMeans
 
 from recbench.data.dataset import RecommendationData
 from recbench.errors import UserError
+from recbench.item_tokens.kinds import ITEM_TOKENS
 from recbench.item_tokens.trie import NO_CODE, ItemTrie, build_trie
-from recbench.item_tokens.vectors import item_vectors
 from recbench.schema import ItemTokensConfig
 from recbench.strict_json import read_object
 
@@ -31,39 +31,13 @@ class ItemTokens:
 
 
 def make_item_tokens(config: ItemTokensConfig, data: RecommendationData, reserved: int, seed: int) -> ItemTokens:
-    """Item tokens of a data set, by the config's kind; semantic IDs see no interaction that SFT does not see.
-
-    Those of a tokenize run know of interactions only which items the training period has.
-
-    Raises:
-        UserError: the data cannot serve the kind asked for (no texts, no index file, items missing from it).
-    """
-    count = data.catalogue.num_rows
-    if config.kind == "atomic":
-        return ItemTokens(np.arange(count)[:, None], "atomic: one token an item")
-    if config.kind == "given":
-        if config.path is None:
-            raise UserError("item_tokens.path is not set; item_tokens=given reads an index file: item_tokens.path=FILE")
-        codes = read_index_file(Path(config.path), data.catalogue["item"])
-        return ItemTokens(codes, f"given by {Path(config.path).name}; how it was made is unknown to recbench")
-    if (index := captions_index(config)) is not None:
-        remedy = f"the tokenize run has another catalogue: make one on data {data.name}"
-        codes = read_index_file(index, data.catalogue["item"], remedy)
-        origin = "captions, by a tokenize run"
-    else:
-        vectors, origin = item_vectors(config.source, data, config.dimensions, reserved, seed)
-        codes = residual_kmeans(vectors, config.levels, config.codebook_size, seed)
-    if config.break_collisions:
-        codes = break_collisions(codes)
-    return ItemTokens(codes, f"semantic IDs: residual k-means of {origin}")
+    """Item tokens of a data set, by the config's kind; `ItemTokenKind.make` says what each raises."""
+    return ITEM_TOKENS[config.kind].make(config, data, reserved, seed)
 
 
 def captions_index(config: ItemTokensConfig) -> Path | None:
     """The semantic IDs of the tokenize run whose folder `source` is, or None where it is no such folder."""
-    if config.kind != "semantic_ids":
-        return None
-    index = Path(config.source) / "semantic_ids.json"
-    return index if index.is_file() else None
+    return ITEM_TOKENS[config.kind].captions_index(config)
 
 
 def read_index_file(

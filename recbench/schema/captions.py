@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from recbench.kinds import settings_of_kinds
+from recbench.kinds import modules_of, settings_of_kinds
 from recbench.option import option
 from recbench.schema.kinds import CAPTIONER_KINDS, FEATURE_KINDS
 from recbench.schema.options import StageConfig
@@ -237,7 +237,7 @@ class CtrModelConfig:
     kind: str = option(
         "deepfm",
         "architecture",
-        one_of=("lr", "fm", "wide_deep", "deepfm", "dcnv2", "dlrm", "autoint", "finalmlp", "din"),
+        one_of=modules_of("recbench.ctr.models"),
     )
     embedding_size: int = option(16, "dimensions of an embedding", least=1, of="kind!=lr")
     hidden: list[int] = option([128, 64], "widths of the deep part", of="kind!=lr,fm")

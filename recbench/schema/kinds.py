@@ -1,4 +1,4 @@
-"""Rules, negatives, captioners, features and policies as the config's classes need them: names, settings, checks.
+"""Kinds of what a config chooses (rules, negatives, policies, ...) as its classes need them: names, settings, checks.
 
 Their modules are in packages above this one: they are named as text here, as stages are in `recbench.stage_table`. They
 import no torch, and nothing that imports this package, before they are asked for more.
@@ -35,11 +35,23 @@ class PolicyTraits(Protocol):
         """Raise UserError for settings that do not go together."""
 
 
+class ItemTokenTraits(Protocol):
+    """What it asks of item tokens; `recbench.item_tokens.kinds.interface.ItemTokenKind` has it."""
+
+    whole_items: bool
+    has_source: bool
+
+    def check(self, config: Any) -> None:
+        """Raise UserError for settings that lack something."""
+
+
 RULES: Mapping[str, RuleTraits] = named("recbench.rl.rules:RULES")
 RULE_KINDS: Mapping[str, Kind] = named("recbench.rl.rules:RULES")
 SOURCE_KINDS: Mapping[str, Kind] = named("recbench.rl.sources:SOURCES")
 CAPTIONER_KINDS: Mapping[str, Kind] = named("recbench.captioning.kinds:CAPTIONERS")
 FEATURE_KINDS: Mapping[str, Kind] = named("recbench.features.kinds:FEATURES")
+ITEM_TOKENS: Mapping[str, ItemTokenTraits] = named("recbench.item_tokens.kinds:ITEM_TOKENS")
+ITEM_TOKEN_KINDS: Mapping[str, Kind] = named("recbench.item_tokens.kinds:ITEM_TOKENS")
 POLICIES: Mapping[str, PolicyTraits] = named("recbench.policy.kinds:POLICIES")
 rule_of: Callable[[Any], RuleTraits] = named("recbench.rl.rules:rule_of")
 source_of: Callable[[Any], Kind] = named("recbench.rl.sources:source_of")

@@ -1,18 +1,27 @@
 """Configuration of the LLM recommender: item tokens, policy, `recbench train` and `recbench eval`."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from recbench.kinds import settings_of_kinds
 from recbench.option import option
-from recbench.schema.kinds import POLICIES
+from recbench.schema.kinds import ITEM_TOKEN_KINDS, POLICIES
 from recbench.schema.options import StageConfig
 from recbench.schema.training import AlgoConfig, NegativesConfig
 
+if TYPE_CHECKING:  # its fields are not known before the program runs: `recbench.kinds.own` gives them their types
+
+    class ItemTokenSettings:
+        """The own settings of ways to write items as tokens."""
+else:
+    ItemTokenSettings = settings_of_kinds("ItemTokenSettings", ITEM_TOKEN_KINDS, "kind")
+
 
 @dataclass
-class ItemTokensConfig:
-    """How an item is written as tokens."""
+class ItemTokenOptions:
+    """Settings of the first ways."""
 
-    kind: str = option("atomic", "how an item becomes tokens", one_of=("atomic", "semantic_ids", "given"))
+    kind: str = option("atomic", "how an item becomes tokens", one_of=tuple(ITEM_TOKEN_KINDS))
     source: str = option(
         "text",
         "what items are embedded from: text, cooccurrence, or the folder of a sentence encoder; or a "
@@ -32,6 +41,11 @@ class ItemTokensConfig:
     break_collisions: bool = option(
         True, "a last level tells apart items that share all codes", of="kind=semantic_ids made_by=us"
     )
+
+
+@dataclass
+class ItemTokensConfig(ItemTokenSettings, ItemTokenOptions):
+    """How an item is written as tokens."""
 
 
 @dataclass

@@ -13,7 +13,7 @@ from recbench.dotted import named
 from recbench.errors import UserError
 from recbench.metrics.fpr_window import check_window
 from recbench.redaction import has_secrets, redacted
-from recbench.schema.kinds import POLICIES, RULES, policy_kind, rule_of, source_of
+from recbench.schema.kinds import ITEM_TOKENS, POLICIES, RULES, policy_kind, rule_of, source_of
 from recbench.schema.outside import KINDS
 from recbench.schema.stages import STAGE_SCHEMAS
 from recbench.stage_table import STAGES
@@ -232,8 +232,7 @@ def check_training(config: DictConfig) -> None:
             for name in [config[node][key]] if key == "select_by" else config[node][key]:
                 check_picker(f"{node}.{key}", name)
     _check_policy(config)
-    if config.item_tokens.kind == "given" and config.item_tokens.path is None:
-        raise UserError("item_tokens=given needs the index file: give item_tokens.path=FILE")
+    ITEM_TOKENS[config.item_tokens.kind].check(config.item_tokens)
 
 
 def _check_policy(config: DictConfig) -> None:
@@ -250,7 +249,7 @@ def _check_policy(config: DictConfig) -> None:
             f"algo={rule} is for policy={' or '.join(able)}, and policy is {policy.kind}: give another of the two"
         )
     kind.check(policy)
-    if not kind.reads_tokens and config.item_tokens.kind != "atomic":
+    if not kind.reads_tokens and not ITEM_TOKENS[config.item_tokens.kind].whole_items:
         raise UserError(
             f"policy={policy.kind} knows items, not their tokens, and item_tokens is {config.item_tokens.kind}: "
             "give item_tokens=atomic"

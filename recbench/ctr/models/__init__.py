@@ -1,5 +1,6 @@
-"""The click models by name, and how one is made from an encoder and its settings."""
+"""The click models: a module each, whose `MODEL` is chosen by the module's name; how one is made."""
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -7,30 +8,12 @@ from torch import nn
 
 from recbench.ctr.embedding import FieldEmbedding
 from recbench.ctr.encoding import Encoder
-from recbench.ctr.models.autoint import AutoInt
-from recbench.ctr.models.dcnv2 import DeepCrossNetwork
-from recbench.ctr.models.deepfm import DeepFM
-from recbench.ctr.models.din import DeepInterestNetwork
-from recbench.ctr.models.dlrm import DeepLearningRecommendationModel
-from recbench.ctr.models.finalmlp import FinalMLP
-from recbench.ctr.models.fm import FactorizationMachine
-from recbench.ctr.models.lr import LogisticRegression
-from recbench.ctr.models.wide_deep import WideAndDeep
 from recbench.errors import UserError
 from recbench.extensions import implementation
+from recbench.kinds import modules_of
 from recbench.schema import CtrModelConfig
 
-MODELS = {
-    "lr": LogisticRegression,
-    "fm": FactorizationMachine,
-    "wide_deep": WideAndDeep,
-    "deepfm": DeepFM,
-    "dcnv2": DeepCrossNetwork,
-    "dlrm": DeepLearningRecommendationModel,
-    "autoint": AutoInt,
-    "finalmlp": FinalMLP,
-    "din": DeepInterestNetwork,
-}
+MODELS: dict[str, type[nn.Module]] = {name: import_module(f"{__name__}.{name}").MODEL for name in modules_of(__name__)}
 
 
 def model_class(settings: CtrModelConfig) -> Any:

@@ -54,3 +54,6 @@ class FieldAttention(nn.Module):
         shares = (query @ key.transpose(2, 3)).softmax(dim=3)
         mixed = (shares @ value).transpose(1, 2).reshape(batch, fields, -1)
         return torch.relu(mixed + self.residual(vectors))
+
+
+MODEL = AutoInt

@@ -33,3 +33,6 @@ class DeepCrossNetwork(nn.Module):
         for layer in self.cross:
             crossed = start * layer(crossed) + crossed
         return self.bias + self.output(torch.cat([crossed, self.deep(start)], dim=1)).squeeze(1)
+
+
+MODEL = DeepCrossNetwork

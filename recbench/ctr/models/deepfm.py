@@ -25,3 +25,6 @@ class DeepFM(nn.Module):
         vectors = self.embedding(rows)
         weights, factors = vectors[:, :, 0], vectors[:, :, 1:]
         return self.bias + weights.sum(dim=1) + pair_products(factors) + self.deep(flat(factors)).squeeze(1)
+
+
+MODEL = DeepFM

@@ -51,3 +51,6 @@ class DeepInterestNetwork(nn.Module):
         target = candidate[:, None].expand_as(past)
         attention = self.attention(torch.cat([past, target, past - target, past * target], dim=2)).squeeze(2)
         return ((attention * (histories >= 0))[:, :, None] * past).sum(dim=1)
+
+
+MODEL = DeepInterestNetwork

@@ -22,8 +22,8 @@ class DeepLearningRecommendationModel(nn.Module):
         size = settings.embedding_size
         self.embedding = configured_embedding(encoder, settings, seed, size)
         fields = self.embedding.fields
-        self.numeric = [place for place, field in enumerate(fields) if field.kind == "numeric"]
-        self.others = [place for place, field in enumerate(fields) if field.kind != "numeric"]
+        self.numeric = [place for place, field in enumerate(fields) if field.is_number]
+        self.others = [place for place, field in enumerate(fields) if not field.is_number]
         self.bottom = None
         if self.numeric:
             # A number times its learned vector, then linear: a perceptron of the numbers themselves.
@@ -44,3 +44,6 @@ class DeepLearningRecommendationModel(nn.Module):
         first, second = torch.triu_indices(vectors.shape[1], vectors.shape[1], offset=1, device=vectors.device)
         inputs.append((vectors @ vectors.mT)[:, first, second])
         return self.bias + self.top(torch.cat(inputs, dim=1)).squeeze(1)
+
+
+MODEL = DeepLearningRecommendationModel

@@ -65,3 +65,6 @@ class BilinearFusion(nn.Module):
         with torch.autocast(a.device.type, enabled=False):  # scores, as those of the linear layers
             forms = torch.einsum("bhi,hij,bhj->b", slices[0].float(), self.matrices, slices[1].float())
         return (self.first(a) + self.second(b)).squeeze(1) + forms
+
+
+MODEL = FinalMLP

@@ -23,3 +23,6 @@ class FactorizationMachine(nn.Module):
         """Logits [B]."""
         vectors = self.embedding(rows)
         return self.bias + vectors[:, :, 0].sum(dim=1) + pair_products(vectors[:, :, 1:])
+
+
+MODEL = FactorizationMachine

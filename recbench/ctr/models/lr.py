@@ -20,3 +20,6 @@ class LogisticRegression(nn.Module):
     def forward(self, rows: Rows) -> Tensor:
         """Logits [B]."""
         return self.bias + self.embedding(rows).sum(dim=(1, 2))
+
+
+MODEL = LogisticRegression

@@ -24,3 +24,6 @@ class WideAndDeep(nn.Module):
         """Logits [B]."""
         vectors = self.embedding(rows)
         return self.bias + vectors[:, :, 0].sum(dim=1) + self.deep(flat(vectors[:, :, 1:])).squeeze(1)
+
+
+MODEL = WideAndDeep
