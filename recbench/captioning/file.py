@@ -1,4 +1,4 @@
-"""Captions that the user already has: a csv, tsv or Parquet file with columns item and caption."""
+"""Captions that the user already has: a csv, tsv or Parquet file with a column of items and one of captions."""
 
 from collections.abc import Collection, Sequence
 
@@ -6,10 +6,9 @@ from recbench.captioning.interface import Caption, Item, NoCaption
 from recbench.data.sources.names import Names, whole_numbers
 from recbench.data.sources.raw import BrokenLines, existing_file, given_path
 from recbench.data.sources.reading import HARDLY
-from recbench.data.sources.tabular import Described, check_columns, open_table, read_columns
+from recbench.data.sources.tabular import Described, Parser, check_columns, open_table, read_columns
 from recbench.errors import UserError
 
-COLUMNS = {"item": "item", "caption": "caption"}
 NAMED = 5  # unknown items named in the note
 
 
@@ -28,8 +27,8 @@ class FileCaptioner:
         return [Caption(text, tokens=0) if text.strip() else NoCaption("no caption in the file") for text in found]
 
 
-def read_file(path: str | None) -> dict[str, str]:
-    """Item -> caption.
+def read_file(path: str | None, item_column: str = "item", caption_column: str = "caption") -> dict[str, str]:
+    """Item -> caption, from the two columns of these names.
 
     Raises:
         UserError: no path, no such file, a missing column, a line that does not parse, an item with two captions.
@@ -39,19 +38,20 @@ def read_file(path: str | None) -> dict[str, str]:
     file = given_path(path)
     if not file.is_file():
         raise UserError(f"captioner.path={path} is no file: give a csv, tsv or Parquet file with item and caption")
+    columns = {"item": item_column, "caption": caption_column}
     broken = BrokenLines(skip=True)
     captions: dict[str, str] = {}
     try:
         table = open_table(existing_file(file), {})
-        if missing := [column for column in COLUMNS if column not in table.names]:
-            raise UserError(
-                f"there is no column {missing[0]}, only {', '.join(table.names)}; rename the two columns to item and "
-                "caption"
-            )
-        check_columns(file, table.names, COLUMNS)
-        found = read_columns(
-            table, COLUMNS, {"item": Names("item"), "caption": Described("caption")}, broken, with_records=True
-        )
+        for key, column in columns.items():
+            if column not in table.names:
+                raise UserError(
+                    f"there is no column {column}, only {', '.join(table.names)}; name the column of {key}s with "
+                    f"captioner.{key}_column=COLUMN"
+                )
+        check_columns(file, table.names, columns)
+        parsers: dict[str, Parser] = {"item": Names("item"), "caption": Described("caption")}
+        found = read_columns(table, columns, parsers, broken, with_records=True)
         (items,), _ = whole_numbers([found.values["item"]])
         for record, item, caption in zip(
             found.records, items.to_pylist(), found.values["caption"].to_pylist(), strict=True

@@ -24,6 +24,9 @@ def init(
         Path | None,
         typer.Option("--images", metavar="FOLDER", help="Pictures that a column names, or called after the items."),
     ] = None,
+    captions: Annotated[
+        Path | None, typer.Option("--captions", metavar="FILE", help="Captions that you have, of the log's items.")
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the data set; none: as the log is called.")] = None,
     user: Annotated[str | None, _column("Of the log: who.")] = None,
     item: Annotated[str | None, _column("Of the log: what.")] = None,
@@ -78,6 +81,7 @@ def init(
                 log,
                 items,
                 images,
+                captions,
                 name,
                 config_dir,
                 {OF_LOG[key]: column for key, column in chosen.items() if column is not None},

@@ -41,6 +41,8 @@ class CaptionerOptions:
         "file: csv or parquet with columns item, caption; llava_small, llava, text: checkpoint folder or hub name",
         of="reads=path",
     )
+    item_column: str = option("item", "the file's column of items", of="kind=file")
+    caption_column: str = option("caption", "the file's column of captions", of="kind=file")
     prompt: str = option(
         "Describe the item in one sentence.",
         "template: {title}, {text} and every catalogue column may stand in it",

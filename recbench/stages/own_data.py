@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -38,6 +39,7 @@ class Asked:
     log: Path
     items: Path | None = None
     images: Path | None = None
+    captions: Path | None = None
     name: str | None = None
     folder: Path = Path(OWN)
     columns: Mapping[str, str] = field(default_factory=dict)  # our field -> column of the log; "none": no column
@@ -106,10 +108,11 @@ def init(asked: Asked) -> Understood:
         "fields": fields,
         "options": options,
     }
+    captions = "" if asked.captions is None else captions_of(asked.captions, items, columns)
     raw = _read(config)
     lines += [*lines_of(raw.reading, rows=False), *picture_lines(raw, pictures), *raw.warnings]
     _write(file, config, _heading(asked, roles))
-    return Understood(file, config, raw, columns, lines, next_commands(name, roles, asked.folder, raw))
+    return Understood(file, config, raw, columns, lines, next_commands(name, roles, asked.folder, raw, captions))
 
 
 def check_fields(given: Mapping[str, str], known: Sequence[str], what: str) -> None:
@@ -172,6 +175,27 @@ def _items(
     columns += _told(asked.items, roles, sample)
     roles = Roles(roles.columns, tuple(plain_name(name) for name in roles.categories), roles.left_out)
     return roles, sample.columns[roles.columns["item"]]
+
+
+def captions_of(path: Path, items: pa.Array, columns: list[tuple[str, str]]) -> str:
+    """The value of `captioner=` that reads a file of captions, and its keys; adds to what is told.
+
+    Raises:
+        UserError: no column has items, or none is named as captions are and several could be.
+    """
+    sample = sample_of(open_any(path, None, (), "utf-8"))
+    roles = item_roles(sample, {}, pc.unique(pc.drop_null(items)))
+    others = [name for name in sample.columns if name != roles.columns["item"]]
+    caption = roles.columns.get("caption") or (others[0] if len(others) == 1 else roles.columns.get("text"))
+    if caption is None:
+        raise UserError(
+            f"--captions {path}: no column is named as captions are (columns: {', '.join(sample.columns)}); rename it "
+            "to caption"
+        )
+    found = {"item": roles.columns["item"], "caption": caption}
+    columns += [(f"{path.name}: {column}", key) for key, column in found.items()]
+    keys = [f"captioner.{key}_column={quote(column)}" for key, column in found.items() if key != column]
+    return " ".join(["file", f"captioner.path={path}", *keys])
 
 
 def plain_name(column: str) -> str:
@@ -282,15 +306,13 @@ def _write(file: Path, config: Mapping[str, Any], heading: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def next_commands(name: str, roles: Roles, folder: Path, raw: RawData) -> list[str]:
+def next_commands(name: str, roles: Roles, folder: Path, raw: RawData, captions: str = "") -> list[str]:
     """What to type now, the shortest first."""
     found = "" if folder == Path(OWN) else f" --config-dir {folder}"
     commands = [f"recbench data data={name}{found}"]
     if "label" in roles.columns:
-        texts = [name for name in ("text", "title") if name in raw.catalogue.column_names]
-        captioner = (
-            "llava_small" if "image" in raw.catalogue.column_names and texts else "file captioner.path=CAPTIONS.csv"
-        )
+        learns = {"image", "caption"} <= set(raw.catalogue.column_names)  # llava_small does, from captions of pictures
+        captioner = captions or ("llava_small" if learns else "file captioner.path=CAPTIONS.csv")
         commands.append(f"recbench ctr data={name} captioner={captioner}{found}")
     return [*commands, f"recbench bench data={name}{found}"]
 

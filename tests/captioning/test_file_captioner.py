@@ -11,6 +11,14 @@ def item(name):
     return Item(0, name, "", "", {}, None)
 
 
+def test_columns_of_other_names(tmp_path) -> None:
+    path = tmp_path / "captions.csv"
+    path.write_text("sku,words\n1,a hat\n2,\n")
+    assert read_file(str(path), "sku", "words") == {"1": "a hat", "2": ""}
+    with pytest.raises(UserError, match=r"no column SKU, only sku, words; name the column of items with captioner"):
+        read_file(str(path), "SKU", "words")
+
+
 def test_ids_keep_their_zeros(tmp_path):
     path = tmp_path / "captions.csv"
     path.write_text('caption,item\n"red, with dots",0012\nblue,12\n')
@@ -32,7 +40,10 @@ def test_parquet_with_nulls_and_numbers(tmp_path):
 @pytest.mark.parametrize(
     "content, words",
     [
-        ("item,text\na,b\n", "there is no column caption, only item, text; rename the two columns to item and caption"),
+        (
+            "item,text\na,b\n",
+            "no column caption, only item, text; name the column of captions with captioner.caption_column=COLUMN",
+        ),
         ("item,caption\na,b\na,c\n", "line 3: item 'a' has another caption already"),
         ("item,caption\na,b,c\n", "line 2: another number of fields than the header"),
         ("", "is empty"),

@@ -168,7 +168,7 @@ def test_captions_under_other_names_are_told_once_with_a_remedy(tmp_path, fresh_
     file.write_text("thing,words\nI1,a red pan\n")
     market = ["data=bazaar", "data.options.size=tiny", "captioner=file", f"captioner.path={file}"]
     result = fresh_workspace.stage("caption", *market)
-    refuse(result, "there is no column item, only thing, words; rename the two columns to item and caption")
+    refuse(result, "no column item, only thing, words; name the column of items with captioner.item_column=COLUMN")
     assert result.err.count("captions.csv") == 1
 
 

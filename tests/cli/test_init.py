@@ -45,7 +45,8 @@ def test_two_commands_from_files_to_a_data_set(command, shop) -> None:
     for told in ("clicks.csv: visitor", "timestamp, as %d/%m/%Y %H:%M", "category Product_Type: 2 values"):
         assert told in made.out
     assert "2 of the first 3 are there; the image file is missing: pics/A3.png" in made.out
-    assert "recbench data data=shop" in made.err and "recbench ctr data=shop" in made.err
+    assert "recbench data data=shop" in made.err
+    assert "recbench ctr data=shop captioner=file captioner.path=CAPTIONS.csv" in made.err  # nothing to learn from
     config = yaml.safe_load((shop / "conf/data/shop.yaml").read_text())
     assert config["options"]["columns"] == {"user": "visitor", "item": "sku", "timestamp": "when", "label": "clicked"}
     assert config["options"]["item_columns"] == {"item": "sku", "title": "Name", "Product_Type": "Product Type"}
@@ -56,6 +57,19 @@ def test_two_commands_from_files_to_a_data_set(command, shop) -> None:
     assert numbers["impressions"]["rows"] == 8 and numbers["impressions"]["clicks"] == 6  # counted above
     assert numbers["images"] == {"items_without": 0, "missing": 1, "present": 2}
     assert "Impressions of clicks.csv and items of items.csv" in " ".join(command("ls", "data").out.split())
+
+
+def test_captions_that_one_has_are_named_in_the_next_command(command, shop) -> None:
+    (shop / "captions.csv").write_text("SKU,words\nA1,a red shirt\nA2,a blue shirt\n")
+    made = command("init", "clicks.csv", "--captions", "captions.csv", "--json")
+    assert made.code == 0, made.err
+    keys = "captioner=file captioner.path=captions.csv captioner.item_column=SKU captioner.caption_column=words"
+    assert json.loads(made.out)["next"][1] == f"recbench ctr data=clicks {keys}"
+    written = command("caption", "data=clicks", *keys.split(), "--json")
+    assert written.code == 0, written.err
+    assert json.loads(written.out)["metrics"]["origins"]["model"] == 2  # A3 has none
+    (shop / "captions.csv").write_text("SKU,words,more\nA1,a,b\n")
+    assert "rename it to caption" in command("init", "clicks.csv", "--force", "--captions", "captions.csv").err
 
 
 def test_a_log_of_interactions_without_items(command, shop) -> None:
