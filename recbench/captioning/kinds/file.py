@@ -28,7 +28,7 @@ class File(CaptionerKind):
         """The file is read."""
         from recbench.captioning.file import FileCaptioner, read_file, unknown_items
 
-        captions = read_file(config.path)
+        captions = read_file(config.path, config.item_column, config.caption_column)
         unknown = unknown_items(captions, data.catalogue["item"])
         if unknown and run is not None:
             run.note(unknown)
