@@ -36,7 +36,10 @@ def test_there_are_commands_to_check() -> None:
 
 
 @pytest.mark.parametrize("text", shown())
-def test_it_is_taken(text, command, stub) -> None:
+def test_it_is_taken(text, command, stub, tmp_path) -> None:
+    (tmp_path / "conf/data").mkdir(parents=True)
+    shop = "defaults:\n  - table\n  - _self_\nname: shop\npath: clicks.csv\n"  # as `recbench init` leaves it
+    (tmp_path / "conf/data/shop.yaml").write_text(shop)
     for stage in STAGES:
         stub(stage, lambda config, run: {})
     result = command(*shlex.split(text))
