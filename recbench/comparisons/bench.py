@@ -17,7 +17,9 @@ from recbench.comparisons.shared_metrics import METRICS
 from recbench.console.progress import Steps, say
 from recbench.errors import UserError
 from recbench.execution import execute
+from recbench.result_shapes import Comparison, OverDataSets
 from recbench.runs import Run
+from recbench.runs.manifest import EvaluationEntry, Failure, Where
 from recbench.runs.order import end_of
 
 
@@ -49,10 +51,10 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
     """
     runs, picks = ArmRuns(config, run), list(config.pick) or [None]
     made: list[ArmRun] = []
-    failures: list[dict[str, Any]] = []
+    failures: list[Failure] = []
     problems: list[Exception] = []
 
-    def failed(problem: Exception, **where: Any) -> None:
+    def failed(problem: Exception, where: Where) -> None:
         error = " ".join(str(problem).split())
         error = error if isinstance(problem, UserError) else f"{type(problem).__name__}: {error}"
         say("failed: " + ", ".join(f"{key} {value}" for key, value in where.items()) + f": {error}")
@@ -67,38 +69,27 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
             trained = runs.trained(data, arm, seed)
             scored = [runs.scored(data, arm, seed, place) for place in range(len(picks))]
         except Exception as problem:  # whatever an arm dies of, the next one runs
-            failed(problem, data=data, arm=arm, seed=seed)
+            failed(problem, {"data": data, "arm": arm, "seed": seed})
             continue
         assert trained is not None
         steps.end(end_of(trained.manifest, trained.id))
         for pick, one in zip(picks, scored, strict=True):
             assert one is not None
             made.append(ArmRun(data, arm, seed, trained, one, pick))
-    found: dict[str | None, dict[str, dict[str, Any]]] = {}
+    found: dict[str | None, dict[str, Comparison]] = {}
     for pick, data in itertools.product(picks, map(str, config.on)):
         try:
             if some := [one for one in made if (one.pick, one.data) == (pick, data)]:
                 found.setdefault(pick, {})[data] = _comparison(config, data, some, run)
         except UserError as problem:
-            failed(problem, data=data)
+            failed(problem, {"data": data})
     if not found:
         raise problems[0]
     comparisons = next(iter(found.values()))
     if len(config.on) == 1:
         run.record(data_fingerprint=made[0].scored.data_fingerprint)
     run.record(
-        evaluations=[
-            {
-                "data": one.data,
-                "seed": one.seed,
-                "arm": arm_name(config, one),
-                "data_folder": one.scored.data_name,
-                "train": one.trained.id,
-                "eval": one.scored.id,
-                **({"pick": one.pick} if one.pick is not None else {}),
-            }
-            for one in made
-        ],
+        evaluations=[_entry(config, one) for one in made],
         cost=[
             row
             for pick, data in itertools.product(picks, config.on)
@@ -119,7 +110,21 @@ def run(config: DictConfig, run: Run) -> dict[str, Any]:
     }
 
 
-def _numbers(config: DictConfig, comparisons: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _entry(config: DictConfig, one: ArmRun) -> EvaluationEntry:
+    entry: EvaluationEntry = {
+        "data": one.data,
+        "seed": one.seed,
+        "arm": arm_name(config, one),
+        "data_folder": one.scored.data_name,
+        "train": one.trained.id,
+        "eval": one.scored.id,
+    }
+    if one.pick is not None:
+        entry["pick"] = one.pick
+    return entry
+
+
+def _numbers(config: DictConfig, comparisons: dict[str, Comparison]) -> Comparison | OverDataSets:
     """What a bench returns of the comparisons on its data sets."""
     if config.summary is None:
         return next(iter(comparisons.values()))
@@ -180,7 +185,7 @@ def plan(overrides: Sequence[str], **choices: Any) -> dict[str, Any]:
     }
 
 
-def _comparison(config: DictConfig, data: str, made: Sequence[ArmRun], run: Run) -> dict[str, Any]:
+def _comparison(config: DictConfig, data: str, made: Sequence[ArmRun], run: Run) -> Comparison:
     settings: dict[str, Any] = {"excluded": config.excluded, "note": run.note, "strict": config.metrics_asked}
     settings["metrics"] = list(config.metrics) if config.metrics_asked or config.experiment is not None else None
     evaluated = [one.scored for one in made]

@@ -30,6 +30,7 @@ from recbench.metrics.crossed import crossed_interval
 from recbench.metrics.significance import holm
 from recbench.metrics.summary import metric_of_ranks
 from recbench.metrics.table import read_metric
+from recbench.result_shapes import ArmRow, ComparedRun, Comparison, Difference
 from recbench.runs import Run, require_finished, resolve_run
 
 SAMPLES = 1000  # of the bootstrap
@@ -42,7 +43,7 @@ def compare(
     baseline: str | None = None,
     metrics: Sequence[str] | None = None,
     excluded: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[Comparison]:
     """Compare the eval runs that `names` stand for (a path, the beginning of an id, `latest`), one data set at a time.
 
     `baseline` is an arm, such as `grpo beam` or `grpo_beam`, or names one run of it, which joins the others if it is
@@ -106,7 +107,7 @@ def compare_runs(
     excluded: bool = False,
     labels: Mapping[str, str] | None = None,
     note: Callable[[str], None] = lambda text: say(f"note: {text}"),
-) -> dict[str, Any]:
+) -> Comparison:
     """Group finished eval runs on one data set into arms, average over seeds, hold every arm against the baseline.
 
     The baseline is the arm of that name or of that run, by default SFT, without one the first arm. With `excluded`,
@@ -117,17 +118,7 @@ def compare_runs(
     that every run has scored exactly (`exact_sample`), or are left out, and named by `note`.
 
     Returns:
-        Numbers for JSON: "data", "data_fingerprint", "split", "seen_items", "cases", "users", "samples", "baseline",
-        "headline" (lines on arms that are another one to the last bit), "metrics" (the names), "sampled" (the metrics
-        of cases scored exactly, and how many), "smaller_is_better" (names, where there are any), "best" (name -> best
-        possible value, where known), "comparisons" (how
-        many p-values Holm's correction is for) and "arms", in order: "arm", "seeds", "values" (name -> mean, deviation,
-        per_seed) and, but for the baseline, "difference": "seeds" and "values" (name -> difference, low, high,
-        relative_percent, standard_error, detectable, p_t, p_wilcoxon, p_bootstrap, and p_holm, which is p_t corrected
-        for all arms and metrics: all of these with users as draws; then, with users and seeds as draws, which one seed
-        makes NaN, users_and_seeds_error, _low, _high, p_users_and_seeds, p_users_and_seeds_holm, and of the relative
-        gain relative_users_and_seeds_low and _high, and "relative_variance" (`CrossedMean`)). Section 5 of
-        docs/methods.md.
+        The numbers, as `recbench.result_shapes` has them.
 
     Raises:
         UserError: runs of different data, splits or cases, the same arm and seed twice, an unknown metric or baseline.
@@ -150,12 +141,11 @@ def compare_runs(
             )
         arms[one.arm][one.seed] = _values(one, names, sampled, sample)
     base = _baseline(evaluations, baseline)
-    smaller = [name for name in names if read_metric(name).metric.smaller_is_better]
-    rows = []
+    rows: list[ArmRow] = []
     for arm, values in arms.items():
         spread = spread_over_seeds(values)
         means = {str(seed): run_means(values[seed]) for seed in sorted(values)}
-        row: dict[str, Any] = {
+        row: ArmRow = {
             "arm": arm,
             "seeds": sorted(values),
             "values": {
@@ -172,7 +162,7 @@ def compare_runs(
         elif arm != base:
             row["difference"] = _difference(values, arms[base], names, first.users)
         rows.append(row)
-    return {
+    comparison: Comparison = {
         "data": first.run.data_name,
         "data_fingerprint": first.run.data_fingerprint,
         "split": str(first.run.config.split),
@@ -184,14 +174,18 @@ def compare_runs(
         "metrics": names,
         "comparisons": _correct(rows),
         "arms": rows,
-        **({"sampled": {"metrics": sampled, "cases": int(sample.sum())}} if sampled else {}),
-        **({"smaller_is_better": smaller} if smaller else {}),
-        **_best(evaluations, names, "best_excluded" if excluded else "best"),
         "headline": equal_arms(evaluations),
     }
+    if sampled:
+        comparison["sampled"] = {"metrics": sampled, "cases": int(sample.sum())}
+    if smaller := [name for name in names if read_metric(name).metric.smaller_is_better]:
+        comparison["smaller_is_better"] = smaller
+    if best := _best(evaluations, names, "best_excluded" if excluded else "best"):
+        comparison["best"] = best
+    return comparison
 
 
-def _about(run: Run, arm: str) -> dict[str, Any]:
+def _about(run: Run, arm: str) -> ComparedRun:
     """Which run an arm's numbers of one seed come from."""
     trained = trained_run(run)
     seed = int(trained.config.seed)
@@ -244,7 +238,7 @@ def _difference(
     base: Mapping[int, NDArray[np.float64]],
     names: Sequence[str],
     users: NDArray[np.object_],
-) -> dict[str, Any]:
+) -> Difference:
     found = paired_differences(arm, base, users, samples=SAMPLES)
     crossed = [crossed_interval(one) for one in found.crossed]
     relative = [crossed_interval(one) for one in found.crossed_relative]
@@ -274,7 +268,7 @@ def _difference(
     }
 
 
-def _correct(rows: Sequence[dict[str, Any]]) -> int:
+def _correct(rows: Sequence[ArmRow]) -> int:
     """Give every difference its p_holm, of users and of users and seeds; return how many comparisons the first is for.
 
     Those are all whose test over users is defined.
@@ -288,8 +282,7 @@ def _correct(rows: Sequence[dict[str, Any]]) -> int:
     return int(np.count_nonzero(~np.isnan(raw)))
 
 
-def _best(evaluations: Sequence[Evaluation], names: Sequence[str], key: str) -> dict[str, Any]:
+def _best(evaluations: Sequence[Evaluation], names: Sequence[str], key: str) -> dict[str, float]:
     """The best possible values that an evaluation reports; all have the same cases, so the first one's do."""
     known: dict[str, Any] = next((one.run.metrics[key] for one in evaluations if key in one.run.metrics), {})
-    best = {name: known[name]["value"] for name in names if name in known}
-    return {"best": best} if best else {}
+    return {name: known[name]["value"] for name in names if name in known}

@@ -12,6 +12,7 @@ from recbench.errors import UserError
 from recbench.policy.kinds import policy_kind
 from recbench.rl.rules import rule_of
 from recbench.runs import Run
+from recbench.runs.manifest import InputRun
 from recbench.schema import label_of
 
 
@@ -115,5 +116,5 @@ def _start_kept(one: Evaluation) -> str | None:
     return start_kept(one.trained, as_picked(one.trained, one.run.config.get("pick"))[1])
 
 
-def _start_entry(run: Run) -> dict[str, Any] | None:
+def _start_entry(run: Run) -> InputRun | None:
     return next((entry for entry in reversed(run.manifest["inputs"]) if entry["stage"] == "train"), None)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -74,6 +75,18 @@ def shuffled(column: FeatureColumn, permutation: np.ndarray) -> FeatureColumn:
     return replace(column, offsets=offsets, ids=column.ids[source], weights=weights)
 
 
+class ColumnEntry(TypedDict):
+    """An entry of columns.json: a column of features.parquet."""
+
+    name: str
+    kind: str
+    size: int  # ids, with those of PAD and OOV
+    pad: int
+    oov: int
+    longest: int  # ids of the item that has most
+    weighted: bool  # whether there is a column of weights, too
+
+
 def write_features(folder: Path, items: Sequence[str], columns: Sequence[FeatureColumn]) -> None:
     """Write columns as features.parquet (one row an item, in the order of `items`) and columns.json.
 
@@ -86,7 +99,7 @@ def write_features(folder: Path, items: Sequence[str], columns: Sequence[Feature
             arrays[f"{column.name}.weight"] = _lists(column.offsets, column.weights)
     with atomic_path(folder / "features.parquet") as partial:
         pq.write_table(pa.table(arrays), partial)
-    keys = [
+    keys: list[ColumnEntry] = [
         {
             "name": column.name,
             "kind": column.kind,
@@ -111,7 +124,7 @@ def load_features(folder: Path) -> list[FeatureColumn]:
         raise UserError(f"{folder} holds no features (no columns.json); give the run of a finished recbench tokenize")
     with damage_told(folder, "make the run again, or name another"):
         columns = []
-        keys = parse((folder / "columns.json").read_bytes())
+        keys: list[ColumnEntry] = parse((folder / "columns.json").read_bytes())
         if not isinstance(keys, list) or not keys:
             raise ValueError("columns.json lists no columns")
         for key in keys:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from recbench.errors import UserError
 from recbench.grids import Cell, Grid, folded
@@ -14,6 +14,7 @@ from recbench.reporting.comparison_tables import write_tables
 from recbench.reporting.gain_plot import Gain, plot_gains
 from recbench.reporting.markup import Markup, code, escaped, link
 from recbench.reporting.tables import markdown, number, percent, signed_interval, titled
+from recbench.result_shapes import Comparison
 from recbench.runs import Run, atomic_path, write_json
 
 COST_COLUMNS = {  # key in the manifest -> title
@@ -32,10 +33,10 @@ GAINS_PICTURE = "gains.png"
 WITHOUT_EFFECT = ("runs", "threads", "device", "force")  # overrides that say where a run was made
 
 
-def comparisons_of(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def comparisons_of(metrics: Mapping[str, Any]) -> dict[str, Comparison]:
     """The comparison on each data set, in order; one without a name for a bench on one."""
     if "by_data" not in metrics:
-        return {"": metrics}
+        return {"": cast(Comparison, metrics)}
     return {data: metrics["by_data"][data] for data in metrics["data_sets"]}
 
 
@@ -115,7 +116,7 @@ def bench_sections(run: Run) -> list[str]:
     return [*lines, markdown(Grid("", columns_of_runs, linked, prose=True))]
 
 
-def main_metric(comparison: Mapping[str, Any], asked: str | None = None) -> str:
+def main_metric(comparison: Comparison, asked: str | None = None) -> str:
     """The metric that a picture and a sentence are about: the one asked for, else the first of `MAIN` that is there."""
     names: list[str] = comparison["metrics"]
     return asked if asked in names else next((name for name in MAIN if name in names), names[0])
@@ -230,7 +231,7 @@ def write_results(folder: Path, run: Run) -> list[Path]:
         trained = Run(run.root / "train" / entry["data_folder"] / entry["train"])
         evaluations.append(
             {
-                **{key: entry[key] for key in ("data", "arm", "seed", "pick", "train", "eval") if key in entry},
+                **{key: value for key, value in entry.items() if key != "data_folder"},
                 "train_overrides": _lasting(trained.overrides),
                 "eval_overrides": _lasting(scored.overrides),
                 "metrics": scored.metrics,

@@ -1,17 +1,16 @@
 """Arms side by side: the tables of `recbench compare`."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from recbench.grids import Cell, Grid, folded
 from recbench.reporting.tables import mean_and_deviation, number, p_value, percent, signed, signed_interval
+from recbench.result_shapes import Comparison, Held
 
 BOTH = "users and seeds"  # both as draws
 LEVELS = {0.01: "**", 0.05: "*"}  # of p-values after Holm's correction, and their marks
 
 
-def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False, relative: bool = False) -> list[Grid]:
+def comparison_grids(comparison: Comparison, per_seed: bool = False, relative: bool = False) -> list[Grid]:
     """Means over seeds, differences from the baseline and, if asked for, every seed: from `compare_runs`' numbers.
 
     With `relative`, means have their gain over the baseline behind them, in percent.
@@ -46,13 +45,13 @@ def comparison_grids(comparison: Mapping[str, Any], per_seed: bool = False, rela
     return grids
 
 
-def terminal_grids(comparison: Mapping[str, Any], relative: bool = False) -> list[Grid]:
+def terminal_grids(comparison: Comparison, relative: bool = False) -> list[Grid]:
     """Which runs are compared, then `comparison_grids` in parts of at most 120 letters, where arms' names allow."""
     grids = [part for grid in comparison_grids(comparison, relative=relative) for part in folded(grid)]
     return [*run_grids(comparison), *grids]
 
 
-def run_grids(comparison: Mapping[str, Any]) -> list[Grid]:
+def run_grids(comparison: Comparison) -> list[Grid]:
     """Which evaluation and training each arm's numbers come from; none where the comparison does not say."""
     runs = comparison.get("runs", [])
     rows = [[one["arm"], str(one["seed"]), one["eval"], one["train"]] for one in runs]
@@ -69,7 +68,7 @@ def mark(p: float | None) -> str:
     return next((sign for level, sign in LEVELS.items() if known and p < level), "")  # type: ignore[operator]
 
 
-def legend(comparison: Mapping[str, Any]) -> str:
+def legend(comparison: Comparison) -> str:
     """What the marks of a comparison mean; nothing where nothing was tested."""
     if not comparison.get("comparisons"):
         return ""
@@ -78,7 +77,7 @@ def legend(comparison: Mapping[str, Any]) -> str:
     return f"{signs} against {comparison['baseline']}: paired t-test over users, Holm-corrected for {family}."
 
 
-def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:
+def _means(comparison: Comparison, relative: bool) -> Grid:
     names, arms = comparison["metrics"], comparison["arms"]
     data = f" of {comparison['data']}" if "data" in comparison else ""  # runs of earlier versions do not say
     title = f"{comparison['split']}{data}, {comparison['cases']:,} cases, "
@@ -89,10 +88,10 @@ def _means(comparison: Mapping[str, Any], relative: bool) -> Grid:
     for row, arm in enumerate(arms):
         cells = [arm["arm"], _listed(arm["seeds"])]
         for column, name in enumerate(names, start=2):
-            held = arm["difference"]["values"][name] if "difference" in arm else {}
+            held = arm["difference"]["values"][name] if "difference" in arm else None
             gain = f" ({percent(held['relative_percent'], digits=1)})" if relative and held else ""
             cells.append(mean_and_deviation(arm["values"][name], "deviation") + gain)
-            if sign := mark(held.get("p_holm")):
+            if held and (sign := mark(held.get("p_holm"))):
                 marks[row, column] = sign
         rows.append(cells)
     emphasis: dict[Cell, str] = {}
@@ -115,21 +114,26 @@ def _emphasis(means: list[float | None], column: int, smaller_is_better: bool = 
     return {(row, column): names[text] for row, text in enumerate(shown) if text in names}
 
 
-def _difference(value: Mapping[str, Any]) -> list[str]:
+def _difference(value: Held) -> list[str]:
     return [
         signed(value["difference"]),
         signed_interval(value["low"], value["high"]),
         signed_interval(value.get("users_and_seeds_low"), value.get("users_and_seeds_high")),
         percent(value["relative_percent"], digits=1),
         number(value["detectable"]),
-        *(p_value(value.get(key)) for key in ("p_t", "p_holm", "p_users_and_seeds_holm", "p_wilcoxon")),
+        p_value(value.get("p_t")),
+        p_value(value.get("p_holm")),
+        p_value(value.get("p_users_and_seeds_holm")),
+        p_value(value.get("p_wilcoxon")),
     ]
 
 
-def _single_seeds(values: list[Mapping[str, Any]]) -> str:
+def _single_seeds(values: list[Held]) -> str:
     """Why there is no interval over users and seeds, if some difference has one over users alone."""
-    low = "users_and_seeds_low"
-    lacking = any(low in one and _unknown(one[low]) and not _unknown(one["low"]) for one in values)
+    lacking = any(
+        "users_and_seeds_low" in one and _unknown(one["users_and_seeds_low"]) and not _unknown(one["low"])
+        for one in values
+    )
     return " None where arm and baseline share a single seed, which cannot tell how far seeds are apart." * lacking
 
 

@@ -12,10 +12,9 @@ from recbench.plain_json import json_text, plain
 from recbench.reporting.comparison import comparison_grids, mark, run_grids
 from recbench.reporting.latex import PREAMBLE, latex
 from recbench.reporting.tables import titled
+from recbench.result_shapes import Comparison
 from recbench.runs import atomic_path
 from recbench.schema import did_you_mean
-
-Comparison = Mapping[str, Any]
 
 TESTED = (  # what a comparison knows about each difference, in the order of the columns
     "difference",
@@ -71,9 +70,9 @@ def as_csv(comparisons: Sequence[Comparison], relative: bool = False) -> str:
         for arm in comparison["arms"]:
             for name in comparison["metrics"]:
                 value = arm["values"][name]
-                held = arm["difference"]["values"][name] if "difference" in arm else {}
+                held: Mapping[str, Any] = arm["difference"]["values"][name] if "difference" in arm else {}
                 rows.append(
-                    {key: comparison[key] for key in shared}
+                    {key: one for key, one in comparison.items() if key in shared}
                     | {"arm": arm["arm"], "metric": name, "best_possible": comparison.get("best", {}).get(name)}
                     | {"mean": value["mean"], "deviation": value["deviation"]}
                     | {f"seed_{seed}": one for seed, one in value["per_seed"].items()}

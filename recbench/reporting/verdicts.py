@@ -12,6 +12,7 @@ from recbench.dotted import named
 from recbench.metrics.fpr_window import shortened
 from recbench.reporting.bench import comparisons_of, main_metric
 from recbench.reporting.tables import number, percent
+from recbench.result_shapes import Comparison
 from recbench.stage_table import STAGES
 
 POWER = 2.8  # standard errors that a true difference needs to be found with 80% power at the 5% level, two-sided
@@ -52,7 +53,7 @@ def click_verdict(metrics: Mapping[str, Any]) -> list[str]:
     return [*lines, line]
 
 
-def comparison_verdict(comparison: Mapping[str, Any], metric: str | None = None) -> list[str]:
+def comparison_verdict(comparison: Comparison, metric: str | None = None) -> list[str]:
     """Which arms differ from the baseline on one metric, after Holm's correction, and with seeds as draws, too."""
     held = {arm["arm"]: arm["difference"]["values"] for arm in comparison["arms"] if "difference" in arm}
     name = main_metric(comparison, metric)

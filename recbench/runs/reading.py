@@ -7,11 +7,12 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 from recbench.errors import UserError
+from recbench.runs.manifest import Manifest
 from recbench.strict_json import kind_of, parse
 
 STATUSES = ("running", "done", "failed", "interrupted")
@@ -39,7 +40,7 @@ def about(folder: Path, name: str) -> Iterator[None]:
         raise DamagedRunError(folder, f"{name} {problem}") from problem
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """manifest.json of a run folder, every value of the type that it should have."""
     with about(folder, "manifest.json"):
         manifest = _object(folder / "manifest.json")
@@ -49,7 +50,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                     raise ValueError(f"has no {key}")
             elif not fits(manifest[key]):
                 raise ValueError(f"has {key}={_short(manifest[key])}: expected {what}")
-        return manifest
+        return cast(Manifest, manifest)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -242,6 +243,7 @@ _OPTIONAL: dict[str, tuple[Callable[[Any], bool], str]] = {
     **dict.fromkeys(("finished", "order", "reopened"), (_is_text, "a time")),
     **dict.fromkeys(("error", "content_hash"), (_is_text, "a text")),
     **dict.fromkeys(("seconds", "peak_memory_mb", "step_seconds"), (_is_number, "a number")),
+    "headline": (_every(_is_text), "a list of texts"),
     **dict.fromkeys(("cost", "failures", "evaluations"), (_every(_is_object), "a list of objects")),
     "artifacts": (_every(_is_inside), "a list of paths below the run folder"),
     "data_fingerprint": (lambda value: value is None or _is_text(value), "a text"),

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Unpack, cast
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -29,6 +29,7 @@ from recbench.runs.files import (
 from recbench.runs.integrity import FILES, artifacts, hash_files, require_intact, written
 from recbench.runs.locks import is_locked, lock
 from recbench.runs.machine import library_versions, peak_memory_mb, processor
+from recbench.runs.manifest import InputRun, Manifest, NamedRun, Recorded
 from recbench.runs.order import STEP, end_of, now
 from recbench.runs.reading import NAME, DamagedRunError, read_config, read_manifest, read_metrics, read_overrides
 
@@ -48,7 +49,7 @@ class Run:
         self.path = Path(path)
         self.log = logging.Logger(f"recbench.{self.path.name}")  # outside logging's registry: it ends with the run
         self.log.addHandler(logging.NullHandler())
-        self.manifest = read_manifest(self.path)
+        self.manifest: Manifest = read_manifest(self.path)
         self._started = time.monotonic()
         self._log_file: IO[str] | None = None  # open and locked while the run is alive
 
@@ -79,7 +80,7 @@ class Run:
         return "interrupted" if status == "running" and not is_locked(self.path / "log.txt") else status
 
     @property
-    def made_for(self) -> dict[str, str] | None:
+    def made_for(self) -> NamedRun | None:
         """Stage, data and id of the run that needed this one as an input and had it made; None if a user asked."""
         return self.manifest.get("made_for")
 
@@ -131,14 +132,14 @@ class Run:
         """Write `value` to the file `name` of the run: sorted keys, NaN as null, whole or not at all."""
         write_json(self.path / name, value)
 
-    def record(self, **values: Any) -> None:
+    def record(self, **values: Unpack[Recorded]) -> None:
         """Keep values in manifest.json, such as `data_fingerprint=...`, `device=...` or rates.
 
         Raises:
             StorageError: the folder has been deleted, or the disk refuses.
         """
         self._require_folder()
-        self.manifest.update(values)
+        self.manifest.update(values)  # type: ignore[typeddict-item]
         write_json(self.path / "manifest.json", self.manifest)
 
     def note(self, text: str) -> None:
@@ -158,7 +159,12 @@ class Run:
         """
         if other.manifest["status"] == "done":
             other.require_intact()
-        entry = {"stage": other.stage, "data": other.data_name, "id": other.id, "content_hash": other.content_hash()}
+        entry: InputRun = {
+            "stage": other.stage,
+            "data": other.data_name,
+            "id": other.id,
+            "content_hash": other.content_hash(),
+        }
         if entry not in self.manifest["inputs"]:
             self.record(inputs=[*self.manifest["inputs"], entry])
         self.log.info("input: %s run %s", other.stage, other.id)
@@ -221,7 +227,7 @@ class Run:
         seconds = self.manifest.get("seconds", 0.0) + time.monotonic() - self._started  # a resumed run adds up
         finished = now()
         last = self._last_end()
-        values = {
+        values: Recorded = {
             "status": status,
             "finished": finished.isoformat(timespec="microseconds"),
             **({"order": (last + STEP).isoformat(timespec="microseconds")} if last >= finished else {}),
@@ -250,8 +256,9 @@ class Run:
         """
         self._hold()
         settle_all(self.path)
-        for key in ("error", "finished", "order"):
-            self.manifest.pop(key, None)
+        self.manifest.pop("error", None)
+        self.manifest.pop("finished", None)
+        self.manifest.pop("order", None)
         self._started = time.monotonic()
         reopened = now().isoformat(timespec="microseconds")
         self.record(status="running", resumed=self.manifest.get("resumed", 0) + 1, reopened=reopened)
@@ -322,7 +329,7 @@ def create_run(stage: str, config: DictConfig, overrides: Sequence[str] = (), ma
     folder = Path(config.runs) / stage / name
     _make_folder(folder)
     started = datetime.now()
-    manifest = {
+    manifest: Manifest = {
         "status": "running",
         "stage": stage,
         "data": name,

@@ -8,13 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recbench import result_shapes
 from recbench.comparisons.compare import compare_runs
 from recbench.comparisons.evaluations import arm_label
+from recbench.comparisons.gains import relative_gains
 from recbench.composition import compose
 from recbench.errors import UserError
 from recbench.metrics.intervals import paired_bootstrap
 from recbench.metrics.summary import summarise_ranks
 from recbench.runs import Run
+from recbench.runs.manifest import Manifest
 
 pytestmark = pytest.mark.slow
 
@@ -311,3 +314,20 @@ def test_a_run_whose_training_is_gone_or_damaged_is_named_and_the_others_are_com
     for run in runs[2:]:
         assert result.err.count(f"note: eval run {run.id} is left out: ") == 1
     refuse(fresh_workspace.command("compare", runs[3].id, *base), "scored is gone: its arm cannot be told")
+
+
+def test_the_shapes_that_mypy_checks_are_what_is_made(evaluation) -> None:
+    """A key that is made and not in the shape, or the other way round, would be checked by nobody."""
+    runs = [evaluation(SFT, 0), evaluation(SFT, 1), evaluation(BEAM, 0, shift=3), evaluation(BEAM, 1, shift=2)]
+    made = compare_runs(runs, metrics=["hr@10"])
+    optional = {"sampled", "smaller_is_better", "runs"}
+    assert set(made) == set(result_shapes.Comparison.__annotations__) - optional
+    first, other = made["arms"]
+    assert set(first) == set(result_shapes.ArmRow.__annotations__) - {"difference"}
+    assert set(other) == set(result_shapes.ArmRow.__annotations__)
+    assert set(other["values"]["hr@10"]) == set(result_shapes.OverSeeds.__annotations__)
+    assert set(other["difference"]["values"]["hr@10"]) == set(result_shapes.Held.__annotations__)
+    gains = relative_gains({"shop": made}, "hr@10", made["baseline"])
+    assert set(gains["arms"][0]) == set(result_shapes.ArmGains.__annotations__)
+    assert set(gains["arms"][0]["gains"]["shop"]) == set(result_shapes.Gain.__annotations__)
+    assert set(runs[0].manifest) <= set(Manifest.__annotations__)
