@@ -16,6 +16,7 @@ from recbench.errors import UserError
 from recbench.execution import prepare, replace
 from recbench.quoting import quote
 from recbench.rl.rules import RULES, rule_of
+from recbench.rl.rules.interface import AIMS
 from recbench.schema import (
     ArmConfig,
     BenchConfig,
@@ -39,7 +40,7 @@ ARMS: dict[str, list[str]] = {
 }
 WINDOWED = {f"algo={name}" for name, rule in RULES.items() if rule.windowed}
 AIM = "algo.top_k=10"  # of the built-in tawin, where the user gives none
-AIM_KEYS = ("algo.window", "algo.top_k", "algo.anchor", "algo.weights")  # for the built-in tawin: others have theirs
+AIM_KEYS = tuple(f"algo.{key}" for key in (*AIMS, "weights"))  # for the built-in tawin: others have theirs
 TAWIN_KEYS = tuple(f"algo.{key}" for key in ("window_shape", "window_temperature", "ranks", "threshold_beam"))
 BENCH_KEYS = {  # what a bench sets itself, and how the user asks for it
     "algo": "--arms",

@@ -50,7 +50,7 @@ def llpauc_advantages(
     """Minus B times the gradient of LLPAUC's loss over the batch, with respect to scores [B, G] (log-probabilities).
 
     The loss is the mean of (1 - (f+ - f-))^2 over the best alpha of the batch's positives and the best beta of its
-    negatives, all of them pooled, f = sigmoid(score + log N): where a uniform policy over N items gives 1/2. That is
+    negatives, all of them pooled. f is sigmoid(score + log N), which is 1/2 for a uniform policy over N items. That is
     the paper's minimax problem at its solution. Returns float64 [B, G]; rows do not sum to 0, for a pair may join two
     contexts. Contexts of weight 0 (their positive is not there) take no part. Source: arXiv 2403.00844.
     """
@@ -71,9 +71,9 @@ def llpauc_advantages(
 def ranking_rewards(groups: Groups) -> Tensor:
     """ReRe's auxiliary reward, float64 [B, G]: each negative of a beam pays more, the better its place in the beam.
 
-    -(1 / log2(r + 1)) over the sum of 1 / log2(r + 1) over the group's places, r the 1-based place of a candidate among
-    all that the policy ranks, the positive included; 0 for the positive, for padding, and in groups without a
-    positive, which therefore teach nothing. Source: arXiv 2510.12211, and the code published with it.
+    -(1 / log2(r + 1)) over the sum of 1 / log2(r + 1) over the group's places. r is the 1-based place of a candidate
+    among all that the policy ranks, the positive included. 0 for the positive, for padding, and in groups without a
+    positive, which teach nothing. Source: arXiv 2510.12211, and the code published with it.
     """
     above = groups.positive_above[:, None]
     places = torch.where(groups.ranks > above, groups.ranks + 1, groups.ranks)

@@ -78,8 +78,8 @@ def metric_coefficients(metric: str, k: int) -> Tensor:
     """How much of metric@k rests on the negative of rank 1 ... k: float64 [k], at least 0, of sum 1.
 
     ndcg: 1 / log2(r + 1) - 1 / log2(r + 2) at rank r < k, 1 / log2(k + 1) at rank k, by (4); mrr: 1 / r - 1 / (r + 1)
-    and 1 / k, by (5). Without ties the metric is the sum of coefficient r times 1[s+ > score of the negative of rank
-    r], because HR@r is that indicator.
+    and 1 / k, by (5). Without ties HR@r is 1[s+ > score of the negative of rank r]. So the metric is the sum of these
+    indicators times the coefficients.
     """
     ranks = torch.arange(1, k + 2, dtype=torch.float64)
     gains = {"ndcg": 1.0 / torch.log2(ranks + 1.0), "mrr": 1.0 / ranks}[metric]

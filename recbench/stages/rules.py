@@ -23,7 +23,7 @@ from recbench.rl.interface import ScoringPolicy
 from recbench.rl.objective import needs_reference
 from recbench.rl.rules import rule_of
 from recbench.rl.trainer import rl_step
-from recbench.schema import TrainStageConfig
+from recbench.schema import TrainStageConfig, is_first_sft
 from recbench.training.device import autocast
 from recbench.training.distributed import ONE_PROCESS, Distributed
 from recbench.training.micro_batches import losses_of_sequences
@@ -125,7 +125,7 @@ def _sft_plan(
     distributed: Distributed,
 ) -> Plan:
     algo = config.algo
-    more = config.input is not None or algo.interactions == "reserved"  # the control of RL arms: what they see, it sees
+    more = not is_first_sft(config)  # type: ignore[arg-type]  # the control of RL arms: what they see, it sees
     if more and algo.contexts == "single":
         cases, rows_of = _single_cases(config, data)
         stretches = single_target_segments(data.interactions, cases.position, policy.history)
@@ -202,7 +202,7 @@ def _rl_plan(
     distributed: Distributed,
 ) -> Plan:
     algo = config.algo
-    source = (_single_contexts if algo.contexts == "single" else _sequence_contexts)(config, data, policy, device)
+    source = CONTEXTS[algo.contexts](config, data, policy, device)
     reference = policy.reference()
     tracker = new_tracker(policy, algo, config.negatives, device)
     replay_of = _replay(config, data, policy, device)
@@ -305,6 +305,9 @@ def _sequence_contexts(
         return _Contexts(lambda policy: SequenceContexts(policy, items), learned.nonzero(), items[learned])
 
     return _ContextSource(of_step, len(targets))
+
+
+CONTEXTS = {"single": _single_contexts, "sequence": _sequence_contexts}  # by algo.contexts
 
 
 def _replay(

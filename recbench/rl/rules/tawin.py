@@ -21,11 +21,13 @@ class Tawin(WindowedRule):
     usual_negatives = "window"
     reads = WindowedRule.reads | {"surrogate", "anchor"}
     takes_anchor = True
+    usual_with_anchor = "beam"
 
     def arm(self, algo: Any, negatives: str, first: bool) -> str:
         """As the others', or with its anchor, whose negatives are usually a beam's."""
         if getattr(algo, "anchor", None) is not None:
-            return f"tawin anchor {algo.anchor}" + ("" if negatives == "beam" else f" {negatives}")
+            name = f"tawin anchor {algo.anchor}"
+            return name if negatives == self.usual_with_anchor else f"{name} {negatives}"
         return super().arm(algo, negatives, first)
 
     def of_groups(
