@@ -5,16 +5,20 @@ from typing import TYPE_CHECKING
 
 from recbench.kinds import settings_of_kinds
 from recbench.option import option
-from recbench.schema.kinds import ITEM_TOKEN_KINDS, POLICIES
+from recbench.schema.kinds import ITEM_TOKEN_KINDS, POLICIES, POLICY_KINDS
 from recbench.schema.options import StageConfig
 from recbench.schema.training import AlgoConfig, NegativesConfig
 
-if TYPE_CHECKING:  # its fields are not known before the program runs: `recbench.kinds.own` gives them their types
+if TYPE_CHECKING:  # their fields are not known before the program runs: `recbench.kinds.own` gives them their types
 
     class ItemTokenSettings:
         """The own settings of ways to write items as tokens."""
+
+    class PolicySettings:
+        """The own settings of kinds of policies."""
 else:
     ItemTokenSettings = settings_of_kinds("ItemTokenSettings", ITEM_TOKEN_KINDS, "kind")
+    PolicySettings = settings_of_kinds("PolicySettings", POLICY_KINDS, "kind")
 
 
 @dataclass
@@ -49,8 +53,8 @@ class ItemTokensConfig(ItemTokenSettings, ItemTokenOptions):
 
 
 @dataclass
-class PolicyConfig:
-    """The LLM recommender, or one of the baselines that it is compared with."""
+class SharedPolicySettings:
+    """Which policy, and what several of them read."""
 
     kind: str = option(
         "llama_small",
@@ -141,28 +145,11 @@ class PolicyConfig:
         least=1e-6,
         of="kind=pretrained",
     )
-    block_dropout: float = option(
-        0.0, "dropout on attention and on what each layer adds while training", least=0, most=0.99, of="kind=sasrec"
-    )
-    residual: str = option(
-        "hidden",
-        "what a layer adds to: the hidden state, all of which it reads normalised (hidden), or the normalised state "
-        "with keys and values of the state itself, as in the code of the paper's authors (normed)",
-        one_of=("hidden", "normed"),
-        of="kind=sasrec",
-    )
-    sampled_negatives: int = option(
-        0,
-        "items that stand for the catalogue in SFT's cross-entropy, drawn uniformly at each step for all its targets; "
-        "0 is the whole catalogue",
-        least=0,
-        of="kind=sasrec",
-    )
-    neighbours: int = option(100, "neighbours of each history item that get its vote (k)", least=1, of="kind=item_knn")
-    shrinkage: float = option(10.0, "added to the cosine's denominator", least=0, of="kind=item_knn")
-    recency: float = option(
-        0.8, "weight of a vote relative to that of the next item", least=0, most=1, of="kind=item_knn"
-    )
+
+
+@dataclass
+class PolicyConfig(PolicySettings, SharedPolicySettings):  # Python has the fields of the last class first
+    """The LLM recommender, or one of the baselines that it is compared with."""
 
 
 @dataclass

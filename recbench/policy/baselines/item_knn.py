@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from recbench.item_tokens.trie import ItemTrie
+from recbench.kinds import own
 from recbench.policy.baselines.atomic import AtomicPolicy
+from recbench.policy.kinds.item_knn import NeighbourSettings
 from recbench.schema import PolicyConfig
 
 
@@ -60,14 +62,15 @@ class ItemKnn(AtomicPolicy):
 
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
         super().__init__(trie, settings)
-        shape = (trie.catalogue_size, min(settings.neighbours, max(1, trie.catalogue_size - 1)))
+        self.votes = own(NeighbourSettings, settings)
+        shape = (trie.catalogue_size, min(self.votes.neighbours, max(1, trie.catalogue_size - 1)))
         self.register_buffer("neighbours", torch.full(shape, -1, dtype=torch.int32))
         self.register_buffer("similarities", torch.zeros(shape))
 
     def count(self, users: np.ndarray, items: np.ndarray) -> None:
         """Learn from interactions: users and items int [C], rows of both."""
         width = self.neighbours.shape[1]
-        found, values = nearest_neighbours(users, items, self.catalogue_size, width, self.settings.shrinkage)
+        found, values = nearest_neighbours(users, items, self.catalogue_size, width, self.votes.shrinkage)
         self.neighbours.copy_(torch.from_numpy(found))
         self.similarities.copy_(torch.from_numpy(values))
 
@@ -80,7 +83,7 @@ class ItemKnn(AtomicPolicy):
         present = histories >= 0
         # Items behind each item: padding has no age.
         age = present.flip(1).cumsum(1).flip(1) - 1
-        weight = torch.where(present, self.settings.recency ** age.clamp(min=0).float(), 0.0)
+        weight = torch.where(present, self.votes.recency ** age.clamp(min=0).float(), 0.0)
         rows = histories.clamp(min=0)
         neighbours = self.neighbours[rows].long()
         votes = self.similarities[rows] * weight[..., None]

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recbench.item_tokens.trie import ItemTrie
+from recbench.kinds import own
 from recbench.policy.baselines.atomic import AtomicPolicy
 from recbench.policy.interface import SEQUENCES
+from recbench.policy.kinds.sasrec import SasrecSettings
 from recbench.policy.scoring import inner_products
 from recbench.precision import exact_product
 from recbench.schema import PolicyConfig
@@ -32,8 +34,9 @@ class Block(nn.Module):
         super().__init__()
         width = settings.width
         self.heads = settings.heads
-        self.dropout = settings.block_dropout
-        self.adds_to_normed = settings.residual == "normed"
+        layers = own(SasrecSettings, settings)
+        self.dropout = layers.block_dropout
+        self.adds_to_normed = layers.residual == "normed"
         self.attention_norm = nn.LayerNorm(width)
         self.queries_keys_values = nn.Linear(width, 3 * width)
         self.attended = nn.Linear(width, width)
@@ -93,6 +96,7 @@ class SasRec(AtomicPolicy):
     def __init__(self, trie: ItemTrie, settings: PolicyConfig) -> None:
         super().__init__(trie, settings)
         self.item_embeddings = nn.Embedding(1 + trie.catalogue_size, settings.width)
+        self.sampled_negatives = own(SasrecSettings, settings).sampled_negatives
         self.positions = nn.Embedding(1 + settings.history, settings.width)
         self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.layers))
         self.last_norm = nn.LayerNorm(settings.width)
@@ -145,7 +149,7 @@ class SasRec(AtomicPolicy):
         (docs/methods.md, (33)).
         """
         states, wanted = self.states(items)[targets], items[targets]
-        sampled = self.settings.sampled_negatives
+        sampled = self.sampled_negatives
         if not 0 < sampled < self.catalogue_size:
             return functional.cross_entropy(self.logits(states), wanted, label_smoothing=label_smoothing)
         negatives = torch.randperm(self.catalogue_size, device=states.device)[:sampled]

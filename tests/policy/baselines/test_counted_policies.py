@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 from recbench.item_tokens.trie import build_trie
 from recbench.policy.baselines.item_knn import ItemKnn, nearest_neighbours
 from recbench.policy.baselines.popularity import Popularity, popularity_log_probs
-from recbench.schema import PolicyConfig
+from recbench.schema import PolicyConfig, settings_of
 
 # Users a, b, c have bought items {0, 1, 2}, {0, 1} and {1, 3}; b bought item 0 twice, and nobody item 4.
 USERS = np.array([0, 0, 0, 1, 1, 1, 2, 2])
 ITEMS = np.array([0, 1, 2, 0, 0, 1, 1, 3])
 
 
+def knn_settings(**changes: float) -> PolicyConfig:
+    return settings_of(PolicyConfig, {"kind": "item_knn", **changes})
+
+
 def knn(**changes) -> ItemKnn:
-    policy = ItemKnn(build_trie(np.arange(5)[:, None]), PolicyConfig(kind="item_knn", shrinkage=0.0, **changes))
+    policy = ItemKnn(build_trie(np.arange(5)[:, None]), knn_settings(shrinkage=0.0, **changes))
     policy.count(USERS, ITEMS)
     return policy
 
@@ -71,7 +75,7 @@ def test_item_knn_is_a_plain_loop(data) -> None:
     histories = data.draw(
         st.lists(st.lists(st.integers(-1, count - 1), min_size=width, max_size=width), min_size=1, max_size=3)
     )
-    config = PolicyConfig(kind="item_knn", neighbours=k, shrinkage=shrinkage, recency=recency)
+    config = knn_settings(neighbours=k, shrinkage=shrinkage, recency=recency)
     policy = ItemKnn(build_trie(np.arange(count)[:, None]), config)
     policy.count(np.array([user for user, _ in pairs]), np.array([item for _, item in pairs]))
     bought = [{user for user, item in pairs if item == row} for row in range(count)]
