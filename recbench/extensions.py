@@ -1,11 +1,12 @@
 """Classes from outside the package in the place of a group's choice: `ctr=mine.Model`.
 
 A user names one by a dotted path, or by the name of an entry point of the group `recbench.<group>`. It is imported,
-checked against the Protocol of its kind, and becomes one more choice of the config group: the group's keys, with those
-of its own `Settings`, its `label`, and `code`, the hash of its files, by which a run of other code is another run.
+checked against the Protocol of its kind, and becomes one more choice of the config group. Its keys are the group's,
+those of its own `Settings`, its `label`, and `code`, the hash of its files. By that hash a run of other code is another
+run.
 
-Nothing is imported but what a user names. A run says which class it was made with; that is imported again where it is
-needed, and only if the files that are there now are those that made the run.
+Nothing is imported but what a user names. A run says which class it was made with. Where that class is needed it is
+imported again, and only if its files are still those that made the run.
 """
 
 import hashlib

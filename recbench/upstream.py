@@ -37,12 +37,17 @@ def require(
 ) -> Run:
     """A finished run of `stage` on the data of `config`, recorded as an input of `run` and named on standard error.
 
-    The run that `input` names (a path, the beginning of an id, `latest`); else the newest that has the same data
-    config, the same data fingerprint where one is given or `run` has recorded it, and for which `match` holds; else, or
-    with `config.force`, a new one: the stage's defaults with the data of `config` and the dotted keys of `make` (values
-    or whole nodes); where such a one was interrupted, the rest of it. A resumed run goes on with the inputs that it has
-    recorded. Raises UserError when `input` names no finished run on the same data, or when there is none and
-    `config.upstream` is false.
+    It is the first of these that there is:
+
+    1. Of a resumed run, the input that it has recorded.
+    2. The run that `input` names: a path, the beginning of an id, or `latest`.
+    3. The newest with the same data config for which `match` holds. Where a data fingerprint is given, or `run` has
+       recorded one, it has to agree. Not with `config.force`.
+    4. The rest of an interrupted run that would be the next one.
+    5. A new one: the stage's defaults, with the data of `config` and the dotted keys of `make` (values or whole nodes).
+
+    Raises:
+        UserError: `input` names no finished run on the same data, or none is there and `config.upstream` is false.
     """
     root = Path(config.runs)
     before = run.input_run(stage) if config.get("resume") else None

@@ -139,9 +139,9 @@ def plan(overrides: Sequence[str], **choices: Any) -> dict[str, Any]:
     """What a bench would reuse and what it would make, and about how long that takes; runs nothing.
 
     Returns:
-        "rows", in the order in which a bench goes: seed, data, arm, the ids of its train and eval run (None where there
-        is none yet) and the estimated minutes of what is missing (None where no finished run is of its kind); their sum
-        "minutes", and how many runs are "there", "missing" and of "unknown" duration.
+        "rows" in the order in which a bench goes. Each has seed, data and arm, the ids of its train and its eval run
+        (None where there is none yet), and the estimated minutes of what is missing (None where no finished run is of
+        its kind). Then their sum "minutes", and how many runs are "there", "missing", and of "unknown" duration.
     """
     config = design(overrides, **choices)
     runs, seconds = ArmRuns(config, None), seconds_by_kind(Path(config.runs))

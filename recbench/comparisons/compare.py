@@ -110,12 +110,15 @@ def compare_runs(
 ) -> Comparison:
     """Group finished eval runs on one data set into arms, average over seeds, hold every arm against the baseline.
 
-    The baseline is the arm of that name or of that run, by default SFT, without one the first arm. With `excluded`,
-    items that a user has seen are no negatives. `labels` says what each run's arm is called, by the eval run's id; by
-    default it is read from the training's config. Without `metrics` they are those that all runs were evaluated with,
-    of the usual ones and of the windows and cut-offs asked for; where not `strict`, cut-offs beyond the catalogue are
-    left out, and named by `note`, instead of refused. Metrics that ranks from a beam cannot tell are those of the cases
-    that every run has scored exactly (`exact_sample`), or are left out, and named by `note`.
+    Ranks from a beam cannot tell every metric. Those that they cannot are of the cases that every run has scored
+    exactly (`exact_sample`); where there are none such, they are left out and named by `note`.
+
+    Args:
+        baseline: the arm of that name, or of that run. None: SFT, or the first arm where SFT is not there.
+        metrics: names. None: the usual ones, and the windows and cut-offs asked for, if all runs have them.
+        excluded: whether items that a user has seen are left out of the negatives.
+        labels: what an arm is called, by the eval run's id; else it is read from the training's config.
+        strict: whether cut-offs beyond the catalogue are refused; else they are left out, and named by `note`.
 
     Returns:
         The numbers, as `recbench.result_shapes` has them.

@@ -74,11 +74,13 @@ def design(
 ) -> DictConfig:
     """The config of a bench run, every training and the evaluation checked.
 
-    `overrides` are of `recbench train` and go to every arm (to those from scratch only where they change no number),
-    the aim of tawin's windows to the built-in tawin and their other settings to every tawin; `eval.KEY=VALUE` goes to
+    `overrides` are those of `recbench train`. They go to every arm; to arms from scratch only where they change no
+    number. The aim of a window goes to the built-in tawin, its other settings to every tawin. `eval.KEY=VALUE` goes to
     the evaluations. `pick` names the metrics that pick every arm's checkpoint. Where `experiment=NAME` names a file
-    with a `bench` node, that is the experiment, and what is not asked for is as it says. Raises UserError for arms and
-    data sets that are not known, seeds given twice, and overrides that a bench sets itself.
+    with a `bench` node, that is the experiment, and what is not asked for is as it says.
+
+    Raises:
+        UserError: arms or data sets that are not known, seeds given twice, or overrides that a bench sets itself.
     """
     name, bench = _experiment(overrides)
     seeds = list(bench.seeds if seeds is None else seeds)

@@ -97,11 +97,16 @@ def gains(rows: TestRows, scores: dict[str, np.ndarray]) -> dict[str, Any]:
     Args:
         scores: arm -> probabilities of its seeds, float64 [S, M]; seed s of every arm had the same data order.
 
-    Each has `value` (of AUCs averaged over seeds), `both_low`, `both_high` and `both_p` (users and items both as draws,
-    for all seeds together: what other users and other items would have changed, and the one to trust), `user_low`,
-    `user_high` and `user_p` (other users of these very items), `low`, `high` and `p` (DeLong's, rows as independent
-    draws), `auc_difference`, and per seed the gain with its DeLong interval, their mean, standard deviation and 95%
-    t-interval (what other seeds would have changed; of the shuffled arm, other permutations with them).
+    Returns:
+        Pair -> part -> numbers. `value` is the gain of AUCs averaged over seeds, `auc_difference` their difference.
+
+        It has three intervals and p-values. `both_low`, `both_high`, `both_p` have users and items as draws, for all
+        seeds together: this is the one to trust. `user_low`, `user_high`, `user_p` have other users of the same items.
+        `low`, `high`, `p` are DeLong's, with rows as independent draws.
+
+        Beside them stand each seed's gain with its DeLong interval, and the seeds' mean, standard deviation and 95%
+        t-interval, which tells what other seeds would have changed. For the shuffled arm, other seeds are other
+        permutations, too.
     """
     result: dict[str, Any] = {}
     for better, base in COMPARED:

@@ -96,8 +96,9 @@ def describe_images(
         outside: whether pictures may lie outside of `folder`.
 
     Returns:
-        Counts (none where no item has a path), one line a picture that cannot be read (the first few), and the size of
-        every item's file in bytes, or of every file of a list: 0 if it cannot be read, -1 for an item without a path.
+        First the counts; none where no item has a path. Then a line for each of the first pictures that cannot be read.
+        Last the size of every item's file in bytes, or of every file of a list: 0 if it cannot be read, -1 where there
+        is no path.
     """
     rows = zip(catalogue["item"].to_pylist(), catalogue["image"].to_pylist(), strict=True)
     named = [(item, path) for item, value in rows for path in image_names(value)]

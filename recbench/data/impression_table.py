@@ -1,9 +1,9 @@
 """Impressions between a source and a data run's files: checked, ordered, written and read back.
 
-A source's table has user and item (strings), label (0 or 1) and split (train, validation or test); where known
-timestamp (in the data set's
-unit, seconds unless finer), probability, propensity (0 to 1), position (whole number) and query (an item); any further
-column is context: a string column a category, a floating-point column a number, null or NaN where it is unknown.
+A source's table has these columns: user and item (strings), label (0 or 1), split (train, validation or test). Where
+they are known it has timestamp (in the data set's unit, seconds unless finer), probability and propensity (0 to 1),
+position (a whole number) and query (an item). Any further column is context. A string column is a category, a
+floating-point column a number; null or NaN says that it is unknown.
 """
 
 import numpy as np

@@ -149,10 +149,10 @@ def rouge_l(captions: Sequence[str], references: Sequence[str]) -> float:
 def cider(captions: Sequence[str], references: Sequence[str]) -> float:
     """CIDEr-D in [0, 10], as pycocoevalcap computes it, over words without stemming; mean over items.
 
-    Ten times the mean, over n-grams of 1 to 4 words, of the cosine between TF-IDF vectors of caption and reference,
-    with clipped counts and a penalty for unequal lengths; document frequencies are those of the references at hand, so
-    that values of different sets of items do not compare. NaN, with a warning, for fewer than two items, where they
-    mean nothing. Raises UserError for unequal lengths.
+    Captions and references become TF-IDF vectors over n-grams of 1 to 4 words. The value is ten times the mean cosine
+    between them, with clipped counts and a penalty for unequal lengths. Document frequencies are those of the
+    references at hand, so values of different sets of items do not compare. NaN, with a warning, for fewer than two
+    items, where they mean nothing. Raises UserError for unequal lengths.
     """
     _check(captions, references)
     if len(captions) < 2:

@@ -92,24 +92,27 @@ def paired_differences(
 ) -> PairedDifferences:
     """`arm` minus `baseline` in every metric, with paired bootstrap intervals over users.
 
-    Each case's metric is averaged over the seeds that both arms have, which takes out most of the seeds' noise; then
-    users (`users` [C], default one a case) are resampled, all their cases with them. More seeds do not reduce the
-    sampling error of users.
+    Each case's metric is averaged over the seeds that both arms have, which takes out most of the seeds' noise. Then
+    users are resampled, all their cases with them. More seeds do not reduce the sampling error of users.
 
-    `detectable` is 2.8 bootstrap standard errors of the paired difference: a true difference of that size would be
-    found significant at the 5% level with a probability of 80% (1.960 + 0.842 standard errors of a normal estimate). A
-    smaller one may well have gone unseen: "no difference" then says little.
+    `detectable` is 2.8 bootstrap standard errors of the paired difference (1.960 + 0.842 of a normal estimate). A true
+    difference of that size would be found significant at the 5% level with a probability of 80%. A smaller one may well
+    have gone unseen: "no difference" then says little.
 
-    `p_t` and `p_wilcoxon` are of Student's t-test and of Wilcoxon's signed-rank test over users' mean differences (of
-    the cases that have the metric): users count equally there, cases in the mean and in the bootstrap. With one case a
-    user the t-test and the bootstrap ask the same question; Wilcoxon's asks for symmetry around zero, and weighs a
-    difference by its rank alone. Not corrected for many comparisons: see `recbench.metrics.significance.holm`.
+    `p_t` is of Student's t-test over users' mean differences, `p_wilcoxon` of Wilcoxon's signed-rank test. Users count
+    equally there; cases do in the mean and in the bootstrap. With one case a user the t-test and the bootstrap ask the
+    same question. Wilcoxon's asks for symmetry around zero, and weighs a difference by its rank alone. Neither is
+    corrected for many comparisons: `recbench.metrics.significance.holm` does that.
 
-    Those intervals and tests say nothing of other seeds; `crossed` does, from the same cases, arm and baseline paired
-    by seed: `recbench.metrics.crossed.crossed_interval` makes it an interval, NaN where there is a single seed. The
-    relative difference is expanded to first order in both means (the delta method).
+    All of these say nothing of other seeds. `crossed` does, from the same cases, arm and baseline paired by seed.
+    `recbench.metrics.crossed.crossed_interval` makes it an interval, NaN where there is a single seed. The relative
+    difference is expanded to first order in both means (the delta method).
 
-    Raises UserError when the arms have no seed in common or are scored on different numbers of cases or metrics.
+    Args:
+        users: the user of each case, [C]; by default one case a user.
+
+    Raises:
+        UserError: the arms have no seed in common, or other numbers of cases or metrics.
 
     >>> found = paired_differences({0: np.array([[1.0], [0.5]])}, {0: np.array([[0.5], [0.5]])}, samples=0)
     >>> found.mean, found.relative

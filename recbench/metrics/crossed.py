@@ -1,8 +1,8 @@
 """Users and seeds both as draws: the interval of a mean over users of what was trained with a few seeds.
 
-A paired difference d[u, s] of user u under seed s is mu + a_u + b_s + e_us, each a draw of its own: the users of the
-test are some of many, and so are the seeds of the training, of which there are three to ten. Source of the estimator:
-the two-way analysis of variance; of the quantile: Cochran (1964). Equation (30) of docs/methods.md.
+A paired difference d[u, s] of user u under seed s is mu + a_u + b_s + e_us, each of the three a draw of its own. The
+users of the test are some of many. So are the seeds of the training, of which there are three to ten. The estimator is
+that of the two-way analysis of variance, the quantile Cochran's (1964). Equation (30) of docs/methods.md.
 """
 
 import math

@@ -175,9 +175,9 @@ def clustered(label: NDArray[np.bool_], centred: FloatArray, groups: ArrayLike |
     """One vector a row of `centred` [A, M] (`placements`) whose inner products are covariances: [A, K].
 
     Without groups a row's entry is its own, scaled so that squares sum to the variance. Groups add up their rows'
-    entries; n / (n - 1) counts the groups that hold positives, those that hold negatives, and all groups for the
-    product of the two, so the vector has a part for each (Obuchowski's three sums). NaN, with a warning, where fewer
-    than two groups hold positives, or negatives. Raises UserError unless there is one group a row.
+    entries. The vector has a part for each of Obuchowski's three sums, since n / (n - 1) counts other groups in each:
+    those that hold positives, those that hold negatives, and all groups for the product of the two. NaN, with a
+    warning, where fewer than two groups hold positives, or negatives. Raises UserError unless there is one group a row.
     """
     positives, negatives = int(label.sum()), int((~label).sum())
     if groups is None:

@@ -121,12 +121,22 @@ def summarise_scores(
 ) -> Summary:
     """Every metric from labels and scores: averaged over users (`groups` [N]), or of all rows pooled (no `groups`).
 
-    `labels` are 0 or 1, any number of positives a user; `scores` larger is more relevant; [N]. Returns what
-    `summarise_ranks` returns, and recall@K. With groups, the ROC curve and the list are each user's own; users with one
-    class only are left out of every metric and counted in a warning, and intervals resample users. Without, there is
-    one ROC curve and one list; ROC intervals resample positives and negatives apart (as pROC does), and Top-K metrics,
-    being of one list, have NaN for ends. NaN, with a warning, where a class is missing. Raises UserError for labels
-    other than 0 and 1, NaN scores, malformed windows or cut-offs.
+    With groups, the ROC curve and the list are each user's own, and intervals resample users. Users with one class only
+    are left out of every metric and counted in a warning.
+
+    Without groups, there is one ROC curve and one list. ROC intervals resample positives and negatives apart, as pROC
+    does. Top-K metrics are of one list, and have NaN for ends. A metric is NaN, with a warning, where a class is
+    missing.
+
+    Args:
+        labels: 0 or 1, [N], any number of positives a user.
+        scores: larger is more relevant, [N].
+
+    Returns:
+        What `summarise_ranks` returns, and recall@K.
+
+    Raises:
+        UserError: labels other than 0 and 1, NaN scores, malformed windows or cut-offs.
     """
     ranking = rank_scores(labels, scores, groups)
     if groups is not None:

@@ -1,9 +1,16 @@
 """The report of `recbench laboratory`: claims, the window matrices with their picture, every metric, and the cost.
 
-metrics.json holds `order` (arms as trained), `metrics`, `aims` (arm -> metric), `arms` (arm -> metric -> mean, std over
-seeds, per_seed and, but for sft, gain over it with value, low, high, low_over_seeds, high_over_seeds, std), `claims`,
-`matrices` and `anchors` (`Claim`, `Matrix`, `AnchorCurves` of recbench.laboratory.claims) and `users`. The manifest
-holds `cost`.
+metrics.json holds
+
+    order       arms as they were trained
+    metrics     names
+    aims        arm -> metric
+    arms        arm -> metric -> mean, std over seeds, per_seed; but for sft, gain over it: value, low, high,
+                low_over_seeds, high_over_seeds, std
+    claims, matrices, anchors   `Claim`, `Matrix`, `AnchorCurves` of recbench.laboratory.claims
+    users       how many
+
+and the manifest `cost`.
 """
 
 import math

@@ -1,8 +1,8 @@
 """An online A/B test in a market whose click model is known.
 
-At every visit of a user a set of candidates is drawn; the user's arm shows its best few; each is clicked with its true
-probability. What would be clicked is drawn once for each candidate, whoever shows it, so that arms differ by what they
-show and by nothing else, and every user is known under either arm: only then is the test read off, which looks at each
+At every visit of a user a set of candidates is drawn. The user's arm shows its best few, and each is clicked with its
+true probability. What would be clicked is drawn once for each candidate, whoever shows it. So arms differ by what they
+show and by nothing else, and every user is known under either arm. The test is read off only then, and looks at each
 user under one.
 """
 

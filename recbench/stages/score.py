@@ -64,19 +64,26 @@ def score_file(
       - (user, label, score): every user's own ROC curve and list, averaged over users, any number of positives a user;
       - (label, score): one ROC curve and one list of all rows;
       - (user, above, ties, n): one positive a row, by the negatives above it, tied with it, and all n of them.
-    Labels are 0 or 1; a larger score is more relevant; users are anything. `windows` are FPR windows (a, b) and `ks`
-    Top-K cut-offs; `samples` bootstrap resamples (0: no intervals), drawn from `seed`. A million rows take seconds with
-    users, about a minute pooled.
 
-    Returns name -> {"value", "low", "high"} with the names "auc", "wpauc(a,b)" (area over width, (1)), "mcclish(a,b)",
-    "pauc(a,b)" (raw area), "hr@K" (with several positives: at least one among the best K), "ndcg@K", "mrr@K", and of
-    labels "recall@K" (the share of the positives among the best K). Undefined values are NaN and users with one class
-    only are left out, both with a warning, as is a window narrower than one negative. Raises UserError, naming the
-    line or column, for a file that cannot be used so.
+    A million rows take seconds with users, about a minute pooled. Undefined values are NaN, with a warning. Users with
+    one class only are left out, and a window narrower than one negative is told, each with a warning.
 
-        >>> from recbench import score_file  # doctest: +SKIP
-        >>> score_file("scores.csv", windows=[(0.01, 0.05)], ks=[10])["auc"]["value"]  # doctest: +SKIP
-        0.81
+    Args:
+        file: labels in it are 0 or 1, a larger score is more relevant, users are anything.
+        windows: FPR windows (a, b).
+        ks: Top-K cut-offs.
+        samples: bootstrap resamples, drawn from `seed`; 0 gives no intervals.
+
+    Returns:
+        name -> {"value", "low", "high"}. Names are those of `recbench.metrics.table`. With several positives, "hr@K"
+        asks for at least one among the best K, and "recall@K" is the share of them there.
+
+    Raises:
+        UserError: the file cannot be used so; the line or the column is named.
+
+    >>> from recbench import score_file  # doctest: +SKIP
+    >>> score_file("scores.csv", windows=[(0.01, 0.05)], ks=[10])["auc"]["value"]  # doctest: +SKIP
+    0.81
     """
     rows = read_scores(path)
     if isinstance(rows, NegativeCounts):

@@ -113,17 +113,19 @@ def placed_times(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Times with each missing one of a training row set to that of a random training click of the same user.
 
-    The row then has the very history of that click (clicks at an earlier second), so that the length of histories is
-    distributed alike for both labels. A time drawn evenly from the user's span would not do that: users rate in
-    bursts, so most such times fall after most of the clicks, and long histories would tell negatives. A user without
-    a training click has no history at any time: those rows take the time of a random training click of anyone's.
+    The row then has the very history of that click, which is the clicks at an earlier second. So histories are as long
+    for both labels. A time drawn evenly from the user's span would not do that. Users rate in bursts: most such times
+    fall after most of the clicks, and long histories would tell negatives.
+
+    A user without a training click has no history at any time. Those rows take the time of a random training
+    click of anyone's.
 
     Args:
         user: int [M] codes; times: int64 [M]; known, clicked, training: bool [M].
 
     Returns:
-        Times (int64 [M]) and which of them are known now (bool [M]): not those of held-out rows without one, nor any
-        where no training click has a time.
+        Times (int64 [M]), and which of them are known now (bool [M]). Unknown stay those of held-out rows without one,
+        and all where no training click has a time.
     """
     clicks = np.flatnonzero(known & clicked & training)
     missing = np.flatnonzero(~known & training)
