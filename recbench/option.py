@@ -16,7 +16,7 @@ def option(
     """A dataclass field with a default, a one-line help text, the values it may take, and where it has an effect.
 
     `of` says when: `kind=llava,text` of keys beside it, several with blanks between where all have to hold, in a tuple
-    where one of them has to; `schema/effects.py` has the grammar.
+    where one of them has to; `schema/clauses.py` has the grammar.
     """
     needs = (of,) if isinstance(of, str) else of
     metadata = {"help": help, "least": least, "most": most, "one_of": one_of, "of": needs}
