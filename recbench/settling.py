@@ -11,6 +11,7 @@ from recbench.errors import UserError
 from recbench.metrics.table import add_metric, read_metric
 from recbench.runs import require_finished, resolve_run
 from recbench.schema.kinds import ITEM_TOKENS
+from recbench.weights import weights_fingerprint
 
 TRIAL = ([0, 1, 0, 4], [0, 0, 2, 0], [9, 9, 9, 9])  # cases of a user's metric: above, ties, negatives
 
@@ -50,6 +51,21 @@ def settle_metrics(config: DictConfig) -> None:
     if config.metric_code not in ({}, found):
         raise UserError("metric_code is told by recbench, and not to be given: leave it out")
     config.metric_code = found
+
+
+def settle_training(config: DictConfig) -> None:
+    """Settle where item tokens come from, and which weights a pretrained policy starts from."""
+    settle_item_tokens(config)
+    if config.policy.kind != "pretrained" or config.input is not None:
+        return
+    folder = Path(str(config.policy.path))
+    found = weights_fingerprint(folder) if folder.is_dir() else None
+    if config.policy.weights not in (None, found):
+        raise UserError(
+            f"policy.weights={str(config.policy.weights)[:12]}... is not what policy.path={folder} holds today: put "
+            "back that checkpoint, or leave policy.weights, which recbench tells, out"
+        )
+    config.policy.weights = found
 
 
 def settle_item_tokens(config: DictConfig) -> None:

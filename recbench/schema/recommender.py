@@ -107,6 +107,9 @@ class SharedPolicySettings:
         "and code that comes with it is not run",
         of="kind=pretrained",
     )
+    weights: str | None = option(
+        None, "SHA-256 of the weights in that folder; told by recbench, not to be given", of="kind=pretrained"
+    )
     train: str = option(
         "full",
         "what is trained beside the items' new tokens: all of the model (full), LoRA beside its linear layers (lora), "

@@ -1,5 +1,6 @@
 """A pretrained language model from its folder through sft and rl to an evaluation, by the command line."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -103,3 +104,15 @@ def test_pickles_are_not_read(workspace, chosen, folder, tmp_path, refuse) -> No
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     refuse(workspace.stage("train", *chosen, f"policy.path={tmp_path}", "algo=sft"), "has its weights as pickles")
+
+
+def test_an_sft_of_other_weights_at_the_same_place_is_not_taken(workspace, chosen, folder, tmp_path) -> None:
+    model = shutil.copytree(folder, tmp_path / "model")
+    chosen = [*chosen, f"policy.path={model}", "policy.train=frozen", *SHORT[3:], "sft.epochs=0"]
+    rl = ["algo=more_sft", "algo.steps=0", "algo.batch_size=8"]
+    first, again = (workspace.made("train", *chosen, *rl) for _ in range(2))
+    assert first.input_run("train").id == again.input_run("train").id
+    write_checkpoint("llama untied", model, ["other words"])
+    other = workspace.made("train", *chosen, *rl)
+    assert other.input_run("train").id != first.input_run("train").id
+    assert other.config.policy.weights not in (None, first.config.policy.weights)

@@ -5,7 +5,6 @@ cap or a scale of its logits), or whose decoder does not do as a mask and positi
 refused by its own numbers, not by a list of names.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from transformers.utils import cached_file
 
 from recbench.errors import UserError
 from recbench.pretrained import load_pretrained, load_pretrained_model
+from recbench.weights import weights_fingerprint
 
 KEY = "policy.path"
 ATTENTION = {"dtype": torch.float32, "attn_implementation": "sdpa", "trust_remote_code": False}
@@ -159,8 +159,4 @@ def _without_vocabulary(model: Any) -> nn.Module:
 def fingerprint(path: str) -> str:
     """SHA-256 of config and weights; of a name on the hub, of the files in the cache."""
     folder = Path(path) if Path(path).is_dir() else Path(str(cached_file(path, "config.json"))).parent
-    digest = hashlib.sha256()
-    for file in [folder / "config.json", *sorted(folder.glob("*.safetensors"))]:
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
+    return weights_fingerprint(folder)

@@ -17,6 +17,7 @@ from recbench.low_rank import merge_low_rank
 from recbench.policy.checkpoint import load_policy, save_policy
 from recbench.policy.pretrained.policy import PretrainedPolicy
 from recbench.schema import AlgoConfig, PolicyConfig
+from recbench.training.checkpoint import load_training_state, save_training_state
 from recbench.training.optimizer import make_optimizer, set_learning_rates
 from tests.policy.pretrained.tiny_models import CODES, TITLES, brute_force, whole_model
 
@@ -233,3 +234,42 @@ def test_titles_are_asked_for_where_there_are_none(checkpoints, shop_data) -> No
     settings = PolicyConfig(kind="pretrained", path=str(checkpoints["llama"]), initial_embeddings="text")
     with pytest.raises(UserError, match="has no titles to start token embeddings from"):
         PretrainedPolicy.new(TOKENS.trie(), settings, dataclasses.replace(shop_data, catalogue=catalogue))
+
+
+@pytest.mark.parametrize("train", ["full", "lora"])
+def test_an_interrupted_training_goes_on_exactly(train, make_pretrained, tmp_path) -> None:
+    def start() -> tuple[PretrainedPolicy, torch.optim.Optimizer]:
+        policy = make_pretrained(train=train, body_learning_rate=0.3)
+        return policy, make_optimizer(policy, AlgoConfig(learning_rate=0.01, weight_decay=0.1))
+
+    def steps(policy: PretrainedPolicy, optimizer: torch.optim.Optimizer, count: int) -> None:
+        for _ in range(count):
+            optimizer.zero_grad()
+            policy.sft_loss(ITEMS, TARGETS).backward()
+            set_learning_rates([optimizer], 1.0)
+            optimizer.step()
+
+    whole = start()
+    steps(*whole, 5)
+    first = start()
+    steps(*first, 2)
+    save_training_state(tmp_path, *first, None, {"step": 2})
+    second = start()
+    load_training_state(tmp_path, *second)
+    steps(*second, 3)
+    for (name, one), (_, other) in zip(whole[0].named_parameters(), second[0].named_parameters(), strict=True):
+        assert torch.equal(one, other), name
+
+
+@pytest.mark.parametrize("settings", [{}, {"train": "lora", "dtype": "bfloat16"}])
+def test_half_precision_computes_nearly_the_same(settings, make_pretrained) -> None:
+    policy = make_pretrained(**settings)
+    exact = policy.sft_loss(ITEMS, TARGETS)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = policy.sft_loss(ITEMS, TARGETS)
+        scores = policy.score_catalogue(HISTORIES)
+    assert found.dtype == scores.dtype == torch.float32
+    assert float(found.detach()) == pytest.approx(float(exact.detach()), rel=0.05)
+    found.backward()
+    assert all(bool(value.grad.isfinite().all()) for value in policy.trained_parameters() if value.grad is not None)
+    assert len(scores.unique()) == scores.numel()  # products that decide an order are not rounded
