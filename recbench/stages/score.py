@@ -122,7 +122,7 @@ def _open(file: Path) -> tuple[list[str], "TableFile"]:
     if suffix_of(file) in (".parquet", ".pq"):
         table: TableFile = ParquetTable(file)
     elif ".csv" in file.suffixes:
-        dialects = (find_dialect(file, {name: name for name in wanted}, None) for wanted in (_SCORES, _COUNTS))
+        dialects = (find_dialect(file, {name: name for name in wanted}) for wanted in (_SCORES, _COUNTS))
         tables = [DelimitedFile(file, dialect) for dialect in dialects]
         table = next((one for one in tables if len(one.names) > 1), tables[0])
     else:

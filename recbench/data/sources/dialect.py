@@ -42,6 +42,21 @@ class Dialect:
         return f"delimiter {spoken(self.delimiter)}, {quotes}, {self.encoding}"
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What is known of how a file is written before it is looked into."""
+
+    names: Sequence[str] | None = None  # of all columns, where the file has no header
+    delimiter: str | None = None  # between values; none: as the file's name ends
+    fallback: str | None = None  # the delimiter where the name does not tell it: that of a file beside this one
+    quotes: bool | None = None  # whether values may stand in quotes; none: with a comma or a semicolon
+    escapes: bool = False  # whether a backslash before a quote makes it a character
+    encoding: str = "utf-8"
+
+
+UNKNOWN = Layout()
+
+
 class Record(NamedTuple):
     """One record of a file; `fault` says why its fields cannot be had."""
 
@@ -93,29 +108,17 @@ def suffix_of(path: Path) -> str:
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
-def find_dialect(
-    path: Path,
-    wanted: Mapping[str, str],
-    names: Sequence[str] | None,
-    *,
-    delimiter: str | None = None,
-    fallback: str | None = None,
-    quotes: bool | None = None,
-    escapes: bool = False,
-    encoding: str = "utf-8",
-) -> Dialect:
+def find_dialect(path: Path, wanted: Mapping[str, str], layout: Layout = UNKNOWN) -> Dialect:
     """The dialect of a file: what is given, else what its name says, if the first line agrees.
 
     Where the first line has not all wanted columns (or, without a header, another number of values than `names`) under
     the delimiter of the file's name, the one candidate under which it has them is taken instead.
 
-    Args:
-        fallback: the delimiter of a file beside this one.
-
     Raises:
         UserError: nothing says what the delimiter is.
     """
-    suffix = suffix_of(path)
+    suffix, names, quotes = suffix_of(path), layout.names, layout.quotes
+    delimiter, fallback, encoding = layout.delimiter, layout.fallback, encoding_of(layout.encoding)
     if delimiter is None and fallback is None and suffix not in BY_SUFFIX:
         raise UserError(
             f"{path} ends in {suffix or 'nothing'}, expected .csv, .tsv or .parquet; rename it, or say what stands "
@@ -124,7 +127,7 @@ def find_dialect(
     usual = delimiter or BY_SUFFIX.get(suffix) or fallback or ","
     candidates = [usual] if delimiter else [usual, *([fallback] if fallback else []), *CANDIDATES]
     fitting = [
-        Dialect(one, one in QUOTED if quotes is None else quotes and len(one) == 1, encoding, escapes)
+        Dialect(one, one in QUOTED if quotes is None else quotes and len(one) == 1, encoding, layout.escapes)
         for one in dict.fromkeys(candidates)
     ]
 

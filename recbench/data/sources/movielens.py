@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recbench.data.interactions import SPLIT_NAMES
+from recbench.data.sources.dialect import Layout
 from recbench.data.sources.names import Names
 from recbench.data.sources.parquet import open_parquet
 from recbench.data.sources.raw import (
@@ -237,7 +238,7 @@ def read_ratings_dat(path: Path, broken: BrokenLines) -> pa.Table:
     """user, item, rating, timestamp of UserID::MovieID::Rating::Timestamp lines."""
     fields = ("user", "item", "rating", "timestamp")
     columns = {name: name for name in fields}
-    file = open_table(path, columns, names=fields, delimiter="::", encoding="latin-1")
+    file = open_table(path, columns, Layout(fields, delimiter="::", encoding="latin-1"))
     parsers: dict[str, Parser] = {"user": Names("user"), "item": Names("item"), "rating": partial(numbers, "rating")}
     found = read_columns(file, columns, parsers | {"timestamp": times}, broken).values
     settled = settle(found["timestamp"], path.name, "s")

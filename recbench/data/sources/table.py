@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from recbench.data.interactions import SPLIT_NAMES
 from recbench.data.sources import reading
-from recbench.data.sources.dialect import delimiter_of
+from recbench.data.sources.dialect import Layout, delimiter_of
 from recbench.data.sources.item_pictures import images_by_pattern, separated_images
 from recbench.data.sources.names import Names, first_rows, in_order, whole_numbers
 from recbench.data.sources.raw import OF_FILES, BrokenLines, Option, RawData, existing_file, read_options, source_path
@@ -202,11 +202,13 @@ class Log:
         self.file = open_table(
             path,
             wanted,
-            names=options["names"],
-            delimiter=None if options["delimiter"] is None else delimiter_of(options["delimiter"]),
-            quotes=options["quotes"],
-            escapes=options["escapes"],
-            encoding=options["encoding"],
+            Layout(
+                names=options["names"],
+                delimiter=None if options["delimiter"] is None else delimiter_of(options["delimiter"]),
+                quotes=options["quotes"],
+                escapes=options["escapes"],
+                encoding=options["encoding"],
+            ),
         )
         self.wanted, self.parsers = wanted, log_parsers(columns, context, options)
         self.found = read_columns(self.file, wanted, self.parsers, broken, limit=options["rows"])
@@ -271,9 +273,7 @@ def read_beside(
     """The file of items or of users beside the log: its columns, what read them, and which they are."""
     given = mapping(options[f"{key}_columns"], f"{key}_columns", required=(key,))
     own = options[f"{key}s_delimiter"]
-    file = open_table(
-        existing_file(folder / options[f"{key}s_file"], f"{key}s_file"),
-        given,
+    layout = Layout(
         names=options[f"{key}s_names"],
         delimiter=None if own is None else delimiter_of(own, f"data.options.{key}s_delimiter"),
         fallback=None if options["delimiter"] is None else delimiter_of(options["delimiter"]),
@@ -281,6 +281,7 @@ def read_beside(
         escapes=options["escapes"],
         encoding=options["encoding"],
     )
+    file = open_table(existing_file(folder / options[f"{key}s_file"], f"{key}s_file"), given, layout)
     parsers = description_parsers(given, key, *null_values(options))
     return file, read_columns(file, given, parsers, broken, with_records=True), parsers, given
 

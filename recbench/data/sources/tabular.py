@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recbench.data.sources.delimited import Batch, DelimitedFile, Fault
-from recbench.data.sources.dialect import encoding_of, find_dialect, suffix_of
+from recbench.data.sources.dialect import UNKNOWN, Layout, find_dialect, suffix_of
 from recbench.data.sources.names import Names, dictionary_of, one_dictionary, text_of
 from recbench.data.sources.parquet import ParquetTable
 from recbench.data.sources.raw import BrokenLines
@@ -25,26 +25,11 @@ Parser = Callable[[pa.Array], Parsed]
 TEXTS = ("title", "text", "caption")  # taken as they stand; other columns of descriptions are categories
 
 
-def open_table(
-    path: Path,
-    columns: Mapping[str, str],
-    *,
-    names: Sequence[str] | None = None,
-    delimiter: str | None = None,
-    fallback: str | None = None,
-    quotes: bool | None = None,
-    escapes: bool = False,
-    encoding: str = "utf-8",
-) -> TableFile:
-    """A file whose format its name tells, its columns checked.
+def open_table(path: Path, columns: Mapping[str, str], layout: Layout = UNKNOWN) -> TableFile:
+    """A file whose format its name tells, its columns checked. The name may end in .gz besides.
 
     Args:
         columns: our name of a field -> its column in the file.
-        names: of all columns, where the file has no header.
-        delimiter: between values; none: as the file's name ends. A name may end in .gz besides.
-        fallback: the delimiter where the name does not tell it.
-        quotes: whether values may stand in quotes; none: where the delimiter is a comma or a semicolon.
-        escapes: whether a backslash before a quote makes it a character.
 
     Raises:
         UserError: another format, a column that is missing or there twice, or a file that its format's reader rejects.
@@ -52,17 +37,7 @@ def open_table(
     if suffix_of(path) in (".parquet", ".pq"):
         file: TableFile = ParquetTable(path)
     else:
-        dialect = find_dialect(
-            path,
-            columns,
-            names,
-            delimiter=delimiter,
-            fallback=fallback,
-            quotes=quotes,
-            escapes=escapes,
-            encoding=encoding_of(encoding),
-        )
-        file = DelimitedFile(path, dialect, names)
+        file = DelimitedFile(path, find_dialect(path, columns, layout), layout.names)
     check_columns(path, file.names, columns)
     return file
 
@@ -214,19 +189,18 @@ def read_descriptions(
     key: str = "item",
     *,
     nulls: Sequence[str] = (),
-    **dialect: Any,
+    layout: Layout = UNKNOWN,
 ) -> pa.Table:
     """Items, or users, from a csv, tsv or Parquet file, in its order; every column as text.
 
     Args:
         columns: our name of a field -> its column in the file; `key` is among them.
         nulls: what stands for no value, besides blanks.
-        dialect: as `open_table` takes it.
 
     Raises:
         UserError: a missing column, or, by its line, a key that is missing or occurs twice.
     """
-    file = open_table(path, columns, **dialect)
+    file = open_table(path, columns, layout)
     found = read_columns(file, columns, description_parsers(columns, key, nulls, nulls), broken, with_records=True)
     return described(file, found, key, broken)
 
@@ -269,18 +243,17 @@ def plain_column(values: pa.Array) -> pa.Array:
 
 
 def read_rows(
-    path: Path, columns: Mapping[str, str], broken: BrokenLines, **dialect: Any
+    path: Path, columns: Mapping[str, str], broken: BrokenLines, layout: Layout = UNKNOWN
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number (rows count from 1 in Parquet) and the values of every row; for files that are small.
 
     Args:
         columns: our name of a field -> its column in the file.
-        dialect: as `open_table` takes it.
 
     Raises:
         UserError: as `open_table` and `read_columns`.
     """
-    file = open_table(path, columns, **dialect)
+    file = open_table(path, columns, layout)
     for batch in file.batches(columns):
         lines = file.lines([*batch.records.tolist(), *(fault.record for fault in batch.faults)])
         values = {name: column.to_pylist() for name, column in batch.columns.items()}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recbench.data.sources import delimited
 from recbench.data.sources.delimited import DelimitedFile
-from recbench.data.sources.dialect import MOST_LINES, Dialect, delimiter_of, exact_records, find_dialect
+from recbench.data.sources.dialect import MOST_LINES, Dialect, Layout, delimiter_of, exact_records, find_dialect
 from recbench.errors import UserError
 
 COMMA, TAB = Dialect(",", quotes=True), Dialect("\t", quotes=False)
@@ -118,7 +118,7 @@ def test_the_first_line_decides_where_the_name_is_wrong(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("user;item\n1;2\n")
     wanted = {"user": "user", "item": "item"}
-    assert find_dialect(path, wanted, None).delimiter == ";"
-    assert find_dialect(path, {"user": "visitor"}, None).delimiter == ","  # no candidate has it
-    assert find_dialect(path, wanted, None, delimiter="|").delimiter == "|"  # as asked for
-    assert find_dialect(path, {}, ["user", "item"]).delimiter == ";"
+    assert find_dialect(path, wanted).delimiter == ";"
+    assert find_dialect(path, {"user": "visitor"}).delimiter == ","  # no candidate has it
+    assert find_dialect(path, wanted, Layout(delimiter="|")).delimiter == "|"  # as asked for
+    assert find_dialect(path, {}, Layout(["user", "item"])).delimiter == ";"
