@@ -108,7 +108,10 @@ def test_an_estimate_leaves_nothing_behind(shop, serve, fresh_workspace):
         (["captioner=endpoint"], "captioner=endpoint needs captioner.url"),
         (["captioner=endpoint", "captioner.url=localhost:80", "captioner.model=m"], "expected an address such as http"),
         (["captioner=text"], "captioner.path is missing"),
-        (["captioner=text", "captioner.path=/none"], "captioner.path=/none cannot be loaded as AutoTokenizer"),
+        (
+            ["captioner=text", "captioner.path=/none"],
+            "captioner.path=/none: there is no such folder; give a checkpoint's folder",
+        ),
         (["captioner=text", "captioner.prompt={brand}"], "expected some of title, text, colour"),
         (["captioner=file", "captioner.fallback=text"], "captioner.fallback=text needs captioner.fallback_path"),
     ],

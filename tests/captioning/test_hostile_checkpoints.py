@@ -114,7 +114,7 @@ def configured(**values):
         (configured(hidden_size=1 << 24), "cannot be loaded as AutoModelForCausalLM"),
         (lambda folder: (folder / "config.json").write_text("[" * 100_000), "config.json cannot be read (it is nested"),
         (lambda folder: (folder / "tokenizer.json").write_text('{"model": {'), "cannot be loaded as AutoTokenizer"),
-        (lambda folder: shutil.rmtree(folder), "cannot be loaded as AutoTokenizer"),
+        (lambda folder: shutil.rmtree(folder), "there is no such folder"),
         (lambda folder: (shutil.rmtree(folder), folder.write_text("x")), "is a file, expected a checkpoint's folder"),
     ],
     ids=["pickle", "shape", "lacking", "pointer", "layers", "width", "nested", "tokenizer", "gone", "file"],

@@ -86,8 +86,16 @@ def test_without_a_tokenizer_one_is_trained_on_training_items_only(tmp_path) -> 
     assert spelled(made)[:4] == spelled(changed)[:4]
 
 
-@pytest.mark.parametrize("name", ["nothing here", "/nowhere/at/all"])
-def test_a_missing_tokenizer_is_told_in_one_line(name: str) -> None:
-    with pytest.raises(UserError, match=f"features.tokenizer={name} cannot be loaded as AutoTokenizer") as told:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nothing here", " cannot be loaded as AutoTokenizer"),
+        ("/nowhere/at/all", ": there is no such folder"),
+        ("../nothing", ": there is no such folder"),
+        ("a/folder/here", ": there is no such folder"),
+    ],
+)
+def test_a_missing_tokenizer_is_told_in_one_line(name: str, words: str) -> None:
+    with pytest.raises(UserError, match=f"features.tokenizer={name}{words}") as told:
         load_tokenizer(name)
     assert "\n" not in str(told.value)
