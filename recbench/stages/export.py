@@ -58,7 +58,10 @@ def export(root: Path, name: str, folder: Path, pick: str | None = None) -> Path
 def _model_card(run: Run, metrics: dict[str, Any], origin_of_tokens: str, items: int) -> str:
     """What the model is, what it was trained on, how well it ranks, and how to ask it."""
     policy = run.config.policy
-    base = f"\n- Started from: {policy.path}, whose licence holds for this, too" if policy.kind == "pretrained" else ""
+    base = ""
+    if policy.kind == "pretrained":
+        name = Path(policy.path).name if policy.weights else policy.path  # of a folder, not where it stood
+        base = f"\n- Started from: {name}, whose licence holds for this, too"
     return f"""---
 library_name: transformers
 pipeline_tag: text-generation

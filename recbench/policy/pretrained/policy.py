@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import DynamicCache
+from transformers.utils import logging
 
 from recbench.errors import UserError
 from recbench.item_tokens.trie import ItemTrie
@@ -178,10 +179,15 @@ class PretrainedPolicy(TriePolicy):
 def _recompute(decoder: Any) -> None:
     """Have each layer's activations computed again in the backward pass."""
     how = {"use_reentrant": False}
-    if hasattr(decoder, "activation_checkpointing_enable"):  # transformers' name of today
-        decoder.activation_checkpointing_enable(activation_checkpointing_kwargs=how)
-    else:
-        decoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()  # it warns of an embedding layer that is missing, and need not be there
+    try:
+        if hasattr(decoder, "activation_checkpointing_enable"):  # transformers' name of today
+            decoder.activation_checkpointing_enable(activation_checkpointing_kwargs=how)
+        else:
+            decoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs=how)
+    finally:
+        logging.set_verbosity(before)
 
 
 def _dtype(settings: PolicyConfig) -> torch.dtype:
