@@ -25,6 +25,7 @@ ARGUMENTS = {
     "estimate": ("config",),
     "grids": ("metrics",),
     "sections": ("run",),
+    "verdict": ("metrics",),
 }
 
 

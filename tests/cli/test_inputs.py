@@ -249,7 +249,7 @@ def test_runs_lists_what_was_run(command, chain):
     command("train", "--algo=sft", "seed=4")
     result = command("runs")
     assert result.code == 0
-    for word in ("data", "train", "bazaar", "done", "seed=4", "auc 0.5000"):
+    for word in ("data", "train", "bazaar", "done", "seed 4", "auc 0.5000"):
         assert word in result.out
     rows = json.loads(command("runs", "--stage", "train", "--json").out)["runs"]
     assert [(row["stage"], row["status"], row["metrics"]) for row in rows] == [("train", "done", {"auc": 0.5})]
