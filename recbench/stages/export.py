@@ -60,7 +60,7 @@ def _model_card(run: Run, metrics: dict[str, Any], origin_of_tokens: str, items:
     policy = run.config.policy
     base = ""
     if policy.kind == "pretrained":
-        name = Path(policy.path).name if policy.weights else policy.path  # of a folder, not where it stood
+        name = Path(policy.path).name if policy.get("weights") else policy.path  # of a folder, not where it stood
         base = f"\n- Started from: {name}, whose licence holds for this, too"
     return f"""---
 library_name: transformers
