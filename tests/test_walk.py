@@ -10,7 +10,7 @@ import pytest
 from recbench.commands.flags import FLAGS
 from recbench.composition import compose
 from recbench.metrics.fpr_window import parse_window
-from recbench.rl.objective import objective_metric
+from recbench.rl.aims import objective_metric
 from recbench.rl.rules import rule_of
 
 ROOT = Path(__file__).resolve().parents[1]

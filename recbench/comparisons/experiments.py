@@ -208,7 +208,7 @@ def _picking(config: DictConfig, made: DictConfig) -> list[str]:
     """
     if not config.pick or not rule_of(made.algo).takes_steps:  # which has one checkpoint
         return []
-    from recbench.rl.objective import picker_metric  # imports torch, for which --help-config does not wait
+    from recbench.rl.aims import picker_metric  # imports torch, for which --help-config does not wait
 
     catalogue = 10**9  # of any size: a window of ranks has no name that a picker could have
     own, *others = (

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from recbench.errors import UserError
-from recbench.rl.objective import check_objective, objective_metric
+from recbench.rl.aims import check_objective, objective_metric
 from recbench.rl.rules import RULES, rule_of
 from recbench.schema import AlgoConfig, LaboratoryStageConfig, NegativesConfig, check_rule, check_values, did_you_mean
 

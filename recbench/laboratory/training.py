@@ -9,10 +9,10 @@ import torch
 from recbench.laboratory.arms import Arm
 from recbench.laboratory.market import PreferenceMarket, make_market
 from recbench.laboratory.policy import LowRankPolicy
+from recbench.rl.aims import needs_reference
 from recbench.rl.groups import build_groups, new_tracker
-from recbench.rl.objective import needs_reference
 from recbench.rl.rules import rule_of
-from recbench.rl.trainer import rl_step
+from recbench.rl.step import rl_step
 from recbench.schema import AlgoConfig, MarketConfig
 from recbench.training.optimizer import descend, learning_rate_factor, make_optimizer
 from recbench.training.random_streams import stream_seed

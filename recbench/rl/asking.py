@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from recbench.rl.aims import context_windows, positives_rule, uses_window
 from recbench.rl.estimation import (
     Head,
     RankTracker,
@@ -15,7 +16,6 @@ from recbench.rl.estimation import (
 )
 from recbench.rl.interface import RankedItems, Scorer
 from recbench.rl.negatives import Negatives
-from recbench.rl.objective import context_windows, positives_rule, uses_window
 from recbench.rl.outside import CountedScorer
 from recbench.rl.positives import POSITIVES, Injected
 from recbench.rl.ranking import RankedNegatives, rank_beam, rank_catalogue

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recbench.rl.aims import context_windows, estimation_sizes, uses_window
 from recbench.rl.asking import Batch, Found, ask
 from recbench.rl.estimation import RankTracker, start_tracker
 from recbench.rl.interface import Scorer, ScoringPolicy
 from recbench.rl.micro_batches import in_parts
 from recbench.rl.negatives import Negatives
-from recbench.rl.objective import context_windows, estimation_sizes, uses_window
 from recbench.rl.randomness import SameMasks, random_state, set_random_state
 from recbench.rl.ranking import RankError, rank_catalogue, rank_error
 from recbench.rl.ranks import RANKS

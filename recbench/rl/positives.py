@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from recbench.rl.aims import context_windows
 from recbench.rl.negatives import found_in_beam
-from recbench.rl.objective import context_windows
 from recbench.rl.weighting import positive_weights
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Where ranks come from, by the name that `algo.ranks` gives it: what a step scores or searches for them."""
 
+from recbench.rl.aims import ranking_beam
 from recbench.rl.estimation import RankTracker
 from recbench.rl.interface import Scorer
-from recbench.rl.objective import ranking_beam
 from recbench.schema import AlgoConfig
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recbench.rl.aims import weighted_metric
 from recbench.rl.anchor import anchored_weights
-from recbench.rl.objective import weighted_metric
 from recbench.rl.ranking import RankedNegatives
 from recbench.rl.windows import (
     context_ranks,

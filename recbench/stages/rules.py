@@ -17,12 +17,12 @@ from recbench.policy.base import Policy
 from recbench.policy.baselines.bpr_mf import draw_negatives, learned_items
 from recbench.policy.contexts import SequenceContexts
 from recbench.policy.interface import COUNTS, TRIPLES, CountedPolicy, SequencePolicy, TriplesPolicy
+from recbench.rl.aims import needs_reference
 from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import build_groups, new_tracker
 from recbench.rl.interface import ScoringPolicy
-from recbench.rl.objective import needs_reference
 from recbench.rl.rules import rule_of
-from recbench.rl.trainer import rl_step
+from recbench.rl.step import rl_step
 from recbench.schema import TrainStageConfig, is_first_sft
 from recbench.training.device import autocast
 from recbench.training.distributed import ONE_PROCESS, Distributed

@@ -30,9 +30,9 @@ from recbench.policy.interface import SequencePolicy, StartsFromVectors
 from recbench.policy.make import new_policy
 from recbench.policy.ranking import CaseRanks, rank_cases
 from recbench.reporting.scalars import Scalars
+from recbench.rl.aims import check_objective, picker_metric
 from recbench.rl.estimation import RankTracker
 from recbench.rl.groups import near_exact_error
-from recbench.rl.objective import check_objective, picker_metric
 from recbench.rl.ranks import RANKS
 from recbench.rl.rules import rule_of
 from recbench.runs import Run, atomic_path

@@ -8,7 +8,7 @@ from recbench.comparisons import experiments
 from recbench.comparisons.gains import relative_gains
 from recbench.composition import compose
 from recbench.errors import UserError
-from recbench.rl.objective import beam_width
+from recbench.rl.aims import beam_width
 from recbench.schema import read_bench, with_defaults
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,7 @@ from torch import Tensor
 from recbench.item_tokens.trie import build_trie
 from recbench.policy.llama_small import LlamaPolicy
 from recbench.rl.groups import build_groups, new_tracker
-from recbench.rl.trainer import rl_step
+from recbench.rl.step import rl_step
 from recbench.schema import AlgoConfig, NegativesConfig, PolicyConfig
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

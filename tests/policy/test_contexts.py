@@ -10,7 +10,7 @@ from recbench.item_tokens.trie import build_trie
 from recbench.policy.baselines.sasrec import SasRec
 from recbench.policy.contexts import SequenceContexts
 from recbench.rl.groups import build_groups
-from recbench.rl.trainer import rl_step
+from recbench.rl.step import rl_step
 from recbench.schema import AlgoConfig, NegativesConfig, PolicyConfig
 
 ITEMS = torch.tensor([[3, 1, 4, 1, 5], [2, 6, -1, -1, -1], [0, 5, 2, 7, -1]])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recbench.rl.groups import build_groups, near_exact_error, new_tracker
-from recbench.rl.trainer import rl_step
+from recbench.rl.step import rl_step
 from recbench.runs import find_runs
 from recbench.stages import rules
 

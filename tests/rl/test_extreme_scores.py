@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recbench.rl.advantages import group_advantages, pair_scale
-from recbench.rl.baselines import llpauc_advantages, softmax_advantages
 from recbench.rl.loss import FAR, kl_to_reference, pairwise_advantages, policy_loss, probability_ratio
+from recbench.rl.published_losses import llpauc_advantages, softmax_advantages
 from recbench.rl.surrogates import surrogate_pull, surrogate_value
 from recbench.rl.windows import (
     inside_metric,

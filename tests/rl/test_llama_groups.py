@@ -10,7 +10,7 @@ import torch
 from recbench.item_tokens.trie import build_trie
 from recbench.policy.llama_small import LlamaPolicy
 from recbench.rl.groups import build_groups
-from recbench.rl.trainer import rl_step
+from recbench.rl.step import rl_step
 from recbench.schema import PolicyConfig
 
 HISTORIES = torch.tensor([[1, 2, 3], [-1, -1, -1], [7, -1, -1], [0, 9, -1]])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from recbench.metrics.topk import mrr, ndcg
 from recbench.rl.groups import build_groups
 from recbench.rl.ranking import rank_catalogue
-from recbench.rl.trainer import rl_step
+from recbench.rl.step import rl_step
 from recbench.rl.windows import hard_metric_weights, metric_coefficients, soft_metric_weights
 
 HISTORIES = torch.tensor([[0, 3], [1, -1], [2, 5], [3, 1], [4, 4], [5, 2]])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from recbench.rl.groups import build_groups, new_tracker
-from recbench.rl.trainer import rl_step
+from recbench.rl.step import rl_step
 from recbench.schema import AlgoConfig, NegativesConfig
 
 pytestmark = pytest.mark.slow

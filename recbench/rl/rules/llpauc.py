@@ -37,7 +37,7 @@ class Llpauc(Rule):
         self, groups: Groups, scores: Tensor, reference: Tensor | None, catalogue_size: int, algo: AlgoConfig
     ) -> Tensor:
         """Scores are held against a uniform policy's, hence the catalogue's size."""
-        from recbench.rl.baselines import llpauc_advantages
+        from recbench.rl.published_losses import llpauc_advantages
 
         shares = own(LlpaucSettings, algo)
         return llpauc_advantages(

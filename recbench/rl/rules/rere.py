@@ -43,8 +43,8 @@ class Rere(Rule):
         self, groups: Groups, scores: Tensor, reference: Tensor | None, catalogue_size: int, algo: AlgoConfig
     ) -> Tensor:
         """Both rewards, standardised as GRPO's."""
-        from recbench.rl.baselines import ranking_rewards
         from recbench.rl.loss import positive_rewards, standardised
+        from recbench.rl.published_losses import ranking_rewards
 
         rewards = positive_rewards(groups) + own(RereSettings, algo).rere_weight * ranking_rewards(groups)
         return standardised(rewards, groups, algo)

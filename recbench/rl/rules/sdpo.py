@@ -43,7 +43,7 @@ class Sdpo(Rule):
         """Sampled softmax of the gains."""
         import torch
 
-        from recbench.rl.baselines import softmax_advantages
+        from recbench.rl.published_losses import softmax_advantages
 
         assert reference is not None
         gained = torch.where(valid, scores.double() - reference.double(), 0.0)

@@ -26,6 +26,6 @@ class SoftmaxNegatives(Rule):
         self, scores: Tensor, reference: Tensor | None, valid: Tensor, context_weights: Tensor, settings: AlgoConfig
     ) -> Tensor:
         """1 / T sharpens the scores; uniform negatives are all drawn as often, so no correction is left over."""
-        from recbench.rl.baselines import softmax_advantages
+        from recbench.rl.published_losses import softmax_advantages
 
         return softmax_advantages(scores, valid, context_weights, 1.0 / settings.surrogate_temperature)

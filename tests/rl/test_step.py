@@ -9,7 +9,7 @@ import torch
 
 from recbench.rl.groups import build_groups
 from recbench.rl.loss import kl_to_reference, policy_loss
-from recbench.rl.trainer import entropy_estimate, rl_step
+from recbench.rl.step import entropy_estimate, rl_step
 
 HISTORIES = torch.tensor([[0, 3], [1, -1], [2, 5], [3, 1], [4, 4], [5, 2]])
 POSITIVES = torch.tensor([7, 0, 39, 12, 20, 3])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from recbench.errors import UserError
-from recbench.rl.objective import (
+from recbench.rl.aims import (
     check_objective,
     context_windows,
     objective_metric,

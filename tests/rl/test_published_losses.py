@@ -12,10 +12,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recbench.rl.baselines import best_shares, ranking_rewards, softmax_advantages
 from recbench.rl.groups import build_groups
 from recbench.rl.loss import advantages_of
-from recbench.rl.trainer import rl_step
+from recbench.rl.published_losses import best_shares, ranking_rewards, softmax_advantages
+from recbench.rl.step import rl_step
 
 HISTORIES = torch.tensor([[0, 3], [1, -1], [2, 5], [3, 1], [4, 4], [5, 2]])
 POSITIVES = torch.tensor([7, 0, 39, 12, 20, 3])

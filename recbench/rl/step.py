@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
+from recbench.rl.aims import needs_reference
 from recbench.rl.groups import Groups
 from recbench.rl.interface import ScoringPolicy
 from recbench.rl.loss import RLLoss, advantages_of, rl_loss
 from recbench.rl.micro_batches import InParts, backward_in_parts, in_parts
-from recbench.rl.objective import needs_reference
 from recbench.rl.randomness import random_state, set_random_state
 from recbench.rl.rules import rule_of
 from recbench.schema import AlgoConfig
