@@ -1,12 +1,14 @@
 """Captions that the user already has: a csv, tsv or Parquet file with a column of items and one of captions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 
 from recbench.captioning.interface import Caption, Item, NoCaption
+from recbench.data.sources.dialect import Layout, find_dialect, suffix_of
 from recbench.data.sources.names import Names, whole_numbers
 from recbench.data.sources.raw import BrokenLines, existing_file, given_path
 from recbench.data.sources.reading import HARDLY
-from recbench.data.sources.tabular import Described, Parser, check_columns, open_table, read_columns
+from recbench.data.sources.tabular import PARQUET, Described, Parser, check_columns, open_table, read_columns
 from recbench.errors import UserError
 
 NAMED = 5  # unknown items named in the note
@@ -42,7 +44,7 @@ def read_file(path: str | None, item_column: str = "item", caption_column: str =
     broken = BrokenLines(skip=True)
     captions: dict[str, str] = {}
     try:
-        table = open_table(existing_file(file), {})
+        table = open_table(existing_file(file), {}, Layout(delimiter=_delimiter(file, columns)))
         for key, column in columns.items():
             if column not in table.names:
                 raise UserError(
@@ -66,6 +68,11 @@ def read_file(path: str | None, item_column: str = "item", caption_column: str =
     if broken.problems:
         raise UserError(f"captioner.path={path}: {broken.problems[0]}; correct the line")
     return captions
+
+
+def _delimiter(file: Path, columns: Mapping[str, str]) -> str | None:
+    """What stands between the file's values, its first line asked where the name is wrong; None for Parquet."""
+    return None if suffix_of(file) in PARQUET else find_dialect(existing_file(file), columns).delimiter
 
 
 def unknown_items(captions: Collection[str], items: Collection[str]) -> str | None:

@@ -22,14 +22,13 @@ from recbench.data.sources.dialect import (
 )
 from recbench.data.sources.parquet import ParquetTable
 from recbench.data.sources.raw import existing_file, given_path
-from recbench.data.sources.tabular import TableFile, check_columns
+from recbench.data.sources.tabular import PARQUET, TableFile, check_columns
 from recbench.data.sources.values import NUMBER
 from recbench.errors import UserError
 from recbench.schema import did_you_mean
 
 SAMPLE = 100_000  # rows that guesses are made from
 FIRST_LINES = 20  # that tell a delimiter
-PARQUET = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,13 @@ def test_columns_of_other_names(tmp_path) -> None:
         read_file(str(path), "SKU", "words")
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_a_csv_may_have_another_delimiter(delimiter, tmp_path) -> None:
+    path = tmp_path / "captions.csv"
+    path.write_text(f"sku{delimiter}words\nA 1{delimiter}a hat, red\n")
+    assert read_file(str(path), "sku", "words") == {"A 1": "a hat, red"}
+
+
 def test_ids_keep_their_zeros(tmp_path):
     path = tmp_path / "captions.csv"
     path.write_text('caption,item\n"red, with dots",0012\nblue,12\n')

@@ -22,6 +22,7 @@ from recbench.schema.validation import did_you_mean
 
 TableFile = DelimitedFile | ParquetTable
 Parser = Callable[[pa.Array], Parsed]
+PARQUET = (".parquet", ".pq")
 TEXTS = ("title", "text", "caption")  # taken as they stand; other columns of descriptions are categories
 
 
@@ -34,7 +35,7 @@ def open_table(path: Path, columns: Mapping[str, str], layout: Layout = UNKNOWN)
     Raises:
         UserError: another format, a column that is missing or there twice, or a file that its format's reader rejects.
     """
-    if suffix_of(path) in (".parquet", ".pq"):
+    if suffix_of(path) in PARQUET:
         file: TableFile = ParquetTable(path)
     else:
         file = DelimitedFile(path, find_dialect(path, columns, layout), layout.names)
