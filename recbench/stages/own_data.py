@@ -29,6 +29,7 @@ from recbench.runs import atomic_path
 from recbench.schema import DataConfig, did_you_mean
 
 CELL = 40  # letters of a value that are shown
+LEFT_OUT = 20  # columns left out that are shown
 PICTURES = 1_000  # paths that are tried
 
 
@@ -322,13 +323,21 @@ def next_commands(name: str, roles: Roles, folder: Path, raw: RawData, captions:
 
 def tables(understood: Understood) -> list[Grid]:
     """What every column is, and the first rows as they will be read."""
-    grids = [Grid("columns", ["column", "read as"], [list(row) for row in understood.columns], prose=True)]
+    grids = [Grid("columns", ["column", "read as"], _fewer([list(row) for row in understood.columns]), prose=True)]
     for told in understood.raw.reading:
         rows = [["–" if value is None else shorten(value, CELL) for value in row] for row in told["first_rows"]["rows"]]
         grids.append(
             Grid(f"first rows of {told['file']}, as understood", told["first_rows"]["names"], rows, prose=True)
         )
     return grids
+
+
+def _fewer(rows: list[list[str]]) -> list[list[str]]:
+    """Rows of columns, of those left out only the first `LEFT_OUT`, the others as a number."""
+    left_out = [place for place, (_, told) in enumerate(rows) if told.startswith("left out")]
+    hidden = set(left_out[LEFT_OUT:])
+    kept = [row for place, row in enumerate(rows) if place not in hidden]
+    return [*kept, ["...", f"left out: {len(hidden):,} more (--json lists them)"]] if hidden else kept
 
 
 def shown(understood: Understood) -> dict[str, Any]:

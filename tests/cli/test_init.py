@@ -72,6 +72,17 @@ def test_captions_that_one_has_are_named_in_the_next_command(command, shop) -> N
     assert "rename it to caption" in command("init", "clicks.csv", "--force", "--captions", "captions.csv").err
 
 
+def test_of_thousands_of_columns_twenty_that_are_left_out_are_shown(command, shop) -> None:
+    names = [f"c{number}" for number in range(2_000)]
+    rows = [f"u{row % 3},A{row % 2},{row}" + ",x" * len(names) for row in range(6)]
+    (shop / "wide.csv").write_text("\n".join([",".join(["user", "item", "time", *names]), *rows]) + "\n")
+    made = command("init", "wide.csv")
+    assert made.code == 0, made.err
+    assert "wide.csv: c19 " in made.out and "wide.csv: c20 " not in made.out
+    assert "left out: 1,980 more" in made.out
+    assert len(json.loads(command("init", "wide.csv", "--force", "--json").out)["columns"]) == 2_003
+
+
 def test_a_log_of_interactions_without_items(command, shop) -> None:
     (shop / "plays.tsv").write_text(
         "user_id\ttrack_id\tts\n" + "".join(f"u\tt{n}\t{1700000000 + n}\n" for n in range(4))
