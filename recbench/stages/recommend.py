@@ -201,7 +201,10 @@ def _rows(
         for user, position, items, scores in zip(*batch.cases, batch.items, batch.scores, strict=True):
             end = interactions.offsets[user + 1]
             real = [int(item) for item in items if item >= 0]
-            past = interactions.items[max(interactions.offsets[user], position - policy.history) : position]
+            had = max(
+                policy.history, SHOWN_HISTORY + 1
+            )  # of a policy that reads none, what is shown, and if there is more
+            past = interactions.items[max(interactions.offsets[user], position - had) : position]
             yield {
                 "user": interactions.users[user],
                 "history": [names[item] for item in past],

@@ -109,9 +109,12 @@ def test_a_table_marks_the_held_out_item(sft_run, recommend) -> None:
     assert "held out, and not among these" in first.out or "held out" in first.out
 
 
-def test_a_policy_of_users_reads_no_histories(workspace, recommend, tmp_path) -> None:
+def test_a_policy_of_users_reads_no_histories(workspace, sft_run, recommend, tmp_path) -> None:
     run = workspace.baseline("bpr_mf")
-    assert len(rows_of(recommend(run.path, "--user", "u3", "--k", "3", "--json"))[0]["items"]) == 3
+    row = rows_of(recommend(run.path, "--user", "u3", "--k", "3", "--json"))[0]
+    assert len(row["items"]) == 3
+    had = rows_of(recommend(sft_run.path, "--user", "u3", "--k", "3", "--json"))[0]["history"]
+    assert len(had) > 1 and row["history"] == had[-6:]  # shown all the same: five, and whether there are more
     (tmp_path / "h.csv").write_text("user,item\nme,i0\n")
     refused = recommend(run.path, "--history", tmp_path / "h.csv")
     assert refused.code == 2 and "reads no history; give --user" in refused.err
