@@ -59,7 +59,7 @@ def _model_card(run: Run, metrics: dict[str, Any], origin_of_tokens: str, items:
     """What the model is, what it was trained on, how well it ranks, and how to ask it."""
     policy = run.config.policy
     base = ""
-    if policy.kind == "pretrained":
+    if policy.get("path"):  # of a checkpoint that it began from
         name = Path(policy.path).name if policy.get("weights") else policy.path  # of a folder, not where it stood
         base = f"\n- Started from: {name}, whose licence holds for this, too"
     return f"""---
