@@ -32,7 +32,7 @@ def cost_of(config: DictConfig, made: Sequence[ArmRun]) -> list[dict[str, Any]]:
     for arm in dict.fromkeys(one.name for one in made):
         some = [one for one in made if one.name == arm]
         trained = [one.trained for one in some]
-        picked = [as_picked(one.trained, one.scored.config.pick)[1] for one in some]
+        picked = [as_picked(one.trained, one.scored.config.get("pick"))[1] for one in some]
         algo = trained[0].config.algo
         seconds = a_step[arm]
         cost.append(

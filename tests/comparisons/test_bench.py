@@ -1,11 +1,13 @@
 """recbench bench on the smallest market: equal arms from one checkpoint, one table, and nothing made twice."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from omegaconf import OmegaConf
 
 from recbench.comparisons.experiments import AIM, ARMS
 from recbench.composition import compose
@@ -170,3 +172,38 @@ def test_two_tables_from_one_training(fresh_workspace, refuse, tmp_path) -> None
 def test_a_mistake_is_told_before_anything_is_made(arguments, words, fresh_workspace, refuse) -> None:
     refuse(fresh_workspace.stage("bench", *TINY, *arguments), words)
     assert not fresh_workspace.root.exists()
+
+
+# keys that runs of earlier versions lack
+LATER = {
+    "eval": ("pick", "users", "exact_sample", "metrics", "metric_code", "top_items"),
+    "train": ("micro_batch", "also_select_by", "scale_size", "rank_dropout", "anchor", "anchor_count", "continues"),
+}
+
+
+def test_runs_of_earlier_versions_are_compared_and_reused(fresh_workspace) -> None:
+    """Their configs lack keys that have come since, which count as the defaults of today."""
+    arms = ["--arms", "sft,grpo_beam", "--seeds", "0", "--metrics", "auc,hr@5"]
+    first = bench(fresh_workspace, *arms)
+    for stage, keys in LATER.items():
+        for run in find_runs(fresh_workspace.root, stage):
+            config = OmegaConf.load(run.path / "config.yaml")
+            for node in (config, config.get("algo"), config.get("sft")):
+                for key in keys if node is not None else ():
+                    node.pop(key, None)
+            file = run.path / "config.yaml"
+            OmegaConf.save(config, file)
+            entries = json.loads((run.path / "files.json").read_text())
+            entries["config.yaml"] = [
+                file.stat().st_size,
+                file.stat().st_mtime_ns,
+                sha256(file.read_bytes()).hexdigest(),
+            ]
+            (run.path / "files.json").write_text(json.dumps(entries))
+    again = bench(fresh_workspace, *arms)
+    assert made(fresh_workspace) == {"data": 1, "train": 2, "eval": 2, "bench": 2}
+    assert again.metrics == first.metrics
+    scored = [str(run.path) for run in find_runs(fresh_workspace.root, "eval")]
+    for command in (("compare", *scored), ("runs", "--runs", str(fresh_workspace.root)), ("report", again.path)):
+        result = fresh_workspace.command(*map(str, command))
+        assert result.code == 0, result.err
