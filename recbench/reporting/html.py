@@ -40,6 +40,7 @@ th { color: var(--soft); font-weight: 600; text-align: left; vertical-align: bot
 th, td { padding: .35rem .7rem .35rem 0; border-bottom: 1px solid var(--line); }
 td + td, th + th { padding-left: .5rem; }
 td { vertical-align: top; }
+td:first-child { overflow-wrap: anywhere; min-width: 7rem; }
 td[style*="right"] { white-space: nowrap; }
 tbody tr:hover { background: var(--card); }
 figure, p:has(> img) { margin: 1rem 0 1.5rem; max-width: none; }

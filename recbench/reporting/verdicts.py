@@ -19,6 +19,7 @@ POWER = 2.8  # standard errors that a true difference needs to be found with 80%
 ENDS = 3.92  # standard errors between the ends of a 95% interval
 SMALL_GAIN = 1.0  # percent
 ALPHA = 0.05
+CONTROL = "more sft"  # SFT on the interactions that RL gets
 CHANCE = 0.5  # AUC of any order that knows nothing
 
 
@@ -77,10 +78,21 @@ def comparison_verdict(comparison: Comparison, metric: str | None = None) -> lis
     both = {arm: value.get("p_users_and_seeds_holm") for arm, value in found.items()}
     if any(_known(p) for p in both.values()) and (sides[1] or sides[-1]):
         lasting = [arm for arm, p in both.items() if p is not None and _known(p) and p < ALPHA]
-        lines.append(
-            f"with seeds as draws, too, {'these remain: ' + ', '.join(lasting) if lasting else 'none remains'}"
-        )
-    return lines
+        remain = f"these remain: {', '.join(lasting)}" if lasting else "none remains"
+        lines.append(f"with seeds as draws, too, and corrected by Holm, {remain}")
+    return [*lines, *_beside_control(comparison, moved)]
+
+
+def _beside_control(comparison: Comparison, values: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Which arms are above more SFT, their control, where the baseline is SFT: by means alone, and how to test it."""
+    control = next((arm for arm in values if arm.replace("_", " ") == CONTROL), None)
+    if control is None or comparison["baseline"] != "sft" or len(values) < 2:
+        return []
+    own = values[control]["difference"]
+    above = [arm for arm, value in values.items() if arm != control and value["difference"] > own]
+    gain = percent(values[control]["relative_percent"], digits=1)
+    more = f"in the mean above it: {', '.join(above)}" if above else "no other arm has a larger mean"
+    return [f"{control}, the control of RL, gains {gain}; {more} (recbench compare --baseline '{control}' tests that)"]
 
 
 def bench_verdict(metrics: Mapping[str, Any]) -> list[str]:

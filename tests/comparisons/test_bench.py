@@ -3,6 +3,7 @@
 import json
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -187,10 +188,10 @@ def test_runs_of_earlier_versions_are_compared_and_reused(fresh_workspace) -> No
     first = bench(fresh_workspace, *arms)
     for stage, keys in LATER.items():
         for run in find_runs(fresh_workspace.root, stage):
-            config = OmegaConf.load(run.path / "config.yaml")
-            for node in (config, config.get("algo"), config.get("sft")):
-                for key in keys if node is not None else ():
-                    node.pop(key, None)
+            config: Any = OmegaConf.load(run.path / "config.yaml")
+            for node in filter(None, (config, config.get("algo"), config.get("sft"))):
+                for key in set(keys) & set(node):
+                    del node[key]
             file = run.path / "config.yaml"
             OmegaConf.save(config, file)
             entries = json.loads((run.path / "files.json").read_text())

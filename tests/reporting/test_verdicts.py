@@ -86,9 +86,23 @@ def test_nothing_is_tested_of_arms_that_are_equal() -> None:
 
 def test_what_remains_with_seeds_as_draws() -> None:
     both = compared(arm("a", 0.03, 0.01, 0.2), arm("b", 0.04, 0.01, 0.04))
-    assert comparison_verdict(both)[1] == "with seeds as draws, too, these remain: b"
-    assert comparison_verdict(compared(arm("a", 0.03, 0.01, 0.2)))[1] == "with seeds as draws, too, none remains"
+    assert comparison_verdict(both)[1] == "with seeds as draws, too, and corrected by Holm, these remain: b"
+    assert (
+        comparison_verdict(compared(arm("a", 0.03, 0.01, 0.2)))[1]
+        == "with seeds as draws, too, and corrected by Holm, none remains"
+    )
     assert len(comparison_verdict(compared(arm("a", 0.03, 0.9, 0.9)))) == 1
+
+
+def test_rl_is_set_beside_its_control() -> None:
+    lines = comparison_verdict(compared(arm("more sft", 0.03, 0.01), arm("tawin", 0.04, 0.01), arm("grpo", 0.02, 0.01)))
+    assert lines[-1] == (
+        "more sft, the control of RL, gains +3.0%; in the mean above it: tawin (recbench compare "
+        "--baseline 'more sft' tests that)"
+    )
+    lines = comparison_verdict(compared(arm("more_sft", 0.03, 0.01), arm("grpo", 0.02, 0.01)))
+    assert "no other arm has a larger mean" in lines[-1]
+    assert len(comparison_verdict(compared(arm("more sft", 0.03, 0.01)))) == 1
 
 
 def test_a_bench_on_several_data_sets_has_a_line_each() -> None:
