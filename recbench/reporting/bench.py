@@ -29,7 +29,7 @@ COST_COLUMNS = {  # key in the manifest -> title
     "relative": "relative to grpo_beam's",
 }
 MAIN = ("ndcg@10", "hr@10", "ndcg@5", "hr@5", "auc")
-GAINS_PICTURE = "gains.png"
+GAINS_PICTURE = "arm_gains.png"  # not gains.png, which a demo has of its click models
 WITHOUT_EFFECT = ("runs", "threads", "device", "force")  # overrides that say where a run was made
 
 

@@ -104,6 +104,7 @@ def test_a_list_fits(width, command, monkeypatch):
         "item_knn",
         "llama_small",
         "popularity",
+        "pretrained",
         "sasrec",
     ]
 

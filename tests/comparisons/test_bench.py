@@ -77,7 +77,7 @@ def test_a_bench_from_nothing_then_more_seeds_then_nothing_new(fresh_workspace) 
             assert value["mean"] == pytest.approx(scored.metrics["kept"][name]["value"])
             assert value["deviation"] is None  # of one seed
     report = (first.path / "report.md").read_text()
-    assert "](gains.png)" in report and (first.path / "gains.png").is_file()
+    assert "](arm_gains.png)" in report and (first.path / "arm_gains.png").is_file()
     for words in ("| grpo beam | 0 |", "best possible", "Difference from sft", "eval/bazaar/", "roc_head.png)"):
         assert words in report
     for line in report.splitlines():

@@ -75,8 +75,10 @@ def test_the_demo_runs_both_chains_and_reports_them_together(monkeypatch, fresh_
     ):
         assert heading in report
     assert "## Results" not in report
-    assert (run.path / "contact_sheet.png").is_file() and (run.path / "gains.png").is_file()
-    assert (run.path / "report.html").read_text().count("data:image/png;base64,") == 2
+    pictures = ("contact_sheet.png", "gains.png", "arm_gains.png")
+    assert len({(run.path / name).read_bytes() for name in pictures}) == 3  # each its own
+    assert (run.path / "gains.png").read_bytes() == (ctr.path / "gains.png").read_bytes()
+    assert (run.path / "report.html").read_text().count("data:image/png;base64,") == 3
     for table in ("captions over none, cold items", "lift", "tawin"):
         assert table in result.out
 
