@@ -56,7 +56,7 @@ def settle_metrics(config: DictConfig) -> None:
 def settle_training(config: DictConfig) -> None:
     """Settle where item tokens come from, and which weights a pretrained policy starts from."""
     settle_item_tokens(config)
-    if config.policy.kind != "pretrained" or config.input is not None:
+    if not config.policy.get("path") or config.input is not None:
         return
     folder = Path(str(config.policy.path))
     found = weights_fingerprint(folder) if folder.is_dir() else None
